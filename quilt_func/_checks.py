@@ -1,0 +1,141 @@
+"""Structural checks, all in one message form.
+
+``{function}({argument}={given}): `{argument}` must {requirement}, but got {got}. {remedy}``
+
+Checks read shapes, dtypes, devices and wires, never values: values can't be read under vmap.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+REAL_OF = {torch.complex64: torch.float32, torch.complex128: torch.float64}
+COMPLEX_OF = {real: complex_ for complex_, real in REAL_OF.items()}
+
+
+def describe(value: object) -> str:
+    """Short text for a value in an error message; a tensor shows its shape and dtype."""
+    if isinstance(value, Tensor):
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"Tensor(shape={tuple(value.shape)}, dtype={dtype})"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def message(
+    function: str, argument: str, given: object, requirement: str, got: str, remedy: str
+) -> str:
+    """Compose the house's error message."""
+    return (
+        f"{function}({argument}={describe(given)}): `{argument}` must {requirement}, "
+        f"but got {got}. {remedy}"
+    )
+
+
+def check_count(function: str, argument: str, value: object, minimum: int = 0) -> int:
+    """Check a static integer count."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(
+            message(
+                function,
+                argument,
+                value,
+                "be an int",
+                f"a {type(value).__name__}",
+                f"Give a Python int of at least {minimum}.",
+            )
+        )
+    if value < minimum:
+        raise ValueError(
+            message(
+                function,
+                argument,
+                value,
+                f"be at least {minimum}",
+                str(value),
+                f"Give {minimum} or more.",
+            )
+        )
+    return value
+
+
+def check_state(function: str, state: object, argument: str = "state") -> int:
+    """Check that a value is a flat complex statevector and return its number of qubits."""
+    if not isinstance(state, Tensor):
+        raise TypeError(
+            message(
+                function,
+                argument,
+                state,
+                "be a statevector tensor",
+                f"a {type(state).__name__}",
+                "Call a circuit or use `zero_state`.",
+            )
+        )
+    if state.dtype not in REAL_OF:
+        raise TypeError(
+            message(
+                function,
+                argument,
+                state,
+                "be complex64 or complex128",
+                str(state.dtype).removeprefix("torch."),
+                "Convert it with `state.to(torch.complex64)`.",
+            )
+        )
+    size = state.shape[0] if state.ndim == 1 else 0
+    if size < 1 or size & (size - 1):
+        raise ValueError(
+            message(
+                function,
+                argument,
+                state,
+                "have shape (2**n_qubits,)",
+                f"shape {tuple(state.shape)}",
+                "Give one flat statevector; map over a batch with `torch.func.vmap`.",
+            )
+        )
+    return size.bit_length() - 1
+
+
+def check_state_size(function: str, state: object, n_qubits: int, argument: str = "state") -> None:
+    """Check that a value is a statevector of `n_qubits` qubits."""
+    got = check_state(function, state, argument)
+    if got != n_qubits:
+        raise ValueError(
+            message(
+                function,
+                argument,
+                state,
+                f"have shape ({2**n_qubits},) for {n_qubits} qubits",
+                f"{got} qubits",
+                f"Give a state of {n_qubits} qubits.",
+            )
+        )
+
+
+def common_dtype_and_device(
+    function: str, tensors: Iterable[Tensor]
+) -> tuple[torch.dtype, torch.device] | None:
+    """Return the real working dtype and the device that all tensors share, or None for none.
+
+    Complex tensors count as their real counterpart: complex64 goes with float32.
+    """
+    first: Tensor | None = None
+    for tensor in tensors:
+        if first is None:
+            first = tensor
+            continue
+        real, device = REAL_OF.get(tensor.dtype, tensor.dtype), tensor.device
+        if real != REAL_OF.get(first.dtype, first.dtype):
+            raise TypeError(
+                f"{function}(): all tensors must share one precision, but got {first.dtype} and "
+                f"{tensor.dtype}. Convert one side with `.to(...)`; dtypes are never promoted."
+            )
+        if device != first.device:
+            raise TypeError(
+                f"{function}(): all tensors must be on one device, but got {first.device} and "
+                f"{device}. Move one side with `.to(...)`."
+            )
+    return None if first is None else (REAL_OF.get(first.dtype, first.dtype), first.device)

@@ -1,0 +1,54 @@
+"""Pytrees and transform levels: the only room that touches torch's private names.
+
+Everything else in the library sees plain functions. If torch renames something, this is
+the one file to change.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch._C._functorch import TransformType, get_interpreter_stack
+from torch.utils import _pytree as pytree
+
+
+def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """Apply a function to the leaves of one or several trees of the same structure."""
+    return pytree.tree_map(function, tree, *rest)
+
+
+def tree_leaves(tree: Any) -> list[Any]:
+    """List the leaves of a tree in traversal order."""
+    return pytree.tree_leaves(tree)
+
+
+def tree_flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Split a tree into its leaves and its structure."""
+    return pytree.tree_flatten(tree)
+
+
+def tree_unflatten(leaves: Iterable[Any], structure: Any) -> Any:
+    """Rebuild a tree from leaves and a structure."""
+    return pytree.tree_unflatten(leaves, structure)
+
+
+def register(
+    cls: type,
+    flatten: Callable[[Any], tuple[list[Any], Any]],
+    unflatten: Callable[[Iterable[Any], Any], Any],
+) -> None:
+    """Make a class a pytree node; `unflatten` must accept leaves of any kind unchecked."""
+    pytree.register_pytree_node(
+        cls, flatten, unflatten, serialized_type_name=f"{cls.__module__}.{cls.__qualname__}"
+    )
+
+
+def forward_mode_levels() -> int:
+    """Count the `torch.func.jvp` transforms around the caller."""
+    stack = get_interpreter_stack()
+    return 0 if stack is None else sum(level.key() == TransformType.Jvp for level in stack)
+
+
+def is_transformed(*tensors: torch.Tensor) -> bool:
+    """Tell whether the values of any tensor are hidden behind a `torch.func` transform."""
+    return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors)
