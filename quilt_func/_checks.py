@@ -5,7 +5,9 @@
 Checks read shapes, dtypes, devices and wires, never values: values can't be read under vmap.
 """
 
+import operator
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -113,6 +115,29 @@ def check_state_size(function: str, state: object, n_qubits: int, argument: str 
                 f"Give a state of {n_qubits} qubits.",
             )
         )
+
+
+def check_complex_dtype(function: str, dtype: object) -> None:
+    """Check that a dtype is one of a statevector."""
+    if dtype not in REAL_OF:
+        remedy = "Choose torch.complex64 or torch.complex128."
+        raise TypeError(message(function, "dtype", dtype, "be complex", f"{dtype}", remedy))
+
+
+def check_wires(function: str, wires: Iterable[int], n_qubits: int) -> tuple[int, ...]:
+    """Check that wires are distinct ints in `range(n_qubits)`."""
+    given: tuple[Any, ...] = (wires,) if hasattr(wires, "__index__") else tuple(wires)
+    remedy = f"Give distinct wires from 0 to {n_qubits - 1}."
+    for wire in given:
+        if type(wire) is bool or not hasattr(wire, "__index__"):
+            raise TypeError(message(function, "wires", given, "be ints", repr(wire), remedy))
+    checked = tuple(map(operator.index, given))
+    if len(set(checked)) < len(checked):
+        raise ValueError(message(function, "wires", checked, "be distinct", f"{checked}", remedy))
+    if checked and not 0 <= min(checked) <= max(checked) < n_qubits:
+        requirement = f"be in range({n_qubits})"
+        raise ValueError(message(function, "wires", checked, requirement, f"{checked}", remedy))
+    return checked
 
 
 def common_dtype_and_device(

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch._C._functorch import TransformType, get_interpreter_stack
+from torch.autograd import forward_ad
 from torch.utils import _pytree as pytree
 
 
@@ -52,3 +53,20 @@ def forward_mode_levels() -> int:
 def is_transformed(*tensors: torch.Tensor) -> bool:
     """Tell whether the values of any tensor are hidden behind a `torch.func` transform."""
     return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors)
+
+
+def is_differentiated(tensor: torch.Tensor) -> bool:
+    """Tell whether a tensor carries a derivative, reverse or forward, at any transform level."""
+    functorch = torch._C._functorch
+    while True:
+        if tensor.requires_grad or _is_dual(tensor):
+            return True
+        if not functorch.is_functorch_wrapped_tensor(tensor):
+            return False
+        tensor = functorch.get_unwrapped(tensor)
+
+
+def _is_dual(tensor: torch.Tensor) -> bool:
+    if forward_ad._current_level < 0:
+        return False
+    return forward_ad.unpack_dual(tensor).tangent is not None

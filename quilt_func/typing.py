@@ -14,8 +14,8 @@ Angle: TypeAlias = Tensor | float
 WireSet: TypeAlias = tuple[int, ...]
 """Positions that one gate acts on; wire 0 is the most significant bit."""
 
-PauliWords: TypeAlias = Mapping[str, Tensor | float]
-"""Pauli words such as `"ZZI"` with their real coefficients."""
+PauliTerms: TypeAlias = Mapping[str | tuple[str, tuple[int, ...]], Tensor | float]
+"""Real coefficients by Pauli word, or by word and wires: `{("ZZ", (0, 3)): 1.0}`."""
 
 Parts: TypeAlias = Any
 """Ops, circuits and (nested) iterables of them."""
@@ -26,6 +26,23 @@ class AnsatzFn(Protocol):
 
     def __call__(self, params: PyTree) -> Iterable[Any]:
         """Build the parts."""
+        ...
+
+
+class Observable(Protocol):
+    """What can be measured: it maps a state to a state, and knows its expectation value."""
+
+    @property
+    def n_qubits(self) -> int:
+        """Number of qubits."""
+        ...
+
+    def apply(self, state: Tensor) -> Tensor:
+        """The state `O|ψ⟩`."""
+        ...
+
+    def expectation(self, state: Tensor) -> Tensor:
+        """The number ⟨ψ|O|ψ⟩."""
         ...
 
 

@@ -1,0 +1,171 @@
+"""Differentiable quantum circuits as pure functions, transformed with `torch.func`.
+
+Gates make ops, ops make circuits, a circuit maps a state to a state, a state is measured to a
+number, and `torch.func` does the rest.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from quilt_func import ansatz, optim
+from quilt_func.circuits import Circuit, circuit, same_structure
+from quilt_func.derived import controlled, gate, inverse, power
+from quilt_func.evolution import evolve
+from quilt_func.gates import (
+    GATES,
+    ccx,
+    ccz,
+    ch,
+    cp,
+    crx,
+    cry,
+    crz,
+    cswap,
+    cx,
+    cy,
+    cz,
+    h,
+    id,
+    iswap,
+    linear,
+    p,
+    pauli_rot,
+    rx,
+    rxx,
+    ry,
+    ryy,
+    rz,
+    rzz,
+    s,
+    sdg,
+    swap,
+    sx,
+    sxdg,
+    t,
+    tdg,
+    u,
+    unitary,
+    x,
+    y,
+    z,
+)
+from quilt_func.measure import (
+    counts,
+    covariance,
+    expval,
+    expval_from_samples,
+    marginal,
+    probs,
+    sample,
+    to_bits,
+    variance,
+)
+from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
+from quilt_func.ops import Gate, Op, Qasm
+from quilt_func.pauli import PauliSum, pauli_sum
+from quilt_func.states import (
+    basis_state,
+    entropy,
+    fidelity,
+    ghz_state,
+    overlap,
+    product_state,
+    purity,
+    random_state,
+    reduced_density,
+    uniforms,
+    w_state,
+    zero_state,
+)
+
+if _TYPE_CHECKING:
+    from quilt_func import testing
+
+__all__ = [
+    "GATES",
+    "Circuit",
+    "Diagonal",
+    "Gate",
+    "Hermitian",
+    "Op",
+    "PauliSum",
+    "Qasm",
+    "ansatz",
+    "basis_state",
+    "ccx",
+    "ccz",
+    "ch",
+    "circuit",
+    "controlled",
+    "counts",
+    "covariance",
+    "cp",
+    "crx",
+    "cry",
+    "crz",
+    "cswap",
+    "cx",
+    "cy",
+    "cz",
+    "diagonal",
+    "entropy",
+    "evolve",
+    "expval",
+    "expval_from_samples",
+    "fidelity",
+    "gate",
+    "ghz_state",
+    "h",
+    "hermitian",
+    "id",
+    "inverse",
+    "iswap",
+    "linear",
+    "marginal",
+    "optim",
+    "overlap",
+    "p",
+    "pauli_rot",
+    "pauli_sum",
+    "power",
+    "probs",
+    "product_state",
+    "purity",
+    "random_state",
+    "reduced_density",
+    "rx",
+    "rxx",
+    "ry",
+    "ryy",
+    "rz",
+    "rzz",
+    "s",
+    "same_structure",
+    "sample",
+    "sdg",
+    "swap",
+    "sx",
+    "sxdg",
+    "t",
+    "tdg",
+    "testing",
+    "to_bits",
+    "u",
+    "uniforms",
+    "unitary",
+    "variance",
+    "w_state",
+    "x",
+    "y",
+    "z",
+    "zero_state",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "testing":
+        return _import_module("quilt_func.testing")
+    raise AttributeError(f"module 'quilt_func' has no attribute {name!r}")

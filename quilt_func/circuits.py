@@ -1,0 +1,354 @@
+"""Circuits: frozen tuples of ops, and their algebra. A circuit maps a state to a state."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_complex_dtype,
+    check_count,
+    check_wires,
+    common_dtype_and_device,
+    describe,
+    message,
+)
+from quilt_func._text import draw
+from quilt_func._tree import register
+from quilt_func.derived import controlled
+from quilt_func.evolution import evolve
+from quilt_func.ops import Op, Structure
+from quilt_func.states import Device, zero_state
+from quilt_func.typing import Parts
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Circuit:
+    """Ops on `n_qubits` wires. A pytree: its leaves are the tensors of its ops.
+
+    Make one with `circuit(n_qubits, *parts)`, which checks it. Equal only to itself; compare
+    structures with `same_structure`.
+
+    Attributes:
+        n_qubits: Number of wires.
+        ops: Ops in order of application.
+    """
+
+    n_qubits: int
+    ops: tuple[Op, ...]
+
+    def __call__(
+        self,
+        state: Tensor | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+        device: Device = None,
+    ) -> Tensor:
+        """Apply the circuit to a state, by default to |0...0⟩.
+
+        Args:
+            state (complex, (2**n_qubits,)): Statevector.
+            dtype: For the default state, if the circuit has no tensors: complex64 or complex128.
+            device: For the default state, if the circuit has no tensors.
+
+        Returns:
+            (complex, (2**n_qubits,)): New statevector.
+
+        Raises:
+            TypeError: If dtypes or devices differ, or `dtype` comes with a state.
+            ValueError: If the state is of the wrong size.
+
+        Transforms:
+            vmap, grad, jvp, jacrev, jacfwd, hessian, in the state and in the circuit's leaves.
+
+        Examples:
+            >>> from quilt_func import h, cx
+            >>> circuit(2, h(0), cx(0, 1))().real
+            tensor([0.7071, 0.0000, 0.0000, 0.7071])
+        """
+        if state is None:
+            state = self._default_state(dtype, device)
+        elif dtype is not None or device is not None:
+            raise TypeError(
+                "circuit(): `dtype` and `device` must describe the default state, but a state was "
+                "given. Leave them out, or convert the state with `.to(...)`."
+            )
+        return evolve(self.n_qubits, self.ops, state)
+
+    def _default_state(self, dtype: torch.dtype | None, device: Device) -> Tensor:
+        if dtype is not None:
+            check_complex_dtype("circuit", dtype)
+        found = common_dtype_and_device("circuit", self.leaves)
+        if found is not None:
+            own_dtype, own_device = COMPLEX_OF[found[0]], found[1]
+            if dtype not in (None, own_dtype):
+                raise TypeError(
+                    f"circuit(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
+                    f"they need {own_dtype}. Convert the angles with `.to(...)`."
+                )
+            dtype, device = own_dtype, own_device if device is None else device
+        return zero_state(self.n_qubits, dtype=dtype or torch.complex64, device=device)
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """The tensors of all ops, in order."""
+        return [leaf for op in self.ops for leaf in op.leaves]
+
+    @property
+    def n_gates(self) -> int:
+        """Number of gates: each wire set counts."""
+        return sum(map(len, self.ops))
+
+    @cached_property
+    def structure(self) -> tuple[int, tuple[Structure, ...]]:
+        """The static part: number of qubits, and each op's gate, wires and kinds of parameters."""
+        return self.n_qubits, tuple(op.structure for op in self.ops)
+
+    def inverse(self) -> "Circuit":
+        """The circuit that undoes this one.
+
+        Raises:
+            ValueError: If a gate is not known to be unitary.
+
+        Transforms:
+            vmap, grad, jvp, hessian.
+
+        Examples:
+            >>> from quilt_func import h, s
+            >>> c = circuit(1, h(0), s(0))
+            >>> (c + c.inverse())().real.round()
+            tensor([1., 0.])
+        """
+        return Circuit(self.n_qubits, tuple(op.inverse() for op in reversed(self.ops)))
+
+    def map_wires(
+        self, wires: Mapping[int, int] | Callable[[int], int], n_qubits: int | None = None
+    ) -> "Circuit":
+        """The same circuit on other wires.
+
+        Args:
+            wires: New wire of each wire; wires that a mapping lacks stay.
+            n_qubits: Number of qubits of the result; default: as before.
+
+        Raises:
+            ValueError: If two wires would become one, or a wire is out of range.
+
+        Transforms:
+            vmap, grad, jvp, hessian.
+
+        Examples:
+            >>> from quilt_func import cx
+            >>> circuit(2, cx(0, 1)).map_wires({0: 1, 1: 0}).ops
+            (<cx on (1, 0)>,)
+        """
+        n = self.n_qubits if n_qubits is None else check_count("map_wires", "n_qubits", n_qubits)
+        get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
+        new = check_wires("map_wires", [get(wire) for wire in self.wires], n)
+        table = dict(zip(self.wires, new, strict=True))
+        return Circuit(n, tuple(op.map_wires(table.__getitem__) for op in self.ops))
+
+    @property
+    def wires(self) -> tuple[int, ...]:
+        """The wires that some gate acts on, ascending."""
+        return tuple(sorted({w for op in self.ops for wire_set in op.wires for w in wire_set}))
+
+    def controlled(self, *controls: int) -> "Circuit":
+        """The circuit where the control wires, idle so far, are all 1.
+
+        Raises:
+            ValueError: If a control is in use, repeated or out of range.
+
+        Transforms:
+            vmap, grad, jvp, hessian.
+
+        Examples:
+            >>> from quilt_func import x
+            >>> circuit(2, x(1)).controlled(0).ops
+            (<cx on (0, 1)>,)
+        """
+        checked = check_wires("controlled", controls, self.n_qubits)
+        busy = set(checked) & set(self.wires)
+        if busy:
+            remedy = "Move the circuit with `map_wires` first."
+            got = f"{sorted(busy)} in use"
+            raise ValueError(
+                message("controlled", "controls", controls, "be idle wires", got, remedy)
+            )
+        ops = (
+            Op(controlled(op.gate, len(checked)), tuple(checked + ws for ws in op.wires), op.params)
+            for op in self.ops
+        )
+        return Circuit(self.n_qubits, tuple(ops))
+
+    def repeat(self, times: int) -> "Circuit":
+        """The circuit `times` times in a row; angles are shared.
+
+        Raises:
+            ValueError: If `times` is negative.
+
+        Transforms:
+            vmap, grad, jvp, hessian.
+
+        Examples:
+            >>> from quilt_func import x
+            >>> len(circuit(1, x(0)).repeat(3))
+            3
+        """
+        return Circuit(self.n_qubits, self.ops * check_count("repeat", "times", times))
+
+    def unitary(self, *, dtype: torch.dtype | None = None, device: Device = None) -> Tensor:
+        """The circuit's matrix, for small circuits: it has `4**n_qubits` entries.
+
+        Args:
+            dtype: As in a call.
+            device: As in a call.
+
+        Returns:
+            (complex, (2**n_qubits, 2**n_qubits)): Matrix; column `i` is the image of basis state i.
+
+        Raises:
+            TypeError: If dtypes or devices differ.
+
+        Transforms:
+            vmap, grad (of real functions of it), jvp.
+
+        Examples:
+            >>> from quilt_func import x
+            >>> circuit(1, x(0)).unitary().real
+            tensor([[0., 1.],
+                    [1., 0.]])
+        """
+        zero = self._default_state(dtype, device)
+        basis = torch.eye(zero.shape[0], dtype=zero.dtype, device=zero.device)
+        matrix: Tensor = vmap(self, out_dims=1)(basis)
+        return matrix
+
+    def __add__(self, other: "Circuit") -> "Circuit":
+        """This circuit, then the other."""
+        if not isinstance(other, Circuit):
+            return NotImplemented
+        if other.n_qubits != self.n_qubits:
+            raise ValueError(
+                f"circuit + circuit: both must have as many qubits, but got {self.n_qubits} and "
+                f"{other.n_qubits}. Widen one with `map_wires({{}}, n_qubits=...)`."
+            )
+        return circuit(self.n_qubits, self, other)
+
+    def __len__(self) -> int:
+        """Number of ops."""
+        return len(self.ops)
+
+    def __repr__(self) -> str:
+        try:
+            return f"Circuit({self.n_qubits} qubits, {self.n_gates} gates)\n{self.draw()}"
+        except Exception:  # a transform may have put anything into the leaves
+            return f"Circuit({self.n_qubits} qubits, {len(self.ops)} ops)"
+
+    def draw(self, width: int = 100) -> str:
+        """Draw the circuit as text.
+
+        Args:
+            width: Characters to a line.
+
+        Examples:
+            >>> from quilt_func import h, cx
+            >>> print(circuit(2, h(0), cx(0, 1)).draw())
+            q0: ─H──●─
+                    │
+            q1: ────⊕─
+        """
+        return draw(self.n_qubits, self.ops, width)
+
+
+register(
+    Circuit,
+    lambda c: (list(c.ops), c.n_qubits),
+    lambda ops, n_qubits: Circuit(n_qubits, tuple(ops)),
+)
+
+
+def circuit(n_qubits: int, *parts: Parts) -> Circuit:
+    """Make a circuit of ops, circuits and nested iterables of them.
+
+    Args:
+        n_qubits: Number of qubits.
+        *parts: Ops, circuits of at most `n_qubits` qubits, and iterables of parts.
+
+    Returns:
+        The circuit; parts act in the order given.
+
+    Raises:
+        TypeError: If a part is of another kind, or dtypes or devices differ.
+        ValueError: If a wire is out of range.
+
+    Transforms:
+        vmap, grad, jvp, hessian: call it inside your model.
+
+    Examples:
+        >>> from quilt_func import h, cx
+        >>> circuit(3, h(0), [cx(0, w) for w in (1, 2)]).n_gates
+        3
+    """
+    check_count("circuit", "n_qubits", n_qubits)
+    ops = tuple(_flattened(n_qubits, parts))
+    common_dtype_and_device("circuit", (leaf for op in ops for leaf in op.leaves))
+    return Circuit(n_qubits, ops)
+
+
+def _flattened(n_qubits: int, parts: Iterable[Parts]) -> Iterator[Op]:
+    for part in parts:
+        if isinstance(part, Op):
+            if part.structure.last_wire >= n_qubits:
+                remedy = "Give more qubits or other wires."
+                requirement = f"fit {n_qubits} qubits"
+                got = f"wire {part.structure.last_wire}"
+                raise ValueError(message("circuit", "parts", part, requirement, got, remedy))
+            yield part
+        elif isinstance(part, Circuit):
+            yield from _flattened(n_qubits, part.ops)
+        elif isinstance(part, Iterable) and not isinstance(part, (str, Tensor, Mapping)):
+            yield from _flattened(n_qubits, part)
+        else:
+            raise TypeError(
+                message(
+                    "circuit",
+                    "parts",
+                    part,
+                    "be ops, circuits or iterables of them",
+                    describe(part),
+                    "Call a gate to make an op: `h(0)`.",
+                )
+            )
+
+
+def same_structure(a: Circuit, b: Circuit) -> bool:
+    """Tell whether two circuits differ at most in the values of their parameters.
+
+    Args:
+        a: Circuit.
+        b: Circuit.
+
+    Returns:
+        Whether gates, wires, order and kinds of parameters (tensor or number) are equal.
+
+    Raises:
+        TypeError: If an argument is not a circuit.
+
+    Transforms:
+        None: it reads structure only.
+
+    Examples:
+        >>> from quilt_func import rx
+        >>> same_structure(circuit(1, rx(0.1, 0)), circuit(1, rx(0.2, 0)))
+        True
+    """
+    for name, given in (("a", a), ("b", b)):
+        if not isinstance(given, Circuit):
+            got = f"a {type(given).__name__}"
+            remedy = "Make one with `circuit`."
+            raise TypeError(message("same_structure", name, given, "be a circuit", got, remedy))
+    return a.structure == b.structure

@@ -1,0 +1,390 @@
+"""Gates made from functions and from other gates: `@gate`, `controlled`, `inverse`, `power`.
+
+Equal arguments give the same row, so that circuits built anew are recognised.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from quilt_func._checks import COMPLEX_OF, check_count, describe, message
+from quilt_func.ops import TAGS, Gate, Matrix, Qasm
+
+_CHECK_ANGLES = (0.37, 1.91, -2.6)
+_KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})
+
+
+def gate(
+    *,
+    n_wires: int,
+    generator: Any = None,
+    tags: Iterable[str] = (),
+    qasm: Qasm | None = None,
+    symbol: tuple[str, ...] = (),
+    vectorised: bool = False,
+) -> Callable[[Callable[..., Tensor]], Gate]:
+    """Make a gate of a function from 0-d angles to one matrix.
+
+    The function is mapped over wire sets with `vmap`. It is called once here, in complex128 at
+    fixed angles, and tagged `unitary` if its matrices are; a gate that is not unitary has no
+    inverse and is simulated by the plain path.
+
+    Args:
+        n_wires: Number of wires, at least 1.
+        generator: Hermitian `(2**n_wires, 2**n_wires)` array-like `G` if the gate is
+            `exp(-i θ G / 2)`; it gives the gate its inverse, real powers and shift rule.
+        tags: Further facts from `quilt_func.ops.TAGS`; `quilt_func.testing` checks them.
+        qasm: OpenQASM name and definition.
+        symbol: Label of each wire in drawings; default: the function's name.
+        vectorised: Promise that the function maps `(m,)` angles to `(m, K, K)` by itself.
+
+    Returns:
+        A decorator from a function to a `Gate`; the function's parameters are the angles.
+
+    Raises:
+        TypeError: If the function can't be mapped, or does not keep its angles' precision.
+        ValueError: If the matrix is not `(2**n_wires, 2**n_wires)` or a tag is unknown.
+
+    Transforms:
+        vmap, grad, jvp, hessian: those that the function supports.
+
+    Examples:
+        >>> import torch
+        >>> @gate(n_wires=1)
+        ... def half_turn(theta):
+        ...     c, s = (theta / 2).cos(), (theta / 2).sin()
+        ...     return torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
+        >>> half_turn(0.3, 0), "unitary" in half_turn.tags
+        (<half_turn on (0,)>, True)
+    """
+    check_count("gate", "n_wires", n_wires, 1)
+    unknown = set(tags) - TAGS
+    if unknown:
+        raise ValueError(
+            message(
+                "gate",
+                "tags",
+                tags,
+                "be known",
+                f"{sorted(unknown)}",
+                f"Choose from {sorted(TAGS)}.",
+            )
+        )
+
+    def decorate(function: Callable[..., Tensor]) -> Gate:
+        name, n_params = function.__name__, len(inspect.signature(function).parameters)
+        matrix = _checked_matrix(function, name, n_wires, vectorised)
+        sample = _sample(function, matrix, name, n_wires, n_params)
+        row = Gate(
+            name=name,
+            n_wires=n_wires,
+            n_params=n_params,
+            matrix=matrix if n_params else sample[0],
+            generator=None if generator is None else np.array(generator, np.complex128),
+            tags=frozenset(tags) | ({"unitary"} if _is_unitary(sample) else frozenset()),
+            qasm=qasm,
+            symbol=symbol or (name,) * n_wires,
+            doc=inspect.getdoc(function) or "",
+            origin=function.__module__,
+        )
+        return with_inverse(row)
+
+    return decorate
+
+
+def with_inverse(row: Gate) -> Gate:
+    """Add the inverse rule that a unitary row's other facts imply."""
+    if "unitary" not in row.tags:
+        return row
+    if row.generator is not None:
+        closed = replace(row, inverse=lambda theta: (closed, (-theta,)))
+    elif row.n_params == 0 and "hermitian" in row.tags:
+        closed = replace(row, inverse=lambda: (closed, ()))
+    else:
+        closed = replace(row, inverse=lambda *params: (_adjoint(closed), params))
+    return closed
+
+
+def _checked_matrix(
+    function: Callable[..., Tensor], name: str, n_wires: int, vectorised: bool
+) -> Callable[..., Tensor]:
+    mapped = function if vectorised else vmap(function)
+
+    def matrix(*angles: Tensor) -> Tensor:
+        try:
+            result = mapped(*angles)
+        except RuntimeError as error:
+            raise TypeError(
+                f"{name}(): the gate's function must work under `torch.func.vmap`, but raised: "
+                f"{error}. Assemble its matrix with `torch.stack`, not with `torch.tensor`."
+            ) from error
+        return _as_complex(name, result, angles[0], (angles[0].shape[0], 2**n_wires, 2**n_wires))
+
+    return matrix
+
+
+def _as_complex(name: str, result: Any, angle: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if not isinstance(result, Tensor) or result.shape != shape:
+        raise ValueError(
+            f"{name}(): the gate's function must return a matrix of shape {shape[1:]}, but got "
+            f"{describe(result)}. Its first wire is the most significant bit."
+        )
+    if result.dtype == angle.dtype:
+        return torch.complex(result, torch.zeros_like(result))
+    if result.dtype != COMPLEX_OF[angle.dtype]:
+        raise TypeError(
+            f"{name}(): the gate's function must keep the precision of its angles "
+            f"({angle.dtype}), but returned {result.dtype}. Create constants with "
+            "`dtype=theta.dtype`, and complex entries with `torch.complex(re, im)`."
+        )
+    return result
+
+
+def _sample(
+    function: Callable[..., Tensor],
+    matrix: Callable[..., Tensor],
+    name: str,
+    n_wires: int,
+    n_params: int,
+) -> Matrix:
+    """Matrices at a few angles, or the constant one, as complex128."""
+    if n_params:
+        points = torch.tensor(_CHECK_ANGLES, dtype=torch.float64)
+        values = matrix(*(points + 0.61 * i for i in range(n_params)))
+    else:
+        values = torch.as_tensor(function()).to(torch.complex128)[None]
+        values = _as_complex(name, values, values.real, (1, 2**n_wires, 2**n_wires))
+    return values.resolve_conj().numpy()
+
+
+def _is_unitary(matrices: Matrix) -> bool:
+    size = matrices.shape[-1]
+    products = matrices.conj().swapaxes(-1, -2) @ matrices
+    return bool(np.abs(products - np.eye(size)).max() < 64 * size * np.finfo(np.float64).eps)
+
+
+_NAMED: dict[Gate, Gate] = {}
+
+
+def controlled(base: Gate, n_controls: int = 1) -> Gate:
+    """The gate on its wires where `n_controls` new first wires are all 1.
+
+    Args:
+        base: Any gate.
+        n_controls: Number of control wires, 0 or more.
+
+    Returns:
+        A gate row; `controlled(x)` is `cx`.
+
+    Raises:
+        TypeError: If `n_controls` is not an int.
+        ValueError: If it is negative.
+
+    Transforms:
+        vmap, grad, jvp, hessian: those of the base gate.
+
+    Examples:
+        >>> from quilt_func import ccx, rz, x
+        >>> controlled(x, 2) is ccx
+        True
+        >>> controlled(rz, 2)(0.1, 0, 1, 2)
+        <ccrz on (0, 1, 2)>
+    """
+    for _ in range(check_count("controlled", "n_controls", n_controls)):
+        base = _NAMED.get(base) or _controlled(base)
+    return base
+
+
+def named_controlled(base: Gate, name: str, **facts: Any) -> Gate:
+    """Make a row of the table that `controlled(base)` returns from now on."""
+    row = _NAMED[base] = replace(_controlled_row(base), name=name, origin=base.origin, **facts)
+    return row
+
+
+@lru_cache(maxsize=4096)
+def _controlled(base: Gate) -> Gate:
+    return _controlled_row(base)
+
+
+def _controlled_row(base: Gate) -> Gate:
+    identity = np.eye(2**base.n_wires, dtype=np.complex128)
+
+    def matrix(*params: Tensor) -> Tensor:
+        block = base.matrices(*params)
+        one = torch.eye(len(identity), dtype=block.dtype, device=block.device).expand_as(block)
+        zero = torch.zeros_like(block)
+        return torch.cat([torch.cat([one, zero], -1), torch.cat([zero, block], -1)], -2)
+
+    def inverse_rule(*params: Any) -> tuple[Gate, tuple[Any, ...]]:
+        assert base.inverse is not None
+        inverse_gate, angles = base.inverse(*params)
+        return controlled(inverse_gate), angles
+
+    return replace(
+        base,
+        name=f"c{base.name}",
+        n_wires=base.n_wires + 1,
+        matrix=matrix if callable(base.matrix) else _direct_sum(identity, base.matrix),
+        generator=None if base.generator is None else _direct_sum(0 * identity, base.generator),
+        inverse=base.inverse and inverse_rule,
+        tags=base.tags & _KEPT_BY_CONTROL,
+        qasm=None,
+        symbol=("●", *base.symbol),
+        doc=f"`{base.name}` where the first wire is 1.",
+        origin=(controlled, (base,)),
+    )
+
+
+def _direct_sum(a: Matrix, b: Matrix) -> Matrix:
+    zero = np.zeros_like(b)
+    return np.block([[a, zero], [zero, b]])
+
+
+def inverse(base: Gate) -> Gate:
+    """The gate whose matrix is the conjugate transpose, at the same angles.
+
+    Args:
+        base: A unitary gate.
+
+    Returns:
+        A gate row; `inverse(s)` is `sdg`.
+
+    Raises:
+        ValueError: If the gate is not known to be unitary.
+
+    Transforms:
+        vmap, grad, jvp, hessian: those of the base gate.
+
+    Examples:
+        >>> from quilt_func import rx, s, sdg
+        >>> inverse(s) is sdg
+        True
+        >>> inverse(rx)(0.1, 0)
+        <rx† on (0,)>
+    """
+    if base.inverse is None:
+        raise ValueError(
+            message(
+                "inverse",
+                "base",
+                base,
+                "be unitary",
+                "a gate that is not known to be",
+                "Tag it `unitary` if it is.",
+            )
+        )
+    return _adjoint(base) if base.n_params else base.inverse()[0]
+
+
+@lru_cache(maxsize=4096)
+def _adjoint(base: Gate) -> Gate:
+    return replace(
+        base,
+        name=f"{base.name}†",
+        matrix=(lambda *params: base.matrices(*params).mH)
+        if callable(base.matrix)
+        else base.matrix.conj().T,
+        generator=None if base.generator is None else -base.generator,
+        inverse=lambda *params: (base, params),
+        qasm=None,
+        symbol=tuple(label if label == "●" else f"{label}†" for label in base.symbol),
+        doc=f"Inverse of `{base.name}`.",
+        origin=(inverse, (base,)),
+    )
+
+
+def power(base: Gate, exponent: float) -> Gate:
+    """The gate raised to a power.
+
+    Gates with a generator scale their angle; constant gates take the principal power (each
+    eigenvalue's phase in (-π, π]); others allow whole numbers.
+
+    Args:
+        base: A unitary gate.
+        exponent: A Python number.
+
+    Returns:
+        A gate row of the same angles.
+
+    Raises:
+        TypeError: If the exponent is not a Python number.
+        ValueError: If the gate is not unitary, or has several angles and the exponent is not whole.
+
+    Transforms:
+        vmap, grad, jvp, hessian: those of the base gate.
+
+    Examples:
+        >>> from quilt_func import x
+        >>> power(x, 0.5).matrix.round(2)
+        array([[0.5+0.5j, 0.5-0.5j],
+               [0.5-0.5j, 0.5+0.5j]])
+    """
+    if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
+        raise TypeError(
+            message(
+                "power",
+                "exponent",
+                exponent,
+                "be a Python number",
+                f"a {type(exponent).__name__}",
+                "A tensor exponent needs a gate of its own: write one with `@gate`.",
+            )
+        )
+    is_group = base.generator is not None or "group" in base.tags
+    if "unitary" not in base.tags or (base.n_params and not is_group and exponent % 1):
+        raise ValueError(
+            message(
+                "power",
+                "base",
+                base,
+                "be unitary, and constant or with a generator for powers that are not whole",
+                f"exponent {exponent}",
+                "Give a whole exponent or a gate with a generator.",
+            )
+        )
+    return _power(base, exponent)
+
+
+@lru_cache(maxsize=4096)
+def _power(base: Gate, exponent: float) -> Gate:
+    is_group = base.generator is not None or "group" in base.tags
+    if not callable(base.matrix):
+        matrix: Any = _matrix_power(base.matrix, exponent)
+    elif is_group:
+        matrix = lambda theta: base.matrices(exponent * theta)  # noqa: E731
+    else:
+        matrix = lambda *params: torch.linalg.matrix_power(  # noqa: E731
+            base.matrices(*params) if exponent >= 0 else base.matrices(*params).mH,
+            abs(int(exponent)),
+        )
+    kept = {"unitary", "diagonal"} | ({"group", "real"} if is_group else set())
+    return with_inverse(
+        replace(
+            base,
+            name=f"{base.name}^{exponent:g}",
+            matrix=matrix,
+            generator=None if base.generator is None else exponent * base.generator,
+            tags=base.tags & kept,
+            qasm=None,
+            symbol=tuple(f"{label}^{exponent:g}" for label in base.symbol),
+            doc=f"`{base.name}` to the power {exponent:g}.",
+            origin=(power, (base, exponent)),
+        )
+    )
+
+
+def _matrix_power(unitary: Matrix, exponent: float) -> Matrix:
+    """Principal power, by the joint eigenvectors of the two commuting Hermitian parts."""
+    real, imag = (unitary + unitary.conj().T) / 2, (unitary - unitary.conj().T) / 2j
+    _, vectors = np.linalg.eigh(real + imag / np.sqrt(2))
+    phases = np.angle(np.diag(vectors.conj().T @ unitary @ vectors))
+    phases = np.where(np.isclose(phases, -np.pi), np.pi, phases)
+    power_: Matrix = (vectors * np.exp(1j * exponent * phases)) @ vectors.conj().T
+    return power_

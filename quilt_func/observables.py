@@ -1,0 +1,137 @@
+"""Observables given by numbers: a dense Hermitian matrix, or a diagonal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from quilt_func._checks import (
+    COMPLEX_OF,
+    REAL_OF,
+    check_state_size,
+    common_dtype_and_device,
+    message,
+)
+from quilt_func._tree import register
+
+
+@dataclass(frozen=True, eq=False)
+class Hermitian:
+    """A dense observable; make one with `hermitian`."""
+
+    matrix: Tensor
+
+    @property
+    def n_qubits(self) -> int:
+        """Number of qubits."""
+        return self.matrix.shape[-1].bit_length() - 1
+
+    def apply(self, state: Tensor) -> Tensor:
+        """The state `O|ψ⟩`."""
+        _check("apply", self.n_qubits, self.matrix, state)
+        return self.matrix @ state
+
+    def expectation(self, state: Tensor) -> Tensor:
+        """Expectation value; see `quilt_func.expval`."""
+        return (state.conj() * self.apply(state)).sum().real
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """An observable that is diagonal in the computational basis; make one with `diagonal`."""
+
+    values: Tensor
+
+    @property
+    def n_qubits(self) -> int:
+        """Number of qubits."""
+        return self.values.shape[-1].bit_length() - 1
+
+    def apply(self, state: Tensor) -> Tensor:
+        """The state `O|ψ⟩`."""
+        _check("apply", self.n_qubits, self.values, state)
+        return self.values * state
+
+    def expectation(self, state: Tensor) -> Tensor:
+        """Expectation value; see `quilt_func.expval`."""
+        _check("expval", self.n_qubits, self.values, state)
+        return (self.values * (state.real.square() + state.imag.square())).sum()
+
+
+register(Hermitian, lambda o: ([o.matrix], None), lambda leaves, _: Hermitian(*leaves))
+register(Diagonal, lambda o: ([o.values], None), lambda leaves, _: Diagonal(*leaves))
+
+
+def hermitian(matrix: Tensor) -> Hermitian:
+    """Make an observable of a dense Hermitian matrix; that it is Hermitian is your promise.
+
+    Args:
+        matrix (complex, (2**n, 2**n)): Hermitian matrix. A leaf.
+
+    Returns:
+        The observable.
+
+    Raises:
+        TypeError: If the matrix is not a complex tensor.
+        ValueError: If it is not square with a power of two as its size.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the matrix and in the state.
+
+    Examples:
+        >>> import torch
+        >>> from quilt_func import expval, zero_state
+        >>> expval(zero_state(1), hermitian(torch.eye(2, dtype=torch.complex64)))
+        tensor(1.)
+    """
+    size = _size("hermitian", "matrix", matrix, REAL_OF)
+    _check_shape("hermitian", "matrix", matrix, (size, size))
+    return Hermitian(matrix)
+
+
+def diagonal(values: Tensor) -> Diagonal:
+    """Make an observable of its value on each basis state.
+
+    Args:
+        values (real, (2**n,)): Eigenvalues; wire 0 is the most significant bit. A leaf.
+
+    Returns:
+        The observable.
+
+    Raises:
+        TypeError: If the values are not a real tensor.
+        ValueError: If their number is not a power of two.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the values and in the state.
+
+    Examples:
+        >>> import torch
+        >>> from quilt_func import expval, ghz_state
+        >>> expval(ghz_state(1), diagonal(torch.tensor([0.0, 3.0])))
+        tensor(1.5000)
+    """
+    _check_shape("diagonal", "values", values, (_size("diagonal", "values", values, COMPLEX_OF),))
+    return Diagonal(values)
+
+
+def _size(function: str, argument: str, given: Any, allowed: dict[Any, Any]) -> int:
+    if not isinstance(given, Tensor) or given.dtype not in allowed:
+        kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
+        got = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        remedy = "Convert it with `torch.as_tensor(..., dtype=...)`."
+        raise TypeError(message(function, argument, given, f"be a {kinds} tensor", got, remedy))
+    return given.shape[-1] if given.ndim else 0
+
+
+def _check_shape(function: str, argument: str, given: Tensor, shape: tuple[int, ...]) -> None:
+    if given.shape != shape or shape[0] < 1 or shape[0] & (shape[0] - 1):
+        requirement = f"have shape ({', '.join(['2**n'] * len(shape))}{',' * (len(shape) == 1)})"
+        got = f"shape {tuple(given.shape)}"
+        remedy = "Give one observable; map over a batch with `torch.func.vmap`."
+        raise ValueError(message(function, argument, given, requirement, got, remedy))
+
+
+def _check(function: str, n_qubits: int, leaf: Tensor, state: Tensor) -> None:
+    check_state_size(function, state, n_qubits)
+    common_dtype_and_device(function, (state, leaf))

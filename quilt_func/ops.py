@@ -1,0 +1,340 @@
+"""Gates as static rows and ops as values: one gate on one or many sets of wires.
+
+A `Gate` holds several independent statements about one unitary (matrix, generator, inverse,
+tags, QASM text); the laws in `quilt_func.testing` check each against the matrix. Calling a gate
+gives an `Op`, a pytree whose leaves are angles of shape `(m,)`, one for each of `m` wire sets.
+
+Convention: angles in radians; a one-parameter gate with generator `G` is `exp(-i θ G / 2)`;
+the first wire of a gate is the most significant bit of its matrix.
+"""
+
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib import import_module
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from quilt_func._checks import COMPLEX_OF, REAL_OF, common_dtype_and_device, message
+from quilt_func._tree import register
+from quilt_func.typing import WireSet
+
+Matrix = NDArray[np.complex128]
+InverseRule = Callable[..., tuple["Gate", tuple[Any, ...]]]
+
+TAGS = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "clifford", "group"})
+"""What a tag claims of every matrix of the gate. `group`: U(a) U(b) = U(a + b)."""
+
+
+class Qasm(NamedTuple):
+    """A gate's OpenQASM name and, where the standard includes lack it, its definition."""
+
+    name: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Gate:
+    """A row of facts about one gate. Equal only to itself; call it to make an `Op`.
+
+    Attributes:
+        name: Lower-case name, OpenQASM's where it has one.
+        n_wires: Number of wires of one application.
+        n_params: Number of angles.
+        matrix: Constant gates: the matrix. Others: a function from `n_params` tensors of shape
+            `(m,)` to `(m, 2**n_wires, 2**n_wires)`, complex, of the angles' precision.
+        generator: Hermitian `G` with `U(θ) = exp(-i θ G / 2)`, or None.
+        inverse: Function from angles to the inverse's gate and angles, or None.
+        tags: Structural facts, see `TAGS`.
+        qasm: OpenQASM name and definition, or None.
+        symbol: Label of each wire in a drawing.
+        doc: One line for the reference pages.
+        param_shape: Shape of one parameter; `()` for angles.
+        origin: Where pickle finds the row: a module's name, or a function and its arguments.
+    """
+
+    name: str
+    n_wires: int
+    n_params: int
+    matrix: Callable[..., Tensor] | Matrix
+    generator: Matrix | None = None
+    inverse: InverseRule | None = None
+    tags: frozenset[str] = frozenset()
+    qasm: Qasm | None = None
+    symbol: tuple[str, ...] = ()
+    doc: str = ""
+    param_shape: tuple[int, ...] = ()
+    origin: str | tuple[Callable[..., "Gate"], tuple[Any, ...]] = "quilt_func.gates"
+    _constants: dict[tuple[torch.dtype, torch.device], Tensor] = field(
+        default_factory=dict, init=False
+    )
+
+    def __call__(self, *args: Any) -> "Op":
+        """Apply the gate: `n_params` angles, then `n_wires` ints or one iterable of wire sets.
+
+        Args:
+            *args: Angles (real, `()` or `(m,)`, radians) or Python numbers, then wires.
+
+        Returns:
+            The op. A 0-d angle is shared by all `m` wire sets.
+
+        Raises:
+            TypeError: If an angle or a wire is of the wrong kind, or dtypes or devices differ.
+            ValueError: If wires repeat, or an angle's length differs from the number of wire sets.
+
+        Transforms:
+            vmap, grad, jvp, hessian: building an op moves its angles, nothing else.
+
+        Examples:
+            >>> from quilt_func import cx, ry
+            >>> ry(0.5, range(3)).wires
+            ((0,), (1,), (2,))
+            >>> cx([(0, 1), (1, 2)]).wires
+            ((0, 1), (1, 2))
+        """
+        params, wires = args[: self.n_params], args[self.n_params :]
+        if len(params) < self.n_params or not wires:
+            raise TypeError(
+                f"{self.name}(): takes {self.n_params} parameter(s) and then wires, but got "
+                f"{len(args)} argument(s). {call_form(self)}"
+            )
+        return make_op(self, params, parse_wires(self, wires))
+
+    def __repr__(self) -> str:
+        return f"<gate {self.name}>"
+
+    def __reduce__(self) -> tuple[Callable[..., "Gate"], tuple[Any, ...]]:
+        return (
+            (_find_gate, (self.origin, self.name)) if isinstance(self.origin, str) else self.origin
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def matrices(self, *params: Tensor) -> Tensor:
+        """Evaluate a parametrised gate: `n_params` tensors `(m, *param_shape)` to `(m, K, K)`."""
+        if not callable(self.matrix):
+            raise TypeError(f"{self.name} is a constant gate. Use `constant(dtype, device)`.")
+        return self.matrix(*params)
+
+    def constant(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Matrix `(K, K)` of a constant gate; cast once per dtype and device."""
+        key = (dtype, device)
+        if key not in self._constants:
+            with torch.inference_mode(False):
+                self._constants[key] = torch.tensor(self.matrix, dtype=dtype, device=device)
+        return self._constants[key]
+
+
+def _find_gate(module: str, name: str) -> Gate:
+    found: Gate = getattr(import_module(module), name)
+    return found
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The static part of an op: its gate, its wires, and which parameters are tensors.
+
+    Interned by `_structure`, so that comparing the structures of equal circuits, built anew in
+    every training step, compares identities.
+    """
+
+    gate: Gate
+    wires: tuple[WireSet, ...]
+    is_tensor: tuple[bool, ...]
+    hash: int
+    last_wire: int
+
+    def __hash__(self) -> int:
+        return self.hash
+
+
+@lru_cache(maxsize=65536)
+def _structure(gate: Gate, wires: tuple[WireSet, ...], is_tensor: tuple[bool, ...]) -> Structure:
+    last_wire = max((wire for wire_set in wires for wire in wire_set), default=-1)
+    return Structure(gate, wires, is_tensor, hash((gate, wires, is_tensor)), last_wire)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Op:
+    """One gate on `m` sets of wires, in the order listed. A pytree: tensors are its leaves.
+
+    Attributes:
+        gate: The row that it applies.
+        wires: `m` tuples of `gate.n_wires` distinct ints.
+        params: One entry per parameter: a tensor `(m, *gate.param_shape)`, or a Python number
+            that all wire sets share and that is no leaf.
+    """
+
+    gate: Gate
+    wires: tuple[WireSet, ...]
+    params: tuple[Any, ...]
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The static part, interned and hashable: what plans are cached on."""
+        return _structure(self.gate, self.wires, tuple(type(p) is not float for p in self.params))
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The parameters that are tensors."""
+        return [param for param in self.params if type(param) is not float]
+
+    def inverse(self) -> "Op":
+        """The op that undoes this one: inverse gates in reversed order.
+
+        Raises:
+            ValueError: If the gate is not known to be unitary.
+
+        Transforms:
+            vmap, grad, jvp, hessian.
+
+        Examples:
+            >>> from quilt_func import s
+            >>> s(range(2)).inverse()
+            <sdg on (1,), (0,)>
+        """
+        if self.gate.inverse is None:
+            raise ValueError(
+                f"{self.gate.name}.inverse(): the gate has no known inverse because it is not "
+                "known to be unitary. Use `unitary(matrix, *wires)` if it is."
+            )
+        params = tuple(p if type(p) is float else p.flip(0) for p in self.params)
+        gate, params = self.gate.inverse(*params)
+        return Op(gate, self.wires[::-1], params)
+
+    def map_wires(self, new_wire: Callable[[int], int]) -> "Op":
+        """The same gate with each wire `w` replaced by `new_wire(w)`."""
+        wires = tuple(tuple(new_wire(wire) for wire in wire_set) for wire_set in self.wires)
+        return Op(self.gate, wires, self.params)
+
+    def __len__(self) -> int:
+        """Number of wire sets."""
+        return len(self.wires)
+
+    def __repr__(self) -> str:
+        return f"<{self.gate.name} on {', '.join(map(str, self.wires)) or 'no wires'}>"
+
+
+def _flatten_op(op: Op) -> tuple[list[Any], Any]:
+    static = tuple(param if type(param) is float else None for param in op.params)
+    return op.leaves, (op.gate, op.wires, static)
+
+
+def _unflatten_op(leaves: Iterable[Any], context: Any) -> Op:
+    gate, wires, static = context
+    remaining = iter(leaves)
+    return Op(gate, wires, tuple(next(remaining) if p is None else p for p in static))
+
+
+register(Op, _flatten_op, _unflatten_op)
+
+
+def call_form(gate: Gate) -> str:
+    """Describe how a gate is called, for error messages."""
+    angles = "".join(f"theta{i}, " for i in range(gate.n_params))
+    one = ", ".join(map(str, range(gate.n_wires)))
+    many = "range(3)" if gate.n_wires == 1 else f"[({one}), ...]"
+    return (
+        f"Write `{gate.name}({angles}{one})` or, for many wire sets, `{gate.name}({angles}{many})`."
+    )
+
+
+def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
+    """Turn the wire arguments of a call into `m` tuples of ints, or raise."""
+    if len(args) == 1 and not hasattr(args[0], "__index__"):
+        if isinstance(args[0], str) or not isinstance(args[0], Iterable):
+            raise _wires_error(gate, args[0], "be ints or an iterable of wire sets")
+        given = args[0] if isinstance(args[0], range) else tuple(args[0])
+        sets = tuple((w,) for w in given) if gate.n_wires == 1 else given
+    elif len(args) == gate.n_wires:
+        sets = (args,)
+    else:
+        requirement = f"be {gate.n_wires} int(s) or one iterable of wire sets"
+        raise _wires_error(gate, args, requirement, got=f"{len(args)} arguments")
+    return tuple(_wire_set(gate, wire_set) for wire_set in sets)
+
+
+def _wire_set(gate: Gate, given: Any) -> WireSet:
+    if not isinstance(given, tuple) or len(given) != gate.n_wires:
+        raise _wires_error(
+            gate, [given], f"be sets of {gate.n_wires} wires, as tuples", repr(given)
+        )
+    for wire in given:
+        if type(wire) is bool or not hasattr(wire, "__index__"):
+            raise _wires_error(gate, [given], "be ints", f"{wire!r}")
+    wires = tuple(map(operator.index, given))
+    if min(wires) < 0:
+        raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", kind=ValueError)
+    if len(set(wires)) < len(wires):
+        raise ValueError(
+            message(
+                gate.name,
+                "wires",
+                [given],
+                "be distinct",
+                f"{wires}",
+                "Give two different wires." if len(wires) == 2 else "Give different wires.",
+            )
+        )
+    return wires
+
+
+def _wires_error(
+    gate: Gate,
+    given: object,
+    requirement: str,
+    got: str | None = None,
+    kind: type[Exception] = TypeError,
+) -> Exception:
+    got = repr(given) if got is None else got
+    return kind(message(gate.name, "wires", given, requirement, got, call_form(gate)))
+
+
+def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
+    """Check parameters against a gate's row and wires, and build the op."""
+    op = Op(gate, wires, tuple(_parameter(gate, i, p, len(wires)) for i, p in enumerate(params)))
+    if len(params) > 1:
+        common_dtype_and_device(gate.name, op.leaves)
+    return op
+
+
+def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
+    shape = gate.param_shape
+    name = "matrix" if shape else f"theta{position}" if gate.n_params > 1 else "theta"
+    if not shape and isinstance(given, (int, float, np.integer, np.floating)):
+        if isinstance(given, bool):
+            raise TypeError(message(gate.name, name, given, "be an angle", "a bool", _ANGLE_REMEDY))
+        return float(given)
+    allowed = REAL_OF if shape else COMPLEX_OF
+    if not isinstance(given, Tensor) or given.dtype not in allowed:
+        kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
+        what = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
+        raise TypeError(message(gate.name, name, given, f"be a {kinds} tensor", what, remedy))
+    if given.shape == shape:
+        return given.expand(m, *shape)
+    if given.shape != (m, *shape):
+        raise ValueError(
+            message(
+                gate.name,
+                name,
+                given,
+                f"have shape {shape} or {(m, *shape)}",
+                f"shape {tuple(given.shape)} for {m} wire set(s)",
+                "Give one entry per wire set, or one for all; map over a batch with "
+                "`torch.func.vmap`.",
+            )
+        )
+    return given
+
+
+_ANGLE_REMEDY = "Give a Python number or a real floating-point tensor, in radians."

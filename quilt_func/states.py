@@ -1,0 +1,461 @@
+"""Statevectors and what can be read off them; the one place that draws random numbers.
+
+A state of `n` qubits is a flat complex tensor `(2**n,)`; wire 0 is the most significant bit.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from quilt_func._checks import (
+    COMPLEX_OF,
+    REAL_OF,
+    check_complex_dtype,
+    check_count,
+    check_state,
+    check_state_size,
+    check_wires,
+    common_dtype_and_device,
+    message,
+)
+
+Device = torch.device | str | None
+
+
+def zero_state(
+    n_qubits: int, *, dtype: torch.dtype = torch.complex64, device: Device = None
+) -> Tensor:
+    """The state |0...0⟩.
+
+    Args:
+        n_qubits: Number of qubits, 0 or more.
+        dtype: complex64 or complex128.
+        device: Where to make it; default: the CPU.
+
+    Returns:
+        (complex, (2**n_qubits,)): Statevector.
+
+    Raises:
+        TypeError: If `n_qubits` is not an int or `dtype` not complex.
+        ValueError: If `n_qubits` is negative.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> zero_state(1)
+        tensor([1.+0.j, 0.+0.j])
+    """
+    return basis_state(
+        "0" * check_count("zero_state", "n_qubits", n_qubits), dtype=dtype, device=device
+    )
+
+
+def basis_state(
+    bits: str, *, dtype: torch.dtype = torch.complex64, device: Device = None
+) -> Tensor:
+    """The computational basis state of a bit string; its first bit is wire 0.
+
+    Args:
+        bits: A string of 0 and 1.
+        dtype: complex64 or complex128.
+        device: Where to make it; default: the CPU.
+
+    Returns:
+        (complex, (2**len(bits),)): Statevector.
+
+    Raises:
+        TypeError: If `bits` is not a string or `dtype` not complex.
+        ValueError: If `bits` has other letters.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> basis_state("10").real
+        tensor([0., 0., 1., 0.])
+    """
+    check_complex_dtype("basis_state", dtype)
+    if not isinstance(bits, str):
+        what = f"a {type(bits).__name__}"
+        raise TypeError(message("basis_state", "bits", bits, "be a string", what, 'Write "010".'))
+    if set(bits) - {"0", "1"}:
+        requirement = "hold only 0 and 1"
+        raise ValueError(
+            message("basis_state", "bits", bits, requirement, repr(bits), 'Write "010".')
+        )
+    state = torch.zeros(2 ** len(bits), dtype=dtype, device=device or "cpu")
+    state[int(bits or "0", 2)] = 1
+    return state
+
+
+def product_state(factors: Sequence[Tensor]) -> Tensor:
+    """Tensor product of states; the first factor holds the most significant wires.
+
+    Args:
+        factors (complex, (2**k,) each): Statevectors of any numbers of qubits.
+
+    Returns:
+        (complex, (product of sizes,)): Statevector.
+
+    Raises:
+        TypeError: If a factor is not a complex tensor or dtypes differ.
+        ValueError: If there is no factor or one is not flat.
+
+    Transforms:
+        vmap, grad, jvp.
+
+    Examples:
+        >>> product_state([basis_state("1"), basis_state("0")]).real
+        tensor([0., 0., 1., 0.])
+    """
+    factors = list(factors)
+    if not factors:
+        remedy = "Give at least one state."
+        raise ValueError(message("product_state", "factors", [], "not be empty", "none", remedy))
+    for factor in factors:
+        check_state("product_state", factor, "factors")
+    common_dtype_and_device("product_state", factors)
+    state = factors[0]
+    for factor in factors[1:]:
+        state = (state[:, None] * factor).flatten()
+    return state
+
+
+def ghz_state(
+    n_qubits: int, *, dtype: torch.dtype = torch.complex64, device: Device = None
+) -> Tensor:
+    """The state (|0...0⟩ + |1...1⟩) / √2.
+
+    Args:
+        n_qubits: Number of qubits, at least 1.
+        dtype: complex64 or complex128.
+        device: Where to make it; default: the CPU.
+
+    Returns:
+        (complex, (2**n_qubits,)): Statevector.
+
+    Raises:
+        TypeError: If `n_qubits` is not an int or `dtype` not complex.
+        ValueError: If `n_qubits` is less than 1.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> ghz_state(2).real
+        tensor([0.7071, 0.0000, 0.0000, 0.7071])
+
+    References:
+        Greenberger, Horne and Zeilinger (1989).
+    """
+    check_complex_dtype("ghz_state", dtype)
+    check_count("ghz_state", "n_qubits", n_qubits, 1)
+    state = torch.zeros(2**n_qubits, dtype=dtype, device=device or "cpu")
+    state[0] = state[-1] = math.sqrt(0.5)
+    return state
+
+
+def w_state(
+    n_qubits: int, *, dtype: torch.dtype = torch.complex64, device: Device = None
+) -> Tensor:
+    """The equal superposition of all basis states with a single 1.
+
+    Args:
+        n_qubits: Number of qubits, at least 1.
+        dtype: complex64 or complex128.
+        device: Where to make it; default: the CPU.
+
+    Returns:
+        (complex, (2**n_qubits,)): Statevector.
+
+    Raises:
+        TypeError: If `n_qubits` is not an int or `dtype` not complex.
+        ValueError: If `n_qubits` is less than 1.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> w_state(2).real
+        tensor([0.0000, 0.7071, 0.7071, 0.0000])
+
+    References:
+        Dür, Vidal and Cirac (2000), Phys. Rev. A 62, 062314.
+    """
+    check_complex_dtype("w_state", dtype)
+    check_count("w_state", "n_qubits", n_qubits, 1)
+    state = torch.zeros(2**n_qubits, dtype=dtype, device=device or "cpu")
+    state[[2**wire for wire in range(n_qubits)]] = n_qubits**-0.5
+    return state
+
+
+def random_state(u: Tensor) -> Tensor:
+    r"""A Haar-random state from uniform numbers: normalised complex Gaussian amplitudes.
+
+    Args:
+        u (real, (2, 2**n_qubits)): Uniform numbers in [0, 1), from `uniforms`.
+
+    Returns:
+        (complex, (2**n_qubits,)): Statevector of the precision of `u`.
+
+    Raises:
+        TypeError: If `u` is not a real floating-point tensor.
+        ValueError: If its shape is not `(2, 2**n_qubits)`.
+
+    Transforms:
+        vmap, grad, jvp.
+
+    Examples:
+        >>> state = random_state(uniforms((2, 4), 0))
+        >>> state.shape, bool((state.abs().square().sum() - 1).abs() < 1e-6)
+        (torch.Size([4]), True)
+
+    References:
+        Box and Muller (1958); Życzkowski and Sommers (2001), J. Phys. A 34, 7111.
+    """
+    if not isinstance(u, Tensor) or u.dtype not in COMPLEX_OF:
+        what = str(u.dtype) if isinstance(u, Tensor) else f"a {type(u).__name__}"
+        remedy = "Make it with `uniforms((2, 2**n_qubits), seed)`."
+        raise TypeError(message("random_state", "u", u, "be a real tensor", what, remedy))
+    size = u.shape[-1] if u.ndim == 2 and u.shape[0] == 2 else 0
+    if size < 1 or size & (size - 1):
+        remedy = "Make it with `uniforms((2, 2**n_qubits), seed)`."
+        requirement = "have shape (2, 2**n_qubits)"
+        raise ValueError(
+            message("random_state", "u", u, requirement, f"shape {tuple(u.shape)}", remedy)
+        )
+    radius = (-torch.log1p(-u[0])).sqrt()
+    angle = 2 * math.pi * u[1]
+    state = torch.complex(radius * angle.cos(), radius * angle.sin())
+    return state / radius.square().sum().sqrt()
+
+
+def uniforms(
+    shape: int | Sequence[int],
+    seed_or_generator: int | torch.Generator,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: Device = None,
+) -> Tensor:
+    """Uniform random numbers in [0, 1): the one place in the library that draws.
+
+    A seed draws on the CPU, so that it gives the same numbers for every device.
+
+    Args:
+        shape: Shape of the result.
+        seed_or_generator: An int, or a `torch.Generator`, which advances.
+        dtype: float32 or float64.
+        device: Where to put the numbers; default: the generator's device, or the CPU.
+
+    Returns:
+        (real, shape): Uniform numbers.
+
+    Raises:
+        TypeError: If the seed is neither an int nor a generator, or `dtype` is not real.
+
+    Transforms:
+        None: draw outside of `vmap` and map over the numbers.
+
+    Examples:
+        >>> bool((uniforms((2, 3), 0) == uniforms((2, 3), 0)).all())
+        True
+    """
+    if dtype not in COMPLEX_OF:
+        remedy = "Choose torch.float32 or torch.float64."
+        raise TypeError(message("uniforms", "dtype", dtype, "be real", str(dtype), remedy))
+    if isinstance(seed_or_generator, torch.Generator):
+        generator = seed_or_generator
+    elif isinstance(seed_or_generator, int) and not isinstance(seed_or_generator, bool):
+        generator = torch.Generator().manual_seed(seed_or_generator)
+    else:
+        what = f"a {type(seed_or_generator).__name__}"
+        raise TypeError(
+            message(
+                "uniforms",
+                "seed_or_generator",
+                seed_or_generator,
+                "be an int or a torch.Generator",
+                what,
+                "Randomness is an argument: give a seed.",
+            )
+        )
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    numbers = torch.rand(shape, generator=generator, dtype=dtype, device=generator.device)
+    return numbers if device is None else numbers.to(device)
+
+
+def overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product ⟨a|b⟩.
+
+    Args:
+        a (complex, (2**n,)): State; it is conjugated.
+        b (complex, (2**n,)): State.
+
+    Returns:
+        (complex, ()): Inner product.
+
+    Raises:
+        TypeError: If a state is not a complex tensor or dtypes differ.
+        ValueError: If sizes differ.
+
+    Transforms:
+        vmap, grad (of real functions of it), jvp.
+
+    Examples:
+        >>> overlap(zero_state(1), ghz_state(1))
+        tensor(0.7071+0.j)
+    """
+    check_state_size("overlap", b, check_state("overlap", a, "a"), "b")
+    common_dtype_and_device("overlap", (a, b))
+    return (a.conj() * b).sum()
+
+
+def fidelity(a: Tensor, b: Tensor) -> Tensor:
+    """Squared overlap |⟨a|b⟩|² of two normalised states.
+
+    Args:
+        a (complex, (2**n,)): State.
+        b (complex, (2**n,)): State.
+
+    Returns:
+        (real, ()): Fidelity in [0, 1].
+
+    Raises:
+        TypeError: If a state is not a complex tensor or dtypes differ.
+        ValueError: If sizes differ.
+
+    Transforms:
+        vmap, grad, jvp, hessian of real parameters.
+
+    Examples:
+        >>> fidelity(zero_state(1), ghz_state(1))
+        tensor(0.5000)
+
+    References:
+        Nielsen and Chuang (2010), section 9.2.2.
+    """
+    product = overlap(a, b)
+    return product.real.square() + product.imag.square()
+
+
+def reduced_density(state: Tensor, wires: Sequence[int]) -> Tensor:
+    """Density matrix of some wires, the others traced out.
+
+    Args:
+        state (complex, (2**n,)): Normalised statevector.
+        wires: `k` distinct wires; the first is the most significant bit of the result.
+
+    Returns:
+        (complex, (2**k, 2**k)): Density matrix.
+
+    Raises:
+        TypeError: If the state is not a complex tensor or a wire is not an int.
+        ValueError: If wires repeat or are out of range.
+
+    Transforms:
+        vmap, grad (of real functions of it), jvp.
+
+    Examples:
+        >>> reduced_density(ghz_state(2), [0]).real
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.5000]])
+
+    References:
+        Nielsen and Chuang (2010), section 2.4.3.
+    """
+    n = check_state("reduced_density", state)
+    kept = check_wires("reduced_density", wires, n)
+    split, axes = split_wires(state, kept)
+    matrix = split.movedim(axes, list(range(len(kept)))).reshape(2 ** len(kept), -1)
+    return matrix @ matrix.mH
+
+
+def split_wires(state: Tensor, wires: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """View a flat state with an axis of length 2 for each given wire, and name those axes.
+
+    The wires in between share an axis, so that there are at most `2 * len(wires) + 1` axes
+    however many qubits there are: CUDA tensors are limited to 25.
+    """
+    n = state.shape[0].bit_length() - 1
+    ordered = sorted(wires)
+    shape: list[int] = []
+    axis_of: dict[int, int] = {}
+    for before, wire in zip([-1, *ordered], ordered, strict=False):
+        axis_of[wire] = len(shape) + 1
+        shape += [2 ** (wire - before - 1), 2]
+    rest = 2 ** (n - 1 - ordered[-1]) if ordered else 2**n
+    return state.reshape(*shape, rest), [axis_of[wire] for wire in wires]
+
+
+def purity(rho: Tensor) -> Tensor:
+    """Purity tr(ρ²) of a density matrix.
+
+    Args:
+        rho (complex, (N, N)): Hermitian, of trace one.
+
+    Returns:
+        (real, ()): Purity in [1/N, 1].
+
+    Raises:
+        TypeError: If `rho` is not a complex tensor.
+        ValueError: If it is not square.
+
+    Transforms:
+        vmap, grad, jvp, hessian of real parameters.
+
+    Examples:
+        >>> purity(reduced_density(ghz_state(2), [0]))
+        tensor(0.5000)
+
+    References:
+        Nielsen and Chuang (2010), section 2.4.1.
+    """
+    _check_density("purity", rho)
+    return (rho.real.square() + rho.imag.square()).sum()
+
+
+def entropy(rho: Tensor) -> Tensor:
+    """Von Neumann entropy -tr(ρ ln ρ), in nats.
+
+    Its gradient is exact where no eigenvalue is zero, and counts zero eigenvalues as constant.
+    Second derivatives need distinct eigenvalues.
+
+    Args:
+        rho (complex, (N, N)): Hermitian, of trace one.
+
+    Returns:
+        (real, ()): Entropy in [0, ln N].
+
+    Raises:
+        TypeError: If `rho` is not a complex tensor.
+        ValueError: If it is not square.
+
+    Transforms:
+        vmap, grad, jvp.
+
+    Examples:
+        >>> entropy(reduced_density(ghz_state(2), [0]))
+        tensor(0.6931)
+
+    References:
+        Nielsen and Chuang (2010), section 11.3.
+    """
+    _check_density("entropy", rho)
+    values = torch.linalg.eigvalsh(rho)
+    values = values.clamp(min=torch.finfo(values.dtype).tiny)
+    total: Tensor = torch.special.entr(values).sum()
+    return total
+
+
+def _check_density(function: str, rho: object) -> None:
+    if not isinstance(rho, Tensor) or rho.dtype not in REAL_OF:
+        what = str(rho.dtype) if isinstance(rho, Tensor) else f"a {type(rho).__name__}"
+        remedy = "Make one with `reduced_density`."
+        raise TypeError(message(function, "rho", rho, "be a complex tensor", what, remedy))
+    if rho.ndim != 2 or rho.shape[0] != rho.shape[1]:
+        remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
+        got = f"shape {tuple(rho.shape)}"
+        raise ValueError(message(function, "rho", rho, "have shape (N, N)", got, remedy))
