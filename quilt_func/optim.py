@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_count, common_dtype_and_device, message
+from quilt_func._checks import COMPLEX_OF, check_count, common_dtype_and_device, describe, message
 from quilt_func._tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Schedule
 
@@ -180,8 +180,7 @@ def adam(
 
     Here $m$ and $v$ are running averages of the gradient and of its square with decays
     $\beta_1, \beta_2$, and $\hat m = m / (1 - \beta_1^t)$, $\hat v = v / (1 - \beta_2^t)$.
-    Equal to `torch.optim.Adam`. Where a gradient has always been 0, so are the step and its
-    derivatives.
+    Equal to `torch.optim.Adam`; derivatives stay finite where a gradient has always been 0.
 
     Args:
         learning_rate (real, ()): Step size $\eta$: a number, a 0-d tensor or a schedule.
@@ -428,8 +427,8 @@ def exponential_schedule(init_value: Scalar, transition_steps: int, decay_rate: 
         Function from steps (real, any shape) to values (real, same shape).
 
     Raises:
-        TypeError: If `transition_steps` is not an int; from the schedule, if the
-            step is not a real tensor.
+        TypeError: If `transition_steps` is not an int; from the schedule, if the step is not
+            a real tensor.
         ValueError: If `transition_steps` is below 1.
 
     Transforms:
@@ -462,8 +461,8 @@ def cosine_schedule(init_value: Scalar, decay_steps: int, alpha: Scalar = 0.0) -
         Function from steps (real, any shape) to values (real, same shape).
 
     Raises:
-        TypeError: If `decay_steps` is not an int; from the schedule, if the
-            step is not a real tensor.
+        TypeError: If `decay_steps` is not an int; from the schedule, if the step is not
+            a real tensor.
         ValueError: If `decay_steps` is below 1.
 
     Transforms:
@@ -506,8 +505,8 @@ def warmup_cosine_schedule(
         Function from steps (real, any shape) to values (real, same shape).
 
     Raises:
-        TypeError: If a number of steps is not an int; from the schedule, if the
-            step is not a real tensor.
+        TypeError: If a number of steps is not an int; from the schedule, if the step is not
+            a real tensor.
         ValueError: If `warmup_steps` is negative, or `decay_steps` does not exceed it.
 
     Transforms:
@@ -544,7 +543,7 @@ def _stateless(transform: Callable[[PyTree, PyTree], PyTree]) -> GradientTransfo
 
     def update(grads: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
         _flatten("update", "grads", grads)
-        if state != ():
+        if type(state) is not tuple or state:
             raise _state_error("be the empty tuple", state)
         return transform(grads, params), state
 
@@ -686,18 +685,23 @@ def _flatten_like(
     function: str, model_name: str, model: PyTree, argument: str, tree: PyTree
 ) -> list[Tensor]:
     """List a tree's leaves in the order of a checked model's, after a check that both match."""
+    models = tree_leaves(model)
     try:
-        leaves = tree_leaves(tree_map(lambda _, leaf: leaf, model, tree))
+        leaves = tree_leaves(tree_map(_like, model, tree))
     except ValueError:
         leaves = []
-    models = tree_leaves(model)
-    if [getattr(leaf, "shape", None) for leaf in leaves] != [leaf.shape for leaf in models]:
-        need = f"match the structure and shapes of `{model_name}`, {_outline(model)}"
+    if len(leaves) != len(models) or any(leaf is None for leaf in leaves):
+        need = f"match the structure and shapes of `{model_name}`, {describe(_outline(model))}"
         remedy = "Make them from the same params; for an ensemble, vmap `init` and `update`."
-        given, got = _outline(tree), str(_outline(tree))
+        given, got = _outline(tree), describe(_outline(tree))
         raise ValueError(message(function, argument, given, need, got, remedy))
     common_dtype_and_device(function, (models[0], *leaves))
     return leaves
+
+
+def _like(model: Tensor, leaf: object) -> Tensor | None:
+    """Pass a tensor of the model's shape; anything else is None."""
+    return leaf if isinstance(leaf, Tensor) and leaf.shape == model.shape else None
 
 
 def _outline(tree: PyTree) -> PyTree:

@@ -1,0 +1,100 @@
+"""The physical limit: what a workload costs at the measured copy bandwidth and `cgemm` rate.
+
+A circuit fused into blocks of `k` wires reads and writes the state once per block and multiplies
+it by a `2**k` square matrix. A gradient walks state and costate back and forms one outer product
+per block: three times the bytes, four times the arithmetic. The limit is the larger of the two
+times, for the best `k`. A Hessian counts as two gradients per angle.
+
+    python -m experiments.bench.limit
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+
+from .fusion import count_blocks
+from .workloads import Work
+
+BLOCK_SIZES = range(1, 8)
+COPY_BYTES = tuple(2**exponent for exponent in range(16, 29, 3))
+SQUARE = 1024
+SECONDS = 0.3
+WALKS = {"state": (1, 1), "kernel": (1, 1)}
+GRADIENT = (3, 4)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the machine can do.
+
+    Attributes:
+        copy: Pairs of a buffer's size in bytes and the bytes read and written per second.
+        cgemm: Floating-point operations per second of a complex64 matrix product.
+    """
+
+    copy: tuple[tuple[int, float], ...]
+    cgemm: float
+
+    def bandwidth(self, n_bytes: int) -> float:
+        """The copy bandwidth of the measured size that is nearest on a logarithmic scale."""
+        return min(self.copy, key=lambda pair: abs(math.log(pair[0] / n_bytes)))[1]
+
+
+def measure() -> Rates:
+    """Measure this process's machine with the threads that torch has."""
+    return Rates(tuple((size, copy_rate(size)) for size in COPY_BYTES), cgemm_rate())
+
+
+def copy_rate(n_bytes: int) -> float:
+    """Bytes read and written per second in a copy between two buffers."""
+    source, target = torch.ones(n_bytes // 4), torch.zeros(n_bytes // 4)
+    return 2 * source.nbytes / fastest(lambda: target.copy_(source))
+
+
+def cgemm_rate() -> float:
+    """Floating-point operations per second of a square complex product."""
+    a, b = torch.randn(2, SQUARE, SQUARE, dtype=torch.complex64)
+    out = torch.empty_like(a)
+    return 8 * SQUARE**3 / fastest(lambda: torch.mm(a, b, out=out))
+
+
+def fastest(action: Callable[[], object]) -> float:
+    """The shortest time of an action, repeated for a while."""
+    best, end = math.inf, time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        action()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def seconds(work: Work, rates: Rates, precision: str = "single") -> float:
+    """The least time a workload can take."""
+    return min(_seconds(work, rates, precision, size) for size in BLOCK_SIZES)
+
+
+def _seconds(work: Work, rates: Rates, precision: str, size: int) -> float:
+    blocks, scale = count_blocks(work.circuit, size), 2 if precision == "double" else 1
+    amplitudes = 2**work.circuit.n * max(1, work.n_samples) * max(1, work.n_seeds)
+    state_bytes = 8 * scale * amplitudes
+    byte_walks, flop_walks = WALKS.get(work.task, GRADIENT)
+    moving = byte_walks * 2 * state_bytes / rates.bandwidth(state_bytes)
+    counting = flop_walks * 8 * amplitudes * 2**size * scale / rates.cgemm
+    gram = 8 * work.n_samples * amplitudes / rates.cgemm if work.task == "kernel" else 0.0
+    total: float = repetitions(work) * (blocks * max(moving, counting) + gram)
+    return total
+
+
+def repetitions(work: Work) -> int:
+    """How many gradients a workload consists of."""
+    if work.task == "hessian":
+        return 2 * work.theta.size
+    return max(1, work.n_epochs)
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(measure())))

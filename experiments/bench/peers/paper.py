@@ -1,0 +1,143 @@
+"""The paper's own method, section 3: every gate a full `2**n` matrix, one sample at a time.
+
+A gate on one wire is the Kronecker product of its matrix with identities; a CNOT is the sum of
+two such products. The state is multiplied by each matrix in turn, a Python loop goes over the
+samples, and plain autograd differentiates.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from ..circuits import Wires
+from ..workloads import Work
+from .base import Run, UnsupportedError
+from .torch_tools import (
+    energy_run,
+    hessian_run,
+    kernel_run,
+    no_angles,
+    placed,
+    state_run,
+    step_run,
+)
+
+MAX_WIRES = 10
+
+
+def step(work: Work) -> Run:
+    """Loss and gradient of a classifier."""
+    check(work)
+
+    def logit(theta: Tensor, sample: Tensor) -> Tensor:
+        psi = evolve(work, theta, sample)
+        return torch.real(torch.vdot(psi, observable_matrix(work) @ psi))
+
+    return step_run(work, lambda theta, x: torch.stack([logit(theta, one) for one in x]))
+
+
+def energy(work: Work) -> Run:
+    """Energy and gradient; the Hamiltonian is one matrix, made beforehand."""
+    return energy_run(work, energy_of(work))
+
+
+def hessian(work: Work) -> Run:
+    """Hessian of the energy."""
+    return hessian_run(work, energy_of(work))
+
+
+def state(work: Work) -> Run:
+    """The final state."""
+    check(work)
+    return state_run(work, lambda theta: evolve(work, theta))
+
+
+def kernel(work: Work) -> Run:
+    """Fidelities of all pairs."""
+    check(work)
+    return kernel_run(work, lambda x: torch.stack([evolve(work, no_angles(), one) for one in x]))
+
+
+def check(work: Work) -> None:
+    """Refuse matrices that would not fit."""
+    if work.circuit.n > MAX_WIRES:
+        raise UnsupportedError(f"full matrices are tried up to {MAX_WIRES} wires")
+
+
+def evolve(work: Work, theta: Tensor, x: Tensor | None = None) -> Tensor:
+    """The final state of one sample."""
+    circuit = work.circuit
+    psi = torch.zeros(2**circuit.n, dtype=torch.cfloat)
+    psi[0] = 1.0
+    for gate, wires, angle in placed(circuit, theta, x):
+        psi = full_matrix(gate, wires, angle, circuit.n) @ psi
+    return psi
+
+
+def energy_of(work: Work) -> Callable[[Tensor], Tensor]:
+    """The energy as a function of the angles."""
+    check(work)
+    hamiltonian = observable_matrix(work)
+
+    def value(theta: Tensor) -> Tensor:
+        psi = evolve(work, theta)
+        return torch.real(torch.vdot(psi, hamiltonian @ psi))
+
+    return value
+
+
+def observable_matrix(work: Work) -> Tensor:
+    """The observable as a full matrix."""
+    terms = zip(work.measured.words, work.measured.coefficients, strict=True)
+    matrices = [c * reduce(torch.kron, [LETTERS[a] for a in word]) for word, c in terms]
+    return torch.stack(matrices).sum(0)
+
+
+def full_matrix(gate: str, wires: Wires, angle: Tensor | None, n: int) -> Tensor:
+    """A gate as a matrix on all wires."""
+    if angle is not None and gate == "rzz":
+        both = embed(dict.fromkeys(wires, LETTERS["Z"]), n)
+        return torch.diag(torch.exp(-0.5j * angle * torch.diagonal(both)))
+    if angle is not None:
+        return embed({wires[0]: ROTATIONS[gate](angle)}, n)
+    if gate == "h":
+        return embed({wires[0]: HADAMARD}, n)
+    flip = LETTERS["X"] if gate == "cx" else LETTERS["Z"]
+    control, target = wires
+    return embed({control: ZERO}, n) + embed({control: ONE, target: flip}, n)
+
+
+def embed(factors: dict[int, Tensor], n: int) -> Tensor:
+    """The Kronecker product of some one-wire matrices with identities."""
+    return reduce(torch.kron, [factors.get(wire, LETTERS["I"]) for wire in range(n)])
+
+
+def ry_matrix(theta: Tensor) -> Tensor:
+    """RY as the paper writes it."""
+    c, s = torch.cos(theta / 2), torch.sin(theta / 2)
+    return torch.stack([torch.stack([c, -s]), torch.stack([s, c])]).to(torch.cfloat)
+
+
+def rx_matrix(theta: Tensor) -> Tensor:
+    """RX in the same manner."""
+    c, s = torch.cos(theta / 2).to(torch.cfloat), -1j * torch.sin(theta / 2)
+    return torch.stack([torch.stack([c, s]), torch.stack([s, c])])
+
+
+def rz_matrix(theta: Tensor) -> Tensor:
+    """RZ in the same manner."""
+    half = theta / 2
+    return torch.diag(torch.polar(torch.ones(2), torch.stack([-half, half])))
+
+
+ROTATIONS = {"rx": rx_matrix, "ry": ry_matrix, "rz": rz_matrix}
+LETTERS = {
+    "I": torch.eye(2, dtype=torch.cfloat),
+    "X": torch.tensor([[0, 1], [1, 0]], dtype=torch.cfloat),
+    "Y": torch.tensor([[0, -1j], [1j, 0]], dtype=torch.cfloat),
+    "Z": torch.tensor([[1, 0], [0, -1]], dtype=torch.cfloat),
+}
+ZERO, ONE = torch.diag(torch.tensor([1, 0j])), torch.diag(torch.tensor([0j, 1]))
+HADAMARD = (LETTERS["X"] + LETTERS["Z"]) / 2**0.5

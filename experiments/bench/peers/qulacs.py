@@ -1,0 +1,160 @@
+"""Qulacs, doubles only: parametric circuits in C++, gradients by its back-propagation.
+
+Its wire 0 is the least significant bit and its rotations are `exp(+i t/2 P)`, so wires are counted
+from the other end and angles change sign. Batches are a loop over samples.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qulacs import Observable as QulacsObservable
+from qulacs import ParametricQuantumCircuit, QuantumCircuit, QuantumState
+from qulacs.circuit import QuantumCircuitOptimizer
+from qulacs.state import inner_product
+
+from ..circuits import ROTATIONS, Circuit, Observable
+from ..reference import cross_entropy, probe
+from ..workloads import Work
+from .base import Run, gate_sets, read_pair, sparse_word
+
+Angles = NDArray[np.float64]
+BLOCKS = (1, 2, 3)
+
+
+def energy(work: Work) -> Run:
+    """Energy and gradient."""
+    return Run(work.theta, _Model(work).value_and_grad, read_pair)
+
+
+def step(work: Work) -> Run:
+    """Loss and gradient of a classifier, sample by sample."""
+    model, x, y = _Model(work), work.x, work.y
+
+    def value_and_grad(theta: Angles) -> tuple[float, Angles]:
+        found = [model.value_and_grad(theta, sample) for sample in x]
+        value, weights = cross_entropy(np.array([logit for logit, _ in found]), y)
+        slopes = np.array([slope for _, slope in found])
+        return value, np.tensordot(weights, slopes, 1)
+
+    return Run(work.theta, value_and_grad, read_pair)
+
+
+def ensemble(work: Work) -> Run:
+    """Many classifiers, one after the other."""
+    one = step(work).step
+
+    def all_of_them(thetas: Angles) -> tuple[Angles, Angles]:
+        values, slopes = zip(*map(one, thetas), strict=True)
+        return np.array(values), np.array(slopes)
+
+    return Run(work.theta, all_of_them, read_pair)
+
+
+def hessian(work: Work) -> Run:
+    """Hessian of the energy: the parameter shift of the gradient."""
+    model, shifts = _Model(work), np.pi / 2 * np.eye(work.theta.size)
+
+    def rows(theta: Angles) -> Angles:
+        ahead = [model.value_and_grad(theta + s.reshape(theta.shape))[1] for s in shifts]
+        behind = [model.value_and_grad(theta - s.reshape(theta.shape))[1] for s in shifts]
+        return (np.array(ahead) - np.array(behind)).reshape(theta.size, -1) / 2
+
+    return Run(work.theta, rows, lambda found: {"hessian": found})
+
+
+def state(work: Work) -> Run:
+    """The final state of a circuit fused beforehand, with the block size that was fastest."""
+    plain = _fixed_circuit(work.circuit, work.theta)
+    circuits = [_fused(plain, block) for block in BLOCKS if block <= work.circuit.n]
+    circuit, vector = min(circuits, key=_seconds), QuantumState(work.circuit.n)
+
+    def run(theta: Angles) -> Any:
+        del theta
+        vector.set_zero_state()
+        circuit.update_quantum_state(vector)
+        return vector
+
+    return Run(work.theta, run, lambda found: probe(found.get_vector()))
+
+
+class _Model:
+    """Value and gradient of an expectation value, in features-then-angles order."""
+
+    def __init__(self, work: Work) -> None:
+        n = work.circuit.n
+        self.circuit, self.columns = _parametric_circuit(work.circuit)
+        self.offset = work.n_features if work.n_samples else 0
+        self.observable = _observable(n, work.measured)
+        self.state, self.costate, self.scratch = (QuantumState(n) for _ in range(3))
+
+    def value_and_grad(self, theta: Angles, x: Angles | None = None) -> tuple[float, Angles]:
+        """One sample's expectation value and its gradient along the angles."""
+        angles = theta.reshape(-1) if x is None else np.concatenate([x, theta.reshape(-1)])
+        for i, angle in enumerate((-angles[self.columns]).tolist()):
+            self.circuit.set_parameter(i, angle)
+        self.state.set_zero_state()
+        self.circuit.update_quantum_state(self.state)
+        self.observable.apply_to_state(self.scratch, self.state, self.costate)
+        value = inner_product(self.state, self.costate).real
+        slopes = -2 * np.array(self.circuit.backprop_inner_product(self.costate))
+        gradient = np.zeros(len(angles))
+        np.add.at(gradient, self.columns, slopes)
+        return value, gradient[self.offset :].reshape(theta.shape)
+
+
+def _parametric_circuit(source: Circuit) -> tuple[Any, NDArray[np.int64]]:
+    n, circuit, columns = source.n, ParametricQuantumCircuit(source.n), list[int]()
+    n_features = 1 + max((max(row.angles, default=-1) for row in source.prefix), default=-1)
+    parts = [(0, source.prefix)]
+    parts += [(n_features + i * source.width, rows) for i, rows in enumerate(source.layers)]
+    for offset, rows in parts:
+        for gate, wires, column in gate_sets(rows):
+            targets = [n - 1 - wire for wire in wires]
+            if gate == "rzz":
+                circuit.add_parametric_multi_Pauli_rotation_gate(targets, [3, 3], 0.0)
+            elif gate in ROTATIONS:
+                getattr(circuit, f"add_parametric_{gate.upper()}_gate")(*targets, 0.0)
+            else:
+                _add_constant(circuit, gate, targets)
+            columns += [] if column is None else [offset + column]
+    return circuit, np.array(columns, dtype=np.int64)
+
+
+def _fixed_circuit(source: Circuit, theta: Angles) -> Any:
+    circuit = QuantumCircuit(source.n)
+    for rows, angles in zip(source.layers, theta, strict=True):
+        for gate, wires, column in gate_sets(rows):
+            targets = [source.n - 1 - wire for wire in wires]
+            if gate in ROTATIONS:
+                getattr(circuit, f"add_{gate.upper()}_gate")(*targets, -angles[column])
+            else:
+                _add_constant(circuit, gate, targets)
+    return circuit
+
+
+def _add_constant(circuit: Any, gate: str, targets: list[int]) -> None:
+    name = {"cx": "CNOT", "cz": "CZ", "h": "H"}[gate]
+    getattr(circuit, f"add_{name}_gate")(*targets)
+
+
+def _fused(circuit: Any, block: int) -> Any:
+    result = circuit.copy()
+    QuantumCircuitOptimizer().optimize(result, block)
+    return result
+
+
+def _seconds(circuit: Any) -> float:
+    vector = QuantumState(circuit.get_qubit_count())
+    start = time.perf_counter()
+    circuit.update_quantum_state(vector)
+    return time.perf_counter() - start
+
+
+def _observable(n: int, observable: Observable) -> Any:
+    result = QulacsObservable(n)
+    for word, coefficient in zip(observable.words, observable.coefficients, strict=True):
+        text = " ".join(f"{letter} {n - 1 - wire}" for wire, letter in sparse_word(word))
+        result.add_operator(coefficient, text)
+    return result

@@ -1,0 +1,113 @@
+"""What the adapters of torch libraries share: losses, plain autograd, reading."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ..circuits import Circuit, Rows, Wires
+from ..reference import probe
+from ..workloads import Work
+from .base import Run, gate_sets, read_pair
+
+Energy: TypeAlias = Callable[[Tensor], Tensor]
+"""Angles (n_layers, width) to the energy ()."""
+Logits: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Angles (n_layers, width), or one such set per sample, and samples (B, F), to logits (B,)."""
+
+
+def tensor(array: Any, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A numpy array in the working precision."""
+    return torch.as_tensor(array, dtype=dtype)
+
+
+def energy_run(work: Work, energy: Energy) -> Run:
+    """Value and gradient by plain autograd."""
+    return Run(tensor(work.theta), lambda theta: value_and_grad(energy, theta), read_pair)
+
+
+def hessian_run(work: Work, energy: Energy, vectorize: bool = False) -> Run:
+    """The Hessian by plain autograd: a row at a time, or all rows in one vectorised pass."""
+
+    def step(theta: Tensor) -> Tensor:
+        matrix: Tensor = torch.autograd.functional.hessian(energy, theta, vectorize=vectorize)
+        return matrix.reshape(theta.numel(), theta.numel())
+
+    return Run(tensor(work.theta), step, lambda matrix: {"hessian": matrix.numpy()})
+
+
+def step_run(work: Work, logits: Logits) -> Run:
+    """Loss and gradient of a classifier by plain autograd."""
+    x, y = tensor(work.x), tensor(work.y)
+
+    def loss(theta: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(logits(theta, x), y)
+
+    return Run(tensor(work.theta), lambda theta: value_and_grad(loss, theta), read_pair)
+
+
+def ensemble_run(work: Work, logits: Logits) -> Run:
+    """Losses and gradients of many classifiers, seeds times samples as one batch."""
+    x = tensor(work.x).repeat(work.n_seeds, 1)
+    y = tensor(work.y).repeat(work.n_seeds, 1)
+
+    def losses(theta: Tensor) -> Tensor:
+        found = logits(theta.repeat_interleave(work.n_samples, 0), x).reshape(y.shape)
+        return binary_cross_entropy_with_logits(found, y, reduction="none").mean(1)
+
+    return Run(tensor(work.theta), lambda theta: value_and_grad(losses, theta), read_pair)
+
+
+def state_run(work: Work, state: Callable[[Tensor], Tensor]) -> Run:
+    """The final state, without a gradient."""
+
+    def step(theta: Tensor) -> Tensor:
+        with torch.no_grad():
+            return state(theta)
+
+    return Run(tensor(work.theta), step, lambda found: probe(found.detach().reshape(-1).numpy()))
+
+
+def kernel_run(work: Work, states: Callable[[Tensor], Tensor]) -> Run:
+    """The fidelities of all pairs, from the states `(M, 2**n)` of all samples."""
+    x = tensor(work.x)
+
+    def step(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            found = states(x)
+            return (found.conj() @ found.T).abs().square()
+
+    return Run(x, step, lambda kernel: {"kernel": kernel.detach().numpy()})
+
+
+def value_and_grad(loss: Callable[[Tensor], Tensor], theta: Tensor) -> tuple[Tensor, Tensor]:
+    """A value and its gradient; several values that share no angles, each its own."""
+    leaf = theta.detach().requires_grad_()
+    value = loss(leaf)
+    (slope,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), slope
+
+
+def placed(
+    circuit: Circuit, theta: Tensor, x: Tensor | None = None
+) -> Iterator[tuple[str, Wires, Tensor | None]]:
+    """All gates with their wires and angles; angles are split in one call per layer.
+
+    Angles `(n_layers, width)` give 0-d tensors; a leading batch axis, here or in `x`, stays.
+    """
+    parts: list[tuple[Rows, Sequence[Tensor]]] = [(circuit.prefix, _columns(x))]
+    parts += zip(circuit.layers, map(_columns, theta.unbind(-2)), strict=True)
+    for rows, angles in parts:
+        for gate, wires, column in gate_sets(rows):
+            yield gate, wires, None if column is None else angles[column]
+
+
+def no_angles() -> Tensor:
+    """The angles of a circuit without layers."""
+    return torch.zeros(0, 0)
+
+
+def _columns(angles: Tensor | None) -> Sequence[Tensor]:
+    return () if angles is None else angles.unbind(-1)

@@ -1,0 +1,234 @@
+"""What every result is held against: complex128 statevectors and adjoint gradients in numpy.
+
+It shares no code with the library or its peers. Gates act on views of a state
+`(2, ..., 2, batch)`; gradients walk the circuit back with the rule
+`d⟨H⟩/dt = Im ⟨λ|P|ψ⟩` for a gate `exp(-i t/2 P)`, where `λ = H ψ` at the end. The Hessian is the
+parameter shift of the gradient, exact for such gates. States of more than `DENSE` wires are
+matrix products (`chain.py`).
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import chain
+from .circuits import ROTATIONS, Circuit, Observable, Row, Wires
+from .workloads import Work
+
+Array: TypeAlias = NDArray[Any]
+Arrays: TypeAlias = dict[str, Array]
+
+DENSE = 20
+N_PROBES = 4096
+LETTERS: Arrays = {
+    "I": np.eye(2),
+    "X": np.array([[0, 1], [1, 0]]),
+    "Y": np.array([[0, -1j], [1j, 0]]),
+    "Z": np.array([[1, 0], [0, -1]]),
+}
+GENERATORS: Arrays = {
+    "rx": LETTERS["X"], "ry": LETTERS["Y"], "rz": LETTERS["Z"],
+    "rzz": np.kron(LETTERS["Z"], LETTERS["Z"]),
+}  # fmt: skip
+CONSTANTS: Arrays = {
+    "h": np.array([[1, 1], [1, -1]]) / np.sqrt(2),
+    "cx": np.eye(4)[[0, 1, 3, 2]],
+    "cz": np.diag([1, 1, 1, -1]),
+}
+
+
+def solve(work: Work) -> Arrays:
+    """The exact results of a workload, by name, as far as they are checked."""
+    if work.circuit.n > DENSE:
+        return chain.solve(work, probes(work.circuit.n))
+    return _SOLVERS[work.task](work)
+
+
+def probes(n: int) -> NDArray[np.int64]:
+    """The basis states whose amplitudes are compared: all of a small state, else a random few."""
+    if 2**n <= N_PROBES:
+        return np.arange(2**n)
+    return np.sort(np.random.default_rng(n).choice(2**n, N_PROBES, replace=False))
+
+
+def probe(state: Array) -> Arrays:
+    """What is compared of a state: its norm and the amplitudes at the probes."""
+    n = state.size.bit_length() - 1
+    return {"norm": np.asarray(np.linalg.norm(state)), "amplitudes": state[probes(n)]}
+
+
+def mismatch(found: Arrays, expected: Arrays) -> float:
+    """Largest relative deviation of any named result, each in its Euclidean norm.
+
+    Infinite where a result is missing or of another size; not a number where it has such entries.
+    """
+    return float(np.max([_deviation(found.get(name), exact) for name, exact in expected.items()]))
+
+
+def evolve(circuit: Circuit, theta: Array, x: Array | None = None) -> Array:
+    """The final states `(2, ..., 2, batch)` of angles `(n_layers, width)` and samples `x`."""
+    batch = 1 if x is None else len(x)
+    state = np.zeros((2,) * circuit.n + (batch,), complex)
+    state[(0,) * circuit.n] = 1
+    for gate, wires, angle in _gates(circuit, theta, x):
+        state = apply(_matrix(gate, angle), wires, state)
+    return state
+
+
+def gradient(circuit: Circuit, theta: Array, state: Array, costate: Array) -> Array:
+    """The derivative of `Σ_b ⟨λ_b|ψ_b⟩` along every angle, given the final ψ and λ = H ψ."""
+    result = np.zeros_like(theta)
+    for layer in reversed(range(len(circuit.layers))):
+        for gate, wires, column in reversed(list(_sets(circuit.layers[layer]))):
+            angle = theta[layer, column] if gate in ROTATIONS else 0.0
+            if gate in ROTATIONS:
+                moved = apply(GENERATORS[gate], wires, state)
+                result[layer, column] += np.vdot(costate, moved).imag
+            back = _matrix(gate, angle).conj().T
+            state, costate = apply(back, wires, state), apply(back, wires, costate)
+    return result
+
+
+def apply(matrix: Array, wires: Wires, state: Array) -> Array:
+    """A matrix `(2**k, 2**k)`, or one per sample `(2**k, 2**k, batch)`, on some wires."""
+    result = np.empty_like(state)
+    source, target = (np.moveaxis(a, wires, range(len(wires))) for a in (state, result))
+    indices = list(product((0, 1), repeat=len(wires)))
+    for i, row in enumerate(indices):
+        terms = [
+            matrix[i, j] * source[column]
+            for j, column in enumerate(indices)
+            if np.any(matrix[i, j] != 0)
+        ]
+        target[row] = sum(terms[1:], terms[0])
+    return result
+
+
+def apply_observable(observable: Observable, state: Array) -> Array:
+    """The states `H ψ`."""
+    result = np.zeros_like(state)
+    for word, coefficient in zip(observable.words, observable.coefficients, strict=True):
+        term = state
+        for wire, letter in enumerate(word):
+            term = apply(LETTERS[letter], (wire,), term) if letter != "I" else term
+        result += coefficient * term
+    return result
+
+
+def cross_entropy(logits: Array, y: Array) -> tuple[float, Array]:
+    """Mean binary cross entropy of logits, and its derivative along them."""
+    value = np.mean(np.logaddexp(0, logits) - y * logits)
+    return float(value), (1 / (1 + np.exp(-logits)) - y) / len(y)
+
+
+def step(work: Work, theta: Array) -> tuple[float, Array]:
+    """Loss and gradient of a classifier."""
+    state = evolve(work.circuit, theta, work.x)
+    costate = apply_observable(work.measured, state)
+    logits = (state.conj() * costate).real.reshape(-1, work.n_samples).sum(0)
+    value, weights = cross_entropy(logits, work.y)
+    return value, gradient(work.circuit, theta, state, costate * weights)
+
+
+def energy(work: Work, theta: Array) -> tuple[float, Array]:
+    """Energy and gradient of one circuit."""
+    state = evolve(work.circuit, theta)
+    costate = apply_observable(work.measured, state)
+    value = np.vdot(state, costate).real
+    return float(value), gradient(work.circuit, theta, state, costate)
+
+
+def adam(theta: Any, n_steps: int, value_and_grad: Any, rate: float = 0.05) -> list[Any]:
+    """Losses along Adam's way; written with operators alone, it serves arrays of any library."""
+    mean, square, losses = 0.0 * theta, 0.0 * theta, []
+    for t in range(1, n_steps + 1):
+        loss, slope = value_and_grad(theta)
+        mean = 0.9 * mean + 0.1 * slope
+        square = 0.999 * square + 0.001 * slope * slope
+        scale = (square / (1 - 0.999**t)) ** 0.5 + 1e-8
+        theta = theta - (rate / (1 - 0.9**t)) * mean / scale
+        losses.append(loss)
+    return losses
+
+
+def _solve_state(work: Work) -> Arrays:
+    return probe(evolve(work.circuit, work.theta).reshape(-1))
+
+
+def _solve_energy(work: Work) -> Arrays:
+    return _named(*energy(work, work.theta))
+
+
+def _solve_step(work: Work) -> Arrays:
+    return _named(*step(work, work.theta))
+
+
+def _solve_ensemble(work: Work) -> Arrays:
+    values, slopes = zip(*(step(work, theta) for theta in work.theta), strict=True)
+    return _named(np.array(values), np.array(slopes))
+
+
+def _solve_hessian(work: Work) -> Arrays:
+    theta, rows = work.theta, []
+    for k in range(theta.size):
+        shift = np.zeros_like(theta)
+        shift.flat[k] = np.pi / 2
+        ahead, behind = energy(work, theta + shift)[1], energy(work, theta - shift)[1]
+        rows.append((ahead - behind).reshape(-1) / 2)
+    return {"hessian": np.array(rows)}
+
+
+def _solve_kernel(work: Work) -> Arrays:
+    states = evolve(work.circuit, work.theta, work.x).reshape(-1, work.n_samples)
+    return {"kernel": np.abs(states.conj().T @ states) ** 2}
+
+
+def _solve_train(work: Work) -> Arrays:
+    losses = adam(work.theta, work.n_epochs, lambda theta: step(work, theta))
+    return {"losses": np.array(losses)}
+
+
+_SOLVERS = {
+    "state": _solve_state, "energy": _solve_energy, "step": _solve_step,
+    "ensemble": _solve_ensemble, "hessian": _solve_hessian, "kernel": _solve_kernel,
+    "train": _solve_train,
+}  # fmt: skip
+
+
+def _deviation(found: Array | None, exact: Array) -> float:
+    if found is None or np.size(found) != np.size(exact):
+        return np.inf
+    difference = np.linalg.norm(np.reshape(found, np.shape(exact)) - exact)
+    return float(difference / (np.linalg.norm(exact) or 1.0))
+
+
+def _named(value: Any, slope: Array) -> Arrays:
+    return {"value": np.asarray(value), "gradient": slope}
+
+
+def _gates(circuit: Circuit, theta: Array, x: Array | None) -> Iterator[tuple[str, Wires, Any]]:
+    layers = [
+        (circuit.prefix, None if x is None else x.T),
+        *zip(circuit.layers, theta, strict=True),
+    ]
+    for rows, angles in layers:
+        for gate, wires, column in _sets(rows):
+            yield gate, wires, angles[column] if gate in ROTATIONS and angles is not None else 0.0
+
+
+def _sets(rows: tuple[Row, ...]) -> Iterator[tuple[str, Wires, int]]:
+    for row in rows:
+        columns = row.angles or (0,) * len(row.wires)
+        yield from ((row.gate, *pair) for pair in zip(row.wires, columns, strict=True))
+
+
+def _matrix(gate: str, angle: Any) -> Array:
+    if gate in CONSTANTS:
+        return CONSTANTS[gate]
+    generator, half = GENERATORS[gate], np.asarray(angle) / 2
+    even = np.multiply.outer(np.eye(len(generator)), np.cos(half))
+    matrix: Array = even - 1j * np.multiply.outer(generator, np.sin(half))
+    return matrix

@@ -1,0 +1,154 @@
+"""The workloads: what is computed, on which numbers, independent of any library.
+
+A workload is written like a call, `vqc(4,4,70)`, and parsed from that text:
+
+* `vqc(n,L,B)`: value and gradient of the mean binary cross entropy of ⟨Z0⟩ over B samples.
+* `vqe(n,L)`, `brick(n,L)`, `ring(n,L)`, `far(n,L)`: value and gradient of the Ising energy.
+* `qaoa(n,L)`: value and gradient of the cut of a random 3-regular graph.
+* `fwd(n,L)`: the final state alone.
+* `seeds(S,n,L,B)`: the step of `vqc` for S parameter sets at once.
+* `hessian(n,L)`: the full Hessian of the Ising energy.
+* `kernel(n,L,M)`: the fidelities of M encoded samples with one another.
+* `train(n,L,B,E)`: E epochs of Adam on `vqc`, from imported libraries to the last loss.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .circuits import (
+    ANSATZE,
+    Circuit,
+    Observable,
+    cut,
+    encoding,
+    hea,
+    ising,
+    kernel_map,
+    qaoa,
+    regular_graph,
+    single_z,
+)
+
+N_FEATURES = 2
+SEED = 20_26
+TASKS = ("state", "energy", "step", "ensemble", "hessian", "kernel", "train")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One workload.
+
+    Attributes:
+        name: The call it is written as.
+        task: One of `TASKS`.
+        circuit: The circuit.
+        observable: What is measured; None for states and kernels.
+        n_samples: Size of the batch, if any.
+        n_features: Features of one sample.
+        n_seeds: Parameter sets evaluated at once, if any.
+        n_epochs: Steps of a training.
+    """
+
+    name: str
+    task: str
+    circuit: Circuit
+    observable: Observable | None = None
+    n_samples: int = 0
+    n_features: int = N_FEATURES
+    n_seeds: int = 0
+    n_epochs: int = 0
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """Angles in [0, 2π): `(n_layers, width)`, for an ensemble `(n_seeds, n_layers, width)`."""
+        shape: tuple[int, ...] = (len(self.circuit.layers), self.circuit.width)
+        shape = (self.n_seeds, *shape) if self.n_seeds else shape
+        return np.random.default_rng(SEED).uniform(0, 2 * np.pi, shape)
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Features in [0, π): `(n_samples, n_features)`."""
+        shape = (self.n_samples, self.n_features)
+        return np.random.default_rng(SEED + 1).uniform(0, np.pi, shape)
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Labels 0 and 1 of the samples: whether the first feature exceeds the last."""
+        return (self.x[:, 0] > self.x[:, -1]).astype(np.float64)
+
+    @property
+    def measured(self) -> Observable:
+        """The observable of a task that has one."""
+        if self.observable is None:
+            raise ValueError(f"{self.name} measures nothing")
+        return self.observable
+
+
+@cache
+def parse(name: str) -> Work:
+    """Make the workload that a call such as `vqc(4,4,70)` names.
+
+    Raises:
+        ValueError: If no workload is written so.
+    """
+    match = re.fullmatch(r"(\w+)\((\d+(?:,\d+)*)\)", name.replace(" ", ""))
+    if match is None:
+        raise ValueError(f"`{name}` must be written like vqc(4,4,70)")
+    kind, numbers = match[1], [int(number) for number in match[2].split(",")]
+    try:
+        return _make(kind, name.replace(" ", ""), *numbers)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"`{name}` is no workload: see the list in workloads.py") from error
+
+
+def _make(kind: str, name: str, *numbers: int) -> Work:
+    if kind in ANSATZE:
+        n, depth = numbers
+        return Work(name, "energy", ANSATZE[kind](n, depth), ising(n))
+    return _MAKERS[kind](name, *numbers)
+
+
+def _classifier(name: str, task: str, n: int, depth: int, batch: int, **extra: int) -> Work:
+    circuit = hea(n, depth, encoding(n, N_FEATURES))
+    return Work(name, task, circuit, single_z(n), n_samples=batch, **extra)
+
+
+def _vqc(name: str, n: int, depth: int, batch: int) -> Work:
+    return _classifier(name, "step", n, depth, batch)
+
+
+def _seeds(name: str, seeds: int, n: int, depth: int, batch: int) -> Work:
+    return _classifier(name, "ensemble", n, depth, batch, n_seeds=seeds)
+
+
+def _train(name: str, n: int, depth: int, batch: int, epochs: int) -> Work:
+    return _classifier(name, "train", n, depth, batch, n_epochs=epochs)
+
+
+def _fwd(name: str, n: int, depth: int) -> Work:
+    return Work(name, "state", hea(n, depth))
+
+
+def _qaoa(name: str, n: int, depth: int) -> Work:
+    edges = regular_graph(n)
+    return Work(name, "energy", qaoa(n, depth, edges), cut(n, edges))
+
+
+def _hessian(name: str, n: int, depth: int) -> Work:
+    return Work(name, "hessian", hea(n, depth), ising(n))
+
+
+def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
+    circuit = kernel_map(n, depth)
+    return Work(name, "kernel", circuit, n_samples=samples, n_features=2 * n - 1)
+
+
+_MAKERS: dict[str, Callable[..., Work]] = {
+    "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds,
+    "hessian": _hessian, "kernel": _kernel, "train": _train,
+}  # fmt: skip

@@ -1,0 +1,42 @@
+"""Laws for your own gates and observables, strategies that draw inputs, and tolerances.
+
+    import quilt_func as qf
+
+    test_givens = qf.testing.gate_laws(givens)
+
+A law is a property that holds for every input; hypothesis draws the inputs. `import quilt_func`
+does not load this package, `quilt_func.testing` does.
+"""
+
+try:
+    import hypothesis as _hypothesis
+except ModuleNotFoundError as _error:
+    if _error.name != "hypothesis":
+        raise
+    raise ImportError(
+        "quilt_func.testing: `hypothesis` must be installed, but it is not. Install the extra "
+        "with `pip install 'quilt-func[test]'`."
+    ) from _error
+
+from quilt_func.testing import strategies
+from quilt_func.testing.laws import (
+    GATE_LAWS,
+    OBSERVABLE_LAWS,
+    LawError,
+    gate_laws,
+    observable_laws,
+)
+from quilt_func.testing.tolerances import fd_tolerance, tolerance
+
+del _hypothesis
+
+__all__ = [
+    "GATE_LAWS",
+    "OBSERVABLE_LAWS",
+    "LawError",
+    "fd_tolerance",
+    "gate_laws",
+    "observable_laws",
+    "strategies",
+    "tolerance",
+]

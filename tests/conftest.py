@@ -1,0 +1,64 @@
+"""Shared set-up: hypothesis profiles, the oracles' import path, documents as tests, CUDA.
+
+`HYPOTHESIS_PROFILE=deep` draws thousands of new examples per law; the default, `ci`, replays the
+same few every time.
+"""
+
+import os
+import sys
+from doctest import ELLIPSIS
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from sybil import Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))  # the package `oracles`
+
+SLOW_DRAWS = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "ci", max_examples=40, derandomize=True, deadline=None, suppress_health_check=SLOW_DRAWS
+)
+settings.register_profile(
+    "deep", max_examples=2000, deadline=None, suppress_health_check=SLOW_DRAWS, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+PAGES = Sybil(
+    path=str(ROOT),
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()],
+)
+DOCSTRINGS = Sybil(
+    path=str(ROOT / "quilt_func"),
+    patterns=["*.py", "**/*.py"],
+    parsers=[DocTestParser(ELLIPSIS)],
+    document_types={".py": PythonDocStringDocument},
+)
+
+
+class Collector:
+    """A plugin, since a conftest's own hook sees only the files below it."""
+
+    def __init__(self, sybil):
+        self.pytest_collect_file = sybil.pytest()
+
+
+def pytest_configure(config):
+    # torch's first use of forward mode compiles its rules with torch.jit
+    config.addinivalue_line("filterwarnings", "ignore:.*torch.jit.script.*:DeprecationWarning")
+    for sybil in (PAGES, DOCSTRINGS):
+        config.pluginmanager.register(Collector(sybil))
+
+
+def pytest_collection_modifyitems(items):
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

@@ -1,0 +1,231 @@
+"""The benchmark: its reference against closed forms, its workers, its rows and its record."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from experiments.bench import __main__ as program
+from experiments.bench import chain, fusion, limit, measure, peers, plots, reference, targets
+from experiments.bench.circuits import Circuit, Row, ising, regular_graph, rotations, single_z
+from experiments.bench.workloads import Work, parse
+
+ENERGIES = ["vqe(4,2)", "brick(4,2)", "ring(4,2)", "far(4,2)", "qaoa(4,2)"]
+ROUNDING = 1e-10
+STEP = np.finfo(float).eps ** (1 / 3)
+DIFFERENCE = 1e-8
+PROMPT = {"threads": 1, "budget_s": 0.0, "max_repeats": 3, "timeout_s": 60.0}
+RATES = limit.Rates(((2**20, 1e10), (2**30, 2e9)), 1e11)
+
+
+def slope_along(value, theta, direction):
+    ahead, behind = value(theta + STEP * direction), value(theta - STEP * direction)
+    return (ahead - behind) / (2 * STEP)
+
+
+def directions(theta):
+    return np.random.default_rng(1).normal(size=(3, *theta.shape))
+
+
+@pytest.mark.parametrize("name", ENERGIES)
+def test_energy_gradient_is_the_slope(name):
+    work = parse(name)
+    gradient = reference.energy(work, work.theta)[1]
+    for direction in directions(work.theta):
+        slope = slope_along(lambda t: reference.energy(work, t)[0], work.theta, direction)
+        assert abs(np.sum(gradient * direction) - slope) < DIFFERENCE * work.circuit.n_gates
+
+
+def test_classifier_gradient_is_the_slope():
+    work = parse("vqc(3,2,5)")
+    gradient = reference.step(work, work.theta)[1]
+    for direction in directions(work.theta):
+        slope = slope_along(lambda t: reference.step(work, t)[0], work.theta, direction)
+        assert abs(np.sum(gradient * direction) - slope) < DIFFERENCE
+
+
+def test_hessian_is_symmetric_and_the_slope_of_the_gradient():
+    work = parse("hessian(3,1)")
+    hessian = reference.solve(work)["hessian"]
+    np.testing.assert_allclose(hessian, hessian.T, atol=ROUNDING)
+    for direction in directions(work.theta):
+        slope = slope_along(lambda t: reference.energy(work, t)[1], work.theta, direction)
+        np.testing.assert_allclose(
+            hessian @ direction.reshape(-1), slope.reshape(-1), atol=DIFFERENCE * hessian.size
+        )
+
+
+def one_layer(n, *rows, width=1):
+    return Circuit(n, (), (rows,), width)
+
+
+def test_rotated_qubit_has_its_closed_form():
+    work = Work("ry", "energy", one_layer(1, rotations("ry", [0])), single_z(1))
+    value, gradient = reference.energy(work, np.array([[0.7]]))
+    assert math.isclose(value, math.cos(0.7), abs_tol=ROUNDING)
+    assert math.isclose(gradient[0, 0], -math.sin(0.7), abs_tol=ROUNDING)
+
+
+def test_bell_state_has_its_closed_form():
+    circuit = one_layer(2, Row("h", ((0,),)), Row("cx", ((0, 1),)))
+    state = reference.evolve(circuit, np.zeros((1, 1))).reshape(-1)
+    np.testing.assert_allclose(state, np.sqrt([0.5, 0, 0, 0.5]), atol=ROUNDING)
+
+
+def test_wire_zero_is_the_most_significant_bit():
+    circuit = one_layer(3, rotations("rx", [0]))
+    state = reference.evolve(circuit, np.array([[np.pi]])).reshape(-1)
+    np.testing.assert_allclose(state, [0, 0, 0, 0, -1j, 0, 0, 0], atol=ROUNDING)
+
+
+def test_rzz_is_the_phase_it_says():
+    start = (Row("h", ((0,), (1,))),)
+    circuit = Circuit(2, start, ((Row("rzz", ((0, 1),), (0,)),),), 1)
+    state = reference.evolve(circuit, np.array([[0.8]])).reshape(-1)
+    np.testing.assert_allclose(state, np.exp([-0.4j, 0.4j, 0.4j, -0.4j]) / 2, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["vqe(5,3)", "brick(6,2)"])
+def test_chains_agree_with_statevectors(name):
+    work = parse(name)
+    value, gradient = reference.energy(work, work.theta)
+    assert math.isclose(chain.energy(work, work.theta), value, abs_tol=ROUNDING)
+    np.testing.assert_allclose(chain.gradient(work, work.theta), gradient, atol=ROUNDING)
+
+
+def test_chain_amplitudes_agree_with_statevectors():
+    work = parse("fwd(6,3)")
+    assert (
+        reference.mismatch(chain.solve(work, reference.probes(6)), reference.solve(work)) < ROUNDING
+    )
+
+
+def test_mismatch_sees_a_wrong_result_and_a_missing_one():
+    expected = reference.solve(parse("vqe(3,1)"))
+    wrong = {**expected, "gradient": 1.01 * expected["gradient"]}
+    assert reference.mismatch(expected, expected) == 0.0
+    assert math.isclose(reference.mismatch(wrong, expected), 0.01)
+    assert math.isnan(reference.mismatch({**expected, "value": np.array(np.nan)}, expected))
+    assert math.isinf(reference.mismatch({"value": expected["value"]}, expected))
+    assert math.isinf(reference.mismatch({**expected, "gradient": np.zeros(1)}, expected))
+
+
+@pytest.mark.parametrize("text", ["vqc", "vqc(4)", "nothing(4,4)", "vqe(4;2)"])
+def test_unknown_workloads_are_refused(text):
+    with pytest.raises(ValueError, match=r"must be written|is no workload"):
+        parse(text)
+
+
+def test_random_graphs_are_regular_and_simple():
+    edges = regular_graph(10, seed=3)
+    assert len(set(edges)) == len(edges) == 15
+    assert np.bincount(np.ravel(edges)).tolist() == [3] * 10
+
+
+def test_every_adapter_has_a_module_and_a_family():
+    folder = measure.ROOT / "experiments" / "bench" / "peers"
+    for peer in peers.PEERS.values():
+        assert (folder / f"{peer.adapter}.py").exists()
+        assert peer.family in plots.COLOURS
+
+
+@pytest.mark.parametrize("name", ["vqc(3,1,4)", "fwd(3,1)"])
+def test_worker_measures_the_papers_method(name):
+    row = measure.measure(name, "paper", reference.solve(parse(name)), **PROMPT)
+    assert row["status"] == "ok", row["note"]
+    assert row["q25_ms"] <= row["median_ms"] <= row["q75_ms"]
+    assert row["repeats"] >= 1
+    assert row["mismatch_ppm"] < 1e6 * measure.TOLERANCE
+
+
+def test_wrong_results_have_no_times():
+    expected = {"value": np.array(3.0), "gradient": np.zeros((1, 6))}
+    row = measure.measure("vqe(3,1)", "paper", expected, **PROMPT)
+    assert row["status"] == "wrong"
+    assert "median_ms" not in row
+
+
+def test_absent_unsupported_and_failed_peers_are_rows(monkeypatch):
+    gone = peers.Peer("nothing", "no_such_package", "nothing", "torch", "nothing")
+    monkeypatch.setitem(peers.PEERS, "nothing", gone)
+    assert measure.measure("vqe(3,1)", "nothing", {}, **PROMPT)["status"] == "absent"
+    unsupported = measure.measure("seeds(2,3,1,2)", "paper", {}, **PROMPT)
+    assert (unsupported["status"], "ensemble" in unsupported["note"]) == ("unsupported", True)
+
+
+def test_slow_processes_are_ended():
+    row = measure.measure("vqe(3,1)", "paper", {}, **{**PROMPT, "timeout_s": 0.05})
+    assert row["status"] == "timeout"
+
+
+def timed(work, peer, median, precision="single"):
+    family = peers.PEERS[peer].family
+    return {
+        "work": work, "peer": peer, "family": family, "precision": precision, "status": "ok",
+        "median_ms": median, "q25_ms": median, "q75_ms": median, "peak_mib": median,
+        "first_s": median,
+    }  # fmt: skip
+
+
+def test_ratios_compare_equal_precisions_with_the_fastest_library():
+    rows = [
+        timed("w", "quilt", 2.0), timed("w", "paper", 8.0), timed("w", "lightning", 4.0),
+        timed("w", "qulacs", 1.0, "double"), timed("w", "quilt-double", 5.0, "double"),
+        {**timed("w", "aer", 1.0), "status": "failed"},
+    ]  # fmt: skip
+    ratios = [row.get("ratio") for row in measure.add_ratios(rows)]
+    assert ratios == [2.0, 0.5, 1.0, 1.0, 0.2, None]
+
+
+def test_verdicts_know_floor_and_stretch():
+    rows = [timed("vqc(4,4,70)", "quilt", 1.0), timed("vqc(4,4,70)", "paper", 500.0)]
+    found = {row["peer"]: row["status"] for row in targets.verdicts(rows)}
+    assert found == {"against paper": "met", "against torch": "stretch"}
+    widths = [timed("fwd(16,4)", "quilt", 1.0), timed("fwd(22,4)", "quilt", 64 * 3.0)]
+    assert [row["status"] for row in targets.verdicts(widths)] == ["missed"]
+
+
+def test_blocks_are_counted_and_never_split_a_gate():
+    assert fusion.count_blocks(parse("vqe(4,3)").circuit, 4) == 1
+    assert fusion.count_blocks(parse("vqe(20,4)").circuit, 5) == 12
+    for name in ENERGIES:
+        circuit = parse(name).circuit
+        counts = [fusion.count_blocks(circuit, size) for size in range(1, 5)]
+        assert counts == sorted(counts, reverse=True)
+        assert counts[-1] == 1
+
+
+def test_limit_grows_with_the_work():
+    one, more = limit.seconds(parse("vqe(10,2)"), RATES), limit.seconds(parse("vqe(10,4)"), RATES)
+    assert 0 < one < more
+    assert limit.seconds(parse("vqe(10,2)"), RATES, "double") > one
+
+
+def test_program_records_rows_and_figures(tmp_path, monkeypatch, capsys):
+    rates = {"copy": [[2**20, 1e10]], "cgemm": 1e11}
+    ask = measure.answer
+    monkeypatch.setattr(
+        measure, "answer", lambda module, *rest: rates if module == "limit" else ask(module, *rest)
+    )
+    arguments = ["--work", "vqe(3,1)", "--peers", "paper", "--quick", "--out", str(tmp_path)]
+    program.main(arguments)
+    entry = json.loads((tmp_path / "bench-quick.json").read_text())
+    assert entry["status"] == "complete"
+    assert [row["peer"] for row in entry["rows"]] == ["paper"]
+    assert all((tmp_path / figure).stat().st_size > 0 for figure in entry["figures"])
+    assert "vqe(3,1)" in capsys.readouterr().out
+
+
+def test_program_refuses_unknown_peers(capsys):
+    with pytest.raises(SystemExit):
+        program.main(["--peers", "nobody"])
+    assert "nobody" in capsys.readouterr().err
+
+
+def test_ising_energy_of_the_zero_state():
+    n = 5
+    observable = ising(n)
+    state = reference.evolve(Circuit(n, (), (), 0), np.zeros((0, 0)))
+    energy = np.vdot(state, reference.apply_observable(observable, state)).real
+    assert math.isclose(energy, -(n - 1), abs_tol=ROUNDING)

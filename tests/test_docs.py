@@ -1,0 +1,89 @@
+"""The documents: every page's and docstring's examples run, and the commands they give are real.
+
+The examples themselves are collected by `conftest.py`, page by page and line by line. Here the
+collection is shown to see them all, and to fail on a wrong one.
+"""
+
+import re
+import shlex
+from doctest import ELLIPSIS
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.parsers.rest import DocTestParser
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text, languages):
+    return [body for language, body in FENCE.findall(text) if language in languages]
+
+
+def commands(text):
+    """Commands as words, with comments, prompts and line breaks taken out."""
+    joined = text.replace("\\\n", " ")
+    lines = (line.strip().removeprefix("$ ") for line in joined.splitlines())
+    return [shlex.split(line, comments=True) for line in lines if shlex.split(line, comments=True)]
+
+
+def contains(line, command):
+    """Whether a line of words runs a command, perhaps after settings or with more options."""
+    starts = range(len(line) - len(command) + 1)
+    return any(line[i : i + len(command)] == command for i in starts)
+
+
+def is_test(command):
+    """`pytest`, `python -m pytest`, `nox` or `uv run pytest`, with whatever settings."""
+    return any(Path(word).name in {"pytest", "nox", "tox"} for word in command)
+
+
+def test_readme_tells_how_to_test():
+    shell = "\n".join(blocks((ROOT / "README.md").read_text("utf8"), {"sh", "bash", "shell"}))
+    assert any(map(is_test, commands(shell))), "README.md has no test command in a ```sh block"
+
+
+def test_ci_runs_the_readmes_test_command():
+    shell = "\n".join(blocks((ROOT / "README.md").read_text("utf8"), {"sh", "bash", "shell"}))
+    script = commands((ROOT / ".ci" / "run").read_text("utf8"))
+    for command in filter(is_test, commands(shell)):
+        assert any(contains(line, command) for line in script), (
+            f".ci/run does not run README.md's `{shlex.join(command)}`"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_are_collected(page, request):
+    """Each Python block is an example of a parser that the test run uses."""
+    sybil = Sybil(parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)])
+    examples = list(sybil.parse(page).examples())
+    found = len(blocks(page.read_text("utf8"), {"python"}))
+    assert len(examples) >= found
+
+
+def test_the_collection_fails_on_a_wrong_example(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\n>>> 1 + 1\n3\n```\n\n```python\nassert False\n```\n", "utf8")
+    sybil = Sybil(parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)])
+    for example in sybil.parse(page).examples():
+        with pytest.raises(AssertionError):
+            example.evaluate()
+
+
+def test_the_collection_sees_docstrings():
+    sybil = Sybil(
+        parsers=[DocTestParser(ELLIPSIS)], document_types={".py": PythonDocStringDocument}
+    )
+    document = sybil.parse(ROOT / "quilt_func" / "measure.py")
+    text = (ROOT / "quilt_func" / "measure.py").read_text("utf8")
+    assert len(list(document.examples())) == text.count(">>> ")
+
+
+def test_testpaths_hold_all_documents(pytestconfig):
+    assert {"tests", "quilt_func", "README.md", "docs"} <= set(pytestconfig.getini("testpaths"))
+    plugins = [type(plugin).__name__ for plugin in pytestconfig.pluginmanager.get_plugins()]
+    assert plugins.count("Collector") == 2, "pages and docstrings"
