@@ -1,0 +1,71 @@
+"""Sessions: `nox` runs lint, types and tests; `nox -s NAME` one of them.
+
+Each makes its own environment, so that it works on a fresh machine.
+"""
+
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check type hints."""
+    session.install("-e", ".[experiments,test,dev]")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run laws, oracles, experiments in miniature, and every example of the documents."""
+    session.install("-e", ".[experiments,test]")
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def deep(session: nox.Session) -> None:
+    """Draw thousands of new examples for every law; takes hours."""
+    session.install("-e", ".[experiments,test]")
+    session.run("pytest", "-n", "auto", "tests/laws", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documents; a warning is an error."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def experiments(session: nox.Session) -> None:
+    """Run the experiments; arguments go to the classifier, `nox -s experiments -- --quick`."""
+    session.install("-e", ".[experiments]")
+    session.run("python", "-m", "experiments.vqc", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this library against the installed peers."""
+    session.install("-e", ".[experiments,peers]")
+    session.run("python", "-m", "experiments.bench", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel and the source distribution, and import what was built."""
+    out = Path(session.create_tmp()) / "dist"
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(out))
+    session.install(*map(str, out.glob("*.whl")))
+    session.run("python", "-c", "import quilt_func; print(quilt_func.__version__)")
