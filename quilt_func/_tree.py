@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch._C._functorch import TransformType, get_interpreter_stack
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.autograd import forward_ad
 from torch.utils import _pytree as pytree
 
@@ -42,6 +43,28 @@ def register(
     pytree.register_pytree_node(
         cls, flatten, unflatten, serialized_type_name=f"{cls.__module__}.{cls.__qualname__}"
     )
+
+
+def constant(array: Any, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Make a tensor that may be cached: outside of every transform and of inference mode."""
+    with temporarily_clear_interpreter_stack(), torch.inference_mode(False):
+        return torch.tensor(array, dtype=dtype, device=device)
+
+
+def batch_levels(tensor: torch.Tensor) -> tuple[int, ...]:
+    """List the `torch.func.vmap` levels that a tensor is batched over, the innermost first."""
+    functorch = torch._C._functorch
+    levels: list[int] = []
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_batchedtensor(tensor):
+            levels.append(functorch.maybe_get_level(tensor))
+        tensor = functorch.get_unwrapped(tensor)
+    return tuple(levels)
+
+
+def is_forward_mode() -> bool:
+    """Tell whether forward derivatives are being taken, by `torch.func` or by torch itself."""
+    return forward_ad._current_level >= 0
 
 
 def forward_mode_levels() -> int:

@@ -20,9 +20,9 @@ from quilt_func._checks import (
 from quilt_func._text import draw
 from quilt_func._tree import register
 from quilt_func.derived import controlled
-from quilt_func.evolution import evolve
+from quilt_func.evolution import evolve, evolve_zero
 from quilt_func.ops import Op, Structure
-from quilt_func.states import Device, zero_state
+from quilt_func.states import Device
 from quilt_func.typing import Parts
 
 
@@ -71,15 +71,18 @@ class Circuit:
             tensor([0.7071, 0.0000, 0.0000, 0.7071])
         """
         if state is None:
-            state = self._default_state(dtype, device)
-        elif dtype is not None or device is not None:
+            return evolve_zero(self.n_qubits, self.ops, *self._default_kind(dtype, device))
+        if dtype is not None or device is not None:
             raise TypeError(
                 "circuit(): `dtype` and `device` must describe the default state, but a state was "
                 "given. Leave them out, or convert the state with `.to(...)`."
             )
         return evolve(self.n_qubits, self.ops, state)
 
-    def _default_state(self, dtype: torch.dtype | None, device: Device) -> Tensor:
+    def _default_kind(
+        self, dtype: torch.dtype | None, device: Device
+    ) -> tuple[torch.dtype, torch.device]:
+        """Dtype and device of the default state."""
         if dtype is not None:
             check_complex_dtype("circuit", dtype)
         found = common_dtype_and_device("circuit", self.leaves)
@@ -91,7 +94,7 @@ class Circuit:
                     f"they need {own_dtype}. Convert the angles with `.to(...)`."
                 )
             dtype, device = own_dtype, own_device if device is None else device
-        return zero_state(self.n_qubits, dtype=dtype or torch.complex64, device=device)
+        return dtype or torch.complex64, torch.device(device or "cpu")
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -222,8 +225,8 @@ class Circuit:
             tensor([[0., 1.],
                     [1., 0.]])
         """
-        zero = self._default_state(dtype, device)
-        basis = torch.eye(zero.shape[0], dtype=zero.dtype, device=zero.device)
+        dtype, device = self._default_kind(dtype, device)
+        basis = torch.eye(2**self.n_qubits, dtype=dtype, device=device)
         matrix: Tensor = vmap(self, out_dims=1)(basis)
         return matrix
 

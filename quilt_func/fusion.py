@@ -1,98 +1,138 @@
 """Build what a plan asks for: block matrices and product states, in a handful of torch calls.
 
-Angles of a gate row become matrices in one vectorised call; one gather embeds every gate of every
-block; a batched product tree multiplies each block's gates. The number of calls hardly depends on
-the number of gates, and all of it is plain torch: derivatives of the matrices reach the leaves by
-ordinary autograd, also for a user's own gates.
+Angles of a gate row become matrices in one vectorised call; gathers and outer products embed every
+gate of every block; a batched product tree multiplies each block's factors. The number of calls
+hardly depends on the number of gates, and all of it is plain torch: derivatives of the matrices
+reach the leaves by ordinary autograd, also for a user's own gates.
+
+What is built has a leading batch axis: parameters `(m, batch, *event)` make blocks
+`(batch, n_blocks, K, K)`. It is 1 where parameters are not batched, or `torch.func` does it.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from quilt_func.ops import Op
-from quilt_func.planning import Plan, Stack, Table
+from quilt_func._tree import constant
+from quilt_func.planning import Prefix, Segment, Stack, Table
+
+Params: TypeAlias = Sequence[Sequence[Tensor]]
+"""Of each op, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
 
 
-def build(
-    plan: Plan, ops: Sequence[Op], dtype: torch.dtype, device: torch.device
-) -> tuple[list[Tensor], Tensor | None]:
-    """Build a plan's block matrices and, if it has a prefix, the product state it starts from.
+def build(segment: Segment, params: Params, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+    """Build the block matrices of a segment.
 
     Args:
-        plan: The plan of these ops' structure.
-        ops: The ops, with parameters.
+        segment: Part of the plan of these ops' structure.
+        params: Parameters of all ops.
         dtype: complex64 or complex128.
         device: Where to build.
 
     Returns:
-        One tensor `(n_blocks, K, K)` per stack, and a state `(2**n_qubits,)` or None.
+        One tensor `(batch, n_blocks, K, K)` per stack.
     """
-    tables = [_entries(table, ops, dtype, device) for table in plan.tables]
-    stacks = [_products(tables[stack.table], stack) for stack in plan.stacks]
-    if not plan.prefix:
-        return stacks, None
-    columns = [_products(tables[stack.table], stack)[:, :, 0] for stack in plan.prefix]
-    return stacks, _outer(columns[0])
+    return [_blocks(stack, params, dtype, device) for stack in segment.stacks]
 
 
-def _entries(table: Table, ops: Sequence[Op], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The flat table of matrix entries."""
-    parts = [
-        gate.matrices(*_joined_params([ops[i] for i in members], dtype, device)).reshape(-1)
-        for gate, members in table.rows
-    ]
-    constants = _constants(table, dtype, device)
-    return torch.cat([*parts, constants]) if parts else constants
+def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`."""
+    entries = _entries(prefix.table, params, dtype, device)
+    columns = _runs(prefix, entries)[..., 0].movedim(0, -1)
+    return _outer(columns)
 
 
-@lru_cache(maxsize=1024)
-def _constants(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(table.constants, dtype=dtype, device=device)
+def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
+    entries = _entries(stack.table, params, dtype, device)
+    batch, size = entries.shape[0], 2**stack.width
+    fixed = _fixed(stack, dtype, device)
+    factors = [fixed if batch == 1 else fixed.expand(batch, -1, -1, -1)]
+    if len(stack.locals):
+        factors.append(_local_factors(stack, entries))
+    if len(stack.mixed):
+        gathered = entries.index_select(1, _index(stack, "mixed", device))
+        factors.append(gathered.reshape(batch, *stack.mixed.shape).prod(2))
+    chosen = torch.cat(factors, 1).index_select(1, _index(stack, "blocks", device))
+    return _products(chosen.reshape(batch, *stack.blocks.shape, size, size))
 
 
-def _joined_params(
-    ops: Sequence[Op], dtype: torch.dtype, device: torch.device
-) -> list[Tensor]:
-    """Each parameter of a row over all its ops, `(total, *param_shape)`."""
-    joined = []
-    for values in zip(*(op.params for op in ops), strict=True):
-        tensors = [
-            torch.full((len(op),), value, dtype=dtype.to_real(), device=device)
-            if type(value) is float
-            else value
-            for op, value in zip(ops, values, strict=True)
-        ]
-        joined.append(tensors[0] if len(tensors) == 1 else torch.cat(tensors))
-    return joined
+def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The flat table of matrix entries, `(batch, size)`."""
+    parts = []
+    batch = 1
+    for gate, members in table.rows:
+        columns = [_joined(column) for column in zip(*(params[i] for i in members), strict=True)]
+        if columns[0].ndim > 1 + len(gate.param_shape):
+            batch = columns[0].shape[1]
+            columns = [column.flatten(0, 1) for column in columns]
+        matrices = gate.matrices(*columns)
+        if batch == 1:
+            parts.append(matrices.reshape(1, -1))
+        else:
+            parts.append(matrices.unflatten(0, (-1, batch)).movedim(1, 0).flatten(1))
+    constants = _table_constants(table, dtype, device)
+    return torch.cat([*parts, constants if batch == 1 else constants.expand(batch, -1)], 1)
 
 
-def _products(entries: Tensor, stack: Stack) -> Tensor:
-    """Gather each block's embedded gates and multiply them: `(n_blocks, K, K)`."""
-    index = _index(stack, entries.device)
-    factors = entries.index_select(0, index).reshape(stack.index.shape)
-    while factors.shape[1] > 1:
-        even = factors.shape[1] // 2 * 2
-        pairs = factors[:, 1:even:2] @ factors[:, 0:even:2]
-        factors = torch.cat([pairs, factors[:, even:]], 1) if even < factors.shape[1] else pairs
-    return factors[:, 0]
+def _joined(column: Sequence[Tensor]) -> Tensor:
+    return torch.cat(column) if len(column) > 1 else column[0]
 
 
-@lru_cache(maxsize=1024)
-def _index(stack: Stack, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.from_numpy(stack.index.reshape(-1)).to(device)
+def _local_factors(stack: Stack, entries: Tensor) -> Tensor:
+    """Kronecker products of 2 by 2 matrices, `(batch, n_locals, K, K)`."""
+    batch, width = entries.shape[0], stack.width
+    runs = _runs(stack, entries).reshape(batch, -1, 4)
+    index = _index(stack, "locals", entries.device)
+    chosen = runs.index_select(1, index).reshape(-1, width, 4).permute(1, 2, 0)
+    bits = _outer(chosen).mT.reshape(-1, *(2,) * (2 * width))
+    rows, columns = range(1, 2 * width, 2), range(2, 2 * width + 1, 2)
+    return bits.permute(0, *rows, *columns).reshape(batch, -1, 2**width, 2**width)
+
+
+def _runs(recipe: Stack | Prefix, entries: Tensor) -> Tensor:
+    """Products of 2 by 2 matrices, one per run, `(batch, n_runs, 2, 2)`."""
+    index = _index(recipe, "runs", entries.device)
+    return _products(entries.index_select(1, index).reshape(-1, *recipe.runs.shape[:2], 2, 2))
+
+
+def _products(factors: Tensor) -> Tensor:
+    """Multiply along the third last axis, the first to act first, as a tree."""
+    while factors.shape[-3] > 1:
+        even = factors.shape[-3] // 2 * 2
+        pairs = factors[..., 1:even:2, :, :] @ factors[..., 0:even:2, :, :]
+        rest = factors[..., even:, :, :]
+        factors = torch.cat([pairs, rest], -3) if rest.shape[-3] else pairs
+    return factors[..., 0, :, :]
 
 
 def _outer(vectors: Tensor) -> Tensor:
-    """Tensor product of the rows of `(n, 2)`, pairwise: `(2**n,)`."""
+    """Tensor product of vectors `(n, size, batch)`, pairwise: `(size**n, batch)`."""
     rows, tail = vectors, None
     while rows.shape[0] > 1:
         if rows.shape[0] % 2:
-            tail = rows[-1] if tail is None else (rows[-1][:, None] * tail).reshape(-1)
+            tail = rows[-1] if tail is None else _product_of_two(rows[-1:], tail[None])[0]
             rows = rows[:-1]
-        rows = (rows[0::2, :, None] * rows[1::2, None, :]).reshape(rows.shape[0] // 2, -1)
-    return rows[0] if tail is None else (rows[0][:, None] * tail).reshape(-1)
+        rows = _product_of_two(rows[0::2], rows[1::2])
+    return rows[0] if tail is None else _product_of_two(rows, tail[None])[0]
+
+
+def _product_of_two(a: Tensor, b: Tensor) -> Tensor:
+    return (a[:, :, None] * b[:, None]).flatten(1, 2)
+
+
+@lru_cache(maxsize=1024)
+def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(table.constants[None], dtype, device)
+
+
+@lru_cache(maxsize=1024)
+def _fixed(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(stack.constants[None], dtype, device)
+
+
+@lru_cache(maxsize=4096)
+def _index(recipe: Stack | Prefix, name: str, device: torch.device) -> Tensor:
+    return constant(getattr(recipe, name).reshape(-1), torch.int64, device)

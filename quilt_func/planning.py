@@ -1,56 +1,76 @@
 """From circuit structure to a plan: integers only, cached, shared by every run of the structure.
 
-A plan says which gates are multiplied together into a block (a `2**k` square matrix on `k` wires),
-in which order blocks act, and where in a flat table of matrix entries each entry of each embedded
-gate is found. Gates are fused only with gates whose parameters are batched over the same `vmap`
-levels, so that weights shared by a batch stay one small matrix.
+A plan cuts a circuit into blocks, `2**k` square matrices on `k` wires, and says how their matrices
+are built. Within a block, gates are sorted into layers that alternate between *local* ones, which
+are Kronecker products of 2 by 2 matrices, and *mixed* ones. Neighbouring constant gates become one
+constant matrix here and now: a CX, an X or a SWAP costs no arithmetic later. What is left are
+`Stack`s: tables of indices by which `fusion.py` builds all blocks of one kind at once.
+
+Gates are fused only with gates whose parameters are batched over the same `vmap` levels, so that
+weights shared by a batch stay one small matrix.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quilt_func.ops import Gate, Structure
+from quilt_func.ops import Gate, Matrix, Structure
 from quilt_func.typing import WireSet
 
-BatchKey = tuple[int, ...]
-"""The `vmap` levels, renumbered from 0, that an op's leaves are batched over."""
+Index: TypeAlias = NDArray[np.int64]
+
+BatchKey: TypeAlias = tuple[int, ...]
+"""The `vmap` levels that a parameter is batched over, descending."""
 
 WHOLE = 5
 """Circuits of at most this many wires are one block: nothing is cheaper than one product."""
 
-WIDTH = 4
-"""Wires of a block: its product costs 2**WIDTH per amplitude, and it takes in 10-40 gates."""
+WIDTH = 5
+"""Wires of a block: applying it costs `2**WIDTH` per amplitude, building it `8**WIDTH` a factor."""
 
-NARROW = 2
-"""Wires of a block with as many matrices as there are states: building costs 8**k for each."""
-
-SHORT_RUN = 2
-"""A window that ends 1 to SHORT_RUN wires before the last makes many tiny products: avoided."""
+SEGMENT = 2**18
+"""Matrix entries of a segment's factors: what is built and held at one time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Matrix entries of all gates of one batch key, in a flat vector.
+    """Matrix entries of the gates of one batch key, in a flat vector.
 
     First, row by row, the entries of parametrised gates, each row's ops in order; then constants.
     """
 
-    key: BatchKey
     rows: tuple[tuple[Gate, tuple[int, ...]], ...]
     constants: NDArray[np.complex128]
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Blocks of one table and width: `index` is `(n_blocks, depth, K, K)` into the table."""
+    """Recipe of all blocks of one batch key and width; indices count rows of what precedes.
 
-    table: int
+    Attributes:
+        key: Batch key of the parameters.
+        width: Wires `k` of a block; `K = 2**k`.
+        table: Where matrix entries come from.
+        runs: `(n_runs, depth, 4)`, table entries of 2 by 2 matrices: gates on one wire.
+        locals: `(n_locals, width)`, the run on each wire of a local factor.
+        mixed: `(n_mixed, n_slots, K, K)`, table entries whose product over slots is a factor.
+        constants: `(n_constants, K, K)`; the first is the identity.
+        blocks: `(n_blocks, depth)`, into constants, then locals, then mixed factors.
+    """
+
+    key: BatchKey
     width: int
-    index: NDArray[np.int64]
+    table: Table
+    runs: Index
+    locals: Index
+    mixed: Index
+    constants: NDArray[np.complex128]
+    blocks: Index
 
 
 @dataclass(frozen=True)
@@ -63,99 +83,132 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
+class Segment:
+    """Stacks that are built together, and the steps that use them."""
+
+    stacks: tuple[Stack, ...]
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """One-wire gates on |0...0⟩, which make a product state: a run for each wire."""
+
+    key: BatchKey
+    table: Table
+    runs: Index
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What to build and what to run. Equal only to itself.
 
     Attributes:
         n_qubits: Number of qubits.
-        tables: Where matrix entries come from.
-        stacks: How tables become block matrices.
-        prefix: Stacks of 2 by 2 matrices, one for each wire, that make a product state of
-            |0...0⟩ before the blocks; empty if there is none.
-        blocks: The run.
+        prefix: The product state to start from, or None.
+        segments: Blocks in order.
     """
 
     n_qubits: int
-    tables: tuple[Table, ...]
-    stacks: tuple[Stack, ...]
-    prefix: tuple[Stack, ...]
-    blocks: tuple[Block, ...]
+    prefix: Prefix | None
+    segments: tuple[Segment, ...]
 
 
-@dataclass(frozen=True)
-class _Application:
-    """One gate on one wire set: `slot` counts the op's wire sets."""
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """One gate on one wire set: set number `slot` of op number `op`."""
 
     op: int
     slot: int
     gate: Gate
     wires: WireSet
     key: BatchKey
-    is_constant: bool
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the gate has no parameters."""
+        return not self.gate.n_params
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def plan(
     n_qubits: int, ops: tuple[Structure, ...], keys: tuple[BatchKey, ...], from_zero: bool
 ) -> Plan:
     """Plan a run.
 
     Args:
-        n_qubits: Number of qubits.
-        ops: Structures of the ops in order.
+        n_qubits: Number of qubits, at least 1.
+        ops: Structures of unitary ops in order.
         keys: Batch key of each op.
-        from_zero: Whether the state is |0...0⟩, which lets batched encodings be product states.
+        from_zero: Whether the state is |0...0⟩, so that leading one-wire gates make a product.
 
     Returns:
         The plan.
     """
     gates = [
-        _Application(i, slot, op.gate, wires, keys[i], not op.gate.n_params)
+        Applied(i, slot, op.gate, wires, keys[i])
         for i, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
     first = _product_prefix(gates) if from_zero else []
-    taken = {id(gate) for gate in first}
-    rest = [gate for gate in gates if id(gate) not in taken]
-    builder = _Builder(gates, ops)
-    prefix = builder.prefix(n_qubits, first)
-    blocks = builder.blocks(_partition(n_qubits, rest))
-    return Plan(n_qubits, builder.tables, tuple(builder.finished()), prefix, blocks)
+    taken = set(map(id, first))
+    parts = partition(n_qubits, [gate for gate in gates if id(gate) not in taken])
+    segments = [_segment(ops, group) for group in _segments(parts)]
+    prefix = _prefix(ops, n_qubits, first) if first else None
+    return Plan(n_qubits, prefix, tuple(segments))
 
 
-def _product_prefix(gates: Sequence[_Application]) -> list[_Application]:
+Part: TypeAlias = tuple[WireSet, list[Applied]]
+"""Wires of a block, and its gates in order."""
+
+
+def _product_prefix(gates: Sequence[Applied]) -> list[Applied]:
     """The gates of one batch key that begin the circuit and act on single wires."""
-    chosen: list[_Application] = []
+    chosen: list[Applied] = []
     closed: set[int] = set()
-    key = next((gate.key for gate in gates if gate.key), None)
+    key = next((gate.key for gate in gates if gate.key), ())
     for gate in gates:
-        if len(gate.wires) == 1 and gate.wires[0] not in closed and gate.key == key:
+        fits = gate.key == key or gate.is_constant
+        if len(gate.wires) == 1 and gate.wires[0] not in closed and fits:
             chosen.append(gate)
         else:
             closed.update(gate.wires)
     return chosen
 
 
-def _partition(
-    n_qubits: int, gates: Sequence[_Application]
-) -> list[tuple[WireSet, list[_Application]]]:
+def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Cut a run where the factors of its blocks would grow beyond `SEGMENT` entries."""
+    group: list[Part] = []
+    size = 0
+    for wires, gates in parts:
+        cost = (1 + len(gates) // 4) * 4 ** len(wires)
+        if group and size + cost > SEGMENT:
+            yield group
+            group, size = [], 0
+        group.append((wires, gates))
+        size += cost
+    if group:
+        yield group
+
+
+def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
     """Cut a sequence of gates into blocks, always taking the window that absorbs the most."""
-    full = set().union(*(gate.key for gate in gates))
+    if n_qubits <= WHOLE and len({gate.key for gate in gates if not gate.is_constant}) < 2:
+        return [(tuple(range(n_qubits)), list(gates))] if gates else []
     search = _Search(n_qubits, gates)
     parts = []
     while (gate := search.first_pending()) is not None:
-        is_narrow = bool(gate.key) and set(gate.key) == full and n_qubits > NARROW
-        width = NARROW if is_narrow else WIDTH
-        parts.append(search.take(width if n_qubits > WHOLE or is_narrow else n_qubits))
+        parts.append(search.take(gate))
     return parts
 
 
 class _Search:
     """Pending gates as one queue per wire; windows are tried by walking their queues."""
 
-    def __init__(self, n_qubits: int, gates: Sequence[_Application]) -> None:
+    def __init__(self, n_qubits: int, gates: Sequence[Applied]) -> None:
         self.n_qubits = n_qubits
         self.gates = gates
+        self.keys = sorted({gate.key for gate in gates if not gate.is_constant}) or [()]
         self.queues: list[list[int]] = [[] for _ in range(n_qubits)]
         for position, gate in enumerate(gates):
             for wire in gate.wires:
@@ -165,44 +218,34 @@ class _Search:
         self.scan = 0
         self.found: dict[tuple[WireSet, BatchKey], list[int]] = {}
 
-    def first_pending(self) -> _Application | None:
+    def first_pending(self) -> Applied | None:
         while self.scan < len(self.gates) and self.done[self.scan]:
             self.scan += 1
         return self.gates[self.scan] if self.scan < len(self.gates) else None
 
-    def take(self, width: int) -> tuple[WireSet, list[_Application]]:
+    def take(self, gate: Applied) -> Part:
         """Remove the best block from the queues and return its wires and gates."""
-        gate = self.gates[self.scan]
-        key = next(
-            (g.key for g in self._reachable(gate) if not g.is_constant), gate.key
-        )
-        best: tuple[float, WireSet, list[int]] | None = None
-        for wires in self._windows(gate, width):
-            absorbed = self._absorbed(wires, key)
-            score = len(absorbed) / _cost(self.n_qubits, wires)
-            if absorbed and (best is None or score > best[0]):
-                best = score, wires, absorbed
-        assert best is not None
+        best: tuple[float, WireSet, list[int]] = (0.0, (), [])
+        for key in self.keys:
+            for wires in self._windows(gate, key):
+                absorbed = self._absorbed(wires, key)
+                score = len(absorbed) / cost(self.n_qubits, wires)
+                if score > best[0]:
+                    best = score, wires, absorbed
         _, wires, absorbed = best
         self._remove(wires, absorbed)
         return wires, [self.gates[position] for position in absorbed]
 
-    def _reachable(self, gate: _Application) -> Iterable[_Application]:
-        """The gate and what follows it on its wires: a constant takes the key of its company."""
-        yield gate
-        for wire in gate.wires:
-            for position in self.queues[wire][self.heads[wire] :][:2]:
-                yield self.gates[position]
-
-    def _windows(self, gate: _Application, width: int) -> Iterable[WireSet]:
+    def _windows(self, gate: Applied, key: BatchKey) -> Iterator[WireSet]:
         n = self.n_qubits
+        width = block_width(n, bool(key) and key == max(self.keys, key=len))
         width = min(n, max(width, len(gate.wires)))
         for start in range(n - width + 1):
-            if not 1 <= n - start - width <= SHORT_RUN:
+            if not is_short(n, start + width - 1):
                 yield tuple(range(start, start + width))
         yield self._grown(gate, width)
 
-    def _grown(self, gate: _Application, width: int) -> WireSet:
+    def _grown(self, gate: Applied, width: int) -> WireSet:
         """Wires of the first pending gate, and of those after it while they fit."""
         wires = set(gate.wires)
         for later in self.gates[self.scan : self.scan + 8 * width]:
@@ -235,7 +278,7 @@ class _Search:
             return None
         position = queue[heads[wire]]
         gate = self.gates[position]
-        if not gate.is_constant and gate.key != key:
+        if gate.key != key and not gate.is_constant:
             return None
         for other in gate.wires:
             if other not in heads or self.queues[other][heads[other]] != position:
@@ -251,108 +294,265 @@ class _Search:
         self.found = {k: v for k, v in self.found.items() if changed.isdisjoint(k[0])}
 
 
-def _cost(n_qubits: int, wires: WireSet) -> float:
-    """Relative cost of applying a block: arithmetic, and copies if its wires are apart."""
-    is_window = wires[-1] - wires[0] == len(wires) - 1
-    is_short = 1 <= n_qubits - 1 - wires[-1] <= SHORT_RUN
-    return 2.0 + 2 ** len(wires) / 8 + (0.0 if is_window and not is_short else 4.0)
+def block_width(n_qubits: int, is_batched: bool) -> int:
+    """Wires of a block; matrices of which there are as many as states must stay small.
+
+    Building `d` factors of `8**k` for each state costs as much as `2**n * 2**k` amplitudes'
+    products where `4**k = 2**n / d`, with `d` about 4.
+    """
+    return min(WIDTH, max(2, n_qubits // 2 - 1)) if is_batched else WIDTH
 
 
-class _Builder:
-    """Collects tables and stacks while blocks are laid out."""
+def is_short(n_qubits: int, last: int) -> bool:
+    """Whether a window leaves 1 to 3 wires after its last: such products are many and tiny."""
+    return 1 <= n_qubits - 1 - last <= 3
 
-    def __init__(self, gates: Sequence[_Application], ops: Sequence[Structure]) -> None:
-        self.ops = ops
-        self.offsets: dict[int, int] = {}
-        self.constant_offsets: dict[tuple[int, Gate], int] = {}
-        self.keys: list[BatchKey] = []
-        tables = []
-        for key in sorted({gate.key for gate in gates if not gate.is_constant} | {()}):
-            tables.append(self._table(key, gates))
-            self.keys.append(key)
-        self.tables = tuple(tables)
-        self.open: dict[tuple[int, int], list[list[NDArray[np.int64]]]] = {}
 
-    def _table(self, key: BatchKey, gates: Sequence[_Application]) -> Table:
-        members: dict[Gate, list[int]] = {}
+def cost(n_qubits: int, wires: WireSet) -> float:
+    """Relative cost of applying a block: passes over the state, arithmetic, and copies.
+
+    A pass costs about as much as the arithmetic of 8 products per amplitude. Wires that are apart,
+    or end shortly before the last, are brought together and back by two more passes.
+    """
+    is_window = wires[-1] - wires[0] == len(wires) - 1 and not is_short(n_qubits, wires[-1])
+    return 1.0 + 2 ** len(wires) / 8 + (0.0 if is_window else 2.0)
+
+
+_IDENTITY = Gate("identity", 1, 0, np.eye(2, dtype=np.complex128))
+"""The run of a wire without gates."""
+
+
+class _TableBuilder:
+    """A table, and where in it gates stand."""
+
+    def __init__(self, ops: Sequence[Structure], gates: Iterable[Applied]) -> None:
+        members: dict[Gate, dict[int, None]] = defaultdict(dict)
+        constants: dict[Gate, None] = {_IDENTITY: None}
         for gate in gates:
-            if not gate.is_constant and gate.key == key:
-                ops = members.setdefault(gate.gate, [])
-                if not ops or ops[-1] != gate.op:
-                    ops.append(gate.op)
+            if gate.is_constant and len(gate.wires) == 1:
+                constants[gate.gate] = None
+            elif not gate.is_constant:
+                members[gate.gate][gate.op] = None
+        self.offsets: dict[int | Gate, int] = {}
         size = 0
-        for row, ops in members.items():
-            for op in ops:
+        for row, rows_ops in members.items():
+            for op in rows_ops:
                 self.offsets[op] = size
-                size += len(self.ops[op].wires) * 4**row.n_wires
-        constants = [np.array([0, 1], dtype=np.complex128)]
-        zero, size = size, size + 2
-        self.constant_offsets[len(self.keys), _ZERO] = zero
-        for row in {gate.gate: None for gate in gates if gate.is_constant}:
-            assert not callable(row.matrix)
-            self.constant_offsets[len(self.keys), row] = size
-            constants.append(row.matrix.reshape(-1))
-            size += row.matrix.size
-        rows = tuple((row, tuple(ops)) for row, ops in members.items())
-        return Table(key, rows, np.concatenate(constants))
+                size += len(ops[op].wires) * 4**row.n_wires
+        for row in constants:
+            self.offsets[row] = size
+            size += 4
+        rows = tuple((row, tuple(rows_ops)) for row, rows_ops in members.items())
+        matrices = [_constant_matrix(row).reshape(-1) for row in constants]
+        self.table = Table(rows, np.concatenate(matrices))
 
-    def blocks(self, parts: Sequence[tuple[WireSet, list[_Application]]]) -> tuple[Block, ...]:
-        run = []
-        for wires, gates in parts:
-            key = next((gate.key for gate in gates if not gate.is_constant), ())
-            slot = self.keys.index(key), len(wires)
-            members = self.open.setdefault(slot, [])
-            stack = list(self.open).index(slot)
-            run.append(Block(stack, len(members), wires))
-            members.append([self._embedded(slot[0], gate, wires) for gate in gates])
-        return tuple(run)
-
-    def prefix(self, n_qubits: int, gates: Sequence[_Application]) -> tuple[Stack, ...]:
-        if not gates:
-            return ()
-        table = self.keys.index(gates[0].key)
-        columns: list[list[NDArray[np.int64]]] = [[] for _ in range(n_qubits)]
-        for gate in gates:
-            wire = gate.wires[0]
-            columns[wire].append(self._embedded(table, gate, (wire,)))
-        return (self._stack(table, 1, columns),)
-
-    def finished(self) -> Iterable[Stack]:
-        for (table, width), members in self.open.items():
-            yield self._stack(table, width, members)
-
-    def _stack(self, table: int, width: int, members: list[list[NDArray[np.int64]]]) -> Stack:
-        zero = self.constant_offsets[table, _ZERO]
-        identity = np.where(np.eye(2**width, dtype=bool), zero + 1, zero)
-        depth = max(map(len, members))
-        padded = [member + [identity] * (depth - len(member)) for member in members]
-        return Stack(table, width, np.array(padded, dtype=np.int64))
-
-    def _embedded(self, table: int, gate: _Application, wires: WireSet) -> NDArray[np.int64]:
-        """Where each entry of a gate, embedded in a block, stands in the table."""
-        pattern = _pattern(tuple(wires.index(wire) for wire in gate.wires), len(wires))
-        zero = self.constant_offsets[table, _ZERO]
+    def start(self, gate: Applied) -> int:
+        """Where a gate's matrix starts."""
         if gate.is_constant:
-            start = self.constant_offsets[table, gate.gate]
+            return self.offsets[gate.gate]
+        return self.offsets[gate.op] + gate.slot * 4 ** len(gate.wires)
+
+    def runs(self, runs: Iterable[Sequence[Applied]]) -> Index:
+        """Entries of the matrices of runs, `(n_runs, depth, 4)`, filled up with identities."""
+        starts = [[self.start(gate) for gate in run] for run in runs]
+        depth = max([1, *map(len, starts)])
+        rest = self.offsets[_IDENTITY]
+        filled = [row + [rest] * (depth - len(row)) for row in starts]
+        return np.array(filled, dtype=np.int64)[..., None] + np.arange(4)
+
+
+def _prefix(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Prefix:
+    builder = _TableBuilder(ops, gates)
+    runs: dict[int, list[Applied]] = {wire: [] for wire in range(n_qubits)}
+    for gate in gates:
+        runs[gate.wires[0]].append(gate)
+    key = next((gate.key for gate in gates if not gate.is_constant), ())
+    return Prefix(key, builder.table, builder.runs(runs.values()))
+
+
+def _segment(ops: Sequence[Structure], parts: Sequence[Part]) -> Segment:
+    kinds: dict[tuple[BatchKey, int], list[Part]] = {}
+    steps = []
+    for wires, gates in parts:
+        key = next((gate.key for gate in gates if not gate.is_constant), ())
+        members = kinds.setdefault((key, len(wires)), [])
+        steps.append(Block(list(kinds).index((key, len(wires))), len(members), wires))
+        members.append((wires, gates))
+    stacks = [_StackBuilder(ops, *kind, members).stack() for kind, members in kinds.items()]
+    return Segment(tuple(stacks), tuple(steps))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A part of a block's matrix: local runs by wire, constant gates, or gates to multiply."""
+
+    kind: str
+    gates: list[Applied] = field(default_factory=list)
+
+
+def factors(gates: Iterable[Applied], wires: WireSet) -> list[Factor]:
+    """Sort a block's gates into factors, first to act first.
+
+    Layers alternate: even ones are local. A gate joins the earliest layer of its kind that comes
+    after all gates before it on its wires; a constant one-wire gate may join a mixed layer.
+    """
+    level = dict.fromkeys(wires, 0)
+    layers: dict[int, list[Applied]] = defaultdict(list)
+    for gate in gates:
+        latest = max(level[wire] for wire in gate.wires)
+        is_local = len(gate.wires) == 1 and not (gate.is_constant and latest % 2)
+        place = latest + (latest % 2 == is_local)
+        layers[place].append(gate)
+        level.update(dict.fromkeys(gate.wires, place))
+    found: list[Factor] = []
+    for place, members in sorted(layers.items()):
+        found += _mixed(members) if place % 2 else [Factor("local", members)]
+    return found
+
+
+_MAX_SLOTS = 4
+"""Gates of one mixed factor; each costs a gather of the whole matrix."""
+
+
+def _mixed(gates: Iterable[Applied]) -> list[Factor]:
+    """Split a mixed layer into runs of constant gates, and of gates whose entries just multiply."""
+    found: list[Factor] = []
+    for gate in gates:
+        kind = "constant" if gate.is_constant else "mixed"
+        if found and found[-1].kind == kind and _joins(gate, found[-1].gates):
+            found[-1].gates.append(gate)
         else:
-            start = self.offsets[gate.op] + gate.slot * 4 ** len(gate.wires)
-        return np.where(pattern < 0, zero, start + pattern)
+            found.append(Factor(kind, [gate]))
+    return found
 
 
-_ZERO = Gate("zero", 0, 0, np.zeros((1, 1), dtype=np.complex128))
-"""Stands for the constants 0 and 1 at the head of a table's constant part."""
+def _joins(gate: Applied, gates: Sequence[Applied]) -> bool:
+    if gate.is_constant:
+        return True
+    others = {wire for other in gates for wire in other.wires}
+    diagonal = all("diagonal" in other.gate.tags for other in (gate, *gates))
+    return len(gates) < _MAX_SLOTS and (diagonal or others.isdisjoint(gate.wires))
+
+
+class _StackBuilder:
+    """Collects the factors of blocks of one kind; equal ones are built once."""
+
+    def __init__(
+        self, ops: Sequence[Structure], key: BatchKey, width: int, parts: Sequence[Part]
+    ) -> None:
+        self.key = key
+        self.width = width
+        self.parts = parts
+        self.tables = _TableBuilder(ops, (gate for _, gates in parts for gate in gates))
+        self.runs: list[Sequence[Applied]] = [()]
+        self.locals: list[list[int]] = []
+        self.mixed: list[tuple[Sequence[Applied], WireSet]] = []
+        self.constants = [np.eye(2**width, dtype=np.complex128)]
+
+    def stack(self) -> Stack:
+        named = [
+            [self._add(factor, wires) for factor in factors(gates, wires)]
+            for wires, gates in self.parts
+        ]
+        offsets = {"constant": 0, "local": len(self.constants)}
+        offsets["mixed"] = offsets["local"] + len(self.locals)
+        depth = max(map(len, named))
+        blocks = np.zeros((len(named), depth), dtype=np.int64)
+        for row, members in zip(blocks, named, strict=True):
+            row[: len(members)] = [offsets[kind] + place for kind, place in members]
+        return Stack(
+            self.key,
+            self.width,
+            self.tables.table,
+            self.tables.runs(self.runs),
+            np.array(self.locals, dtype=np.int64).reshape(-1, self.width),
+            self._mixed_indices(),
+            np.stack(self.constants),
+            blocks,
+        )
+
+    def _add(self, factor: Factor, wires: WireSet) -> tuple[str, int]:
+        if factor.kind == "constant":
+            return factor.kind, self._constant(factor.gates, wires)
+        if factor.kind == "local":
+            return factor.kind, self._local(factor.gates, wires)
+        self.mixed.append((factor.gates, wires))
+        return factor.kind, len(self.mixed) - 1
+
+    def _constant(self, gates: Iterable[Applied], wires: WireSet) -> int:
+        matrix = self.constants[0]
+        for gate in gates:
+            matrix = _embedded(gate.gate, _positions(gate, wires), self.width) @ matrix
+        for place, known in enumerate(self.constants):
+            if np.array_equal(known, matrix):
+                return place
+        self.constants.append(matrix)
+        return len(self.constants) - 1
+
+    def _local(self, gates: Iterable[Applied], wires: WireSet) -> int:
+        runs: dict[int, list[Applied]] = defaultdict(list)
+        for gate in gates:
+            runs[gate.wires[0]].append(gate)
+        row = []
+        for wire in wires:
+            row.append(len(self.runs) if wire in runs else 0)
+            if wire in runs:
+                self.runs.append(runs[wire])
+        self.locals.append(row)
+        return len(self.locals) - 1
+
+    def _mixed_indices(self) -> Index:
+        size = 2**self.width
+        n_slots = max([1, *(len(gates) for gates, _ in self.mixed)])
+        one = self.tables.offsets[_IDENTITY]
+        found = np.full((len(self.mixed), n_slots, size, size), one, dtype=np.int64)
+        for place, (gates, wires) in enumerate(self.mixed):
+            is_same = _is_same_elsewhere(gates, wires)
+            for slot, gate in enumerate(gates):
+                entries = self.tables.start(gate) + _pattern(_positions(gate, wires), self.width)
+                found[place, slot] = np.where(is_same, entries, one + 1)
+        return found
+
+
+def _positions(gate: Applied, wires: WireSet) -> WireSet:
+    return tuple(wires.index(wire) for wire in gate.wires)
+
+
+def _constant_matrix(gate: Gate) -> Matrix:
+    assert not callable(gate.matrix), "a gate without parameters has a constant matrix"
+    return np.asarray(gate.matrix, dtype=np.complex128)
 
 
 @lru_cache(maxsize=4096)
-def _pattern(wires: WireSet, width: int) -> NDArray[np.int64]:
-    """Entry of a gate's flat matrix at each entry of its embedding, or -1 for zero."""
-    size, k = 2**width, len(wires)
-    states = np.arange(size)
-    local = np.zeros(size, dtype=np.int64)
-    for wire in wires:
-        local = 2 * local + (states >> (width - 1 - wire) & 1)
-    mask = sum(1 << (width - 1 - wire) for wire in wires)
-    others = states & ~mask
-    is_same = others[:, None] == others[None, :]
-    entries: NDArray[np.int64] = np.where(is_same, local[:, None] * 2**k + local[None, :], -1)
-    return entries
+def _embedded(gate: Gate, positions: WireSet, width: int) -> Matrix:
+    """A constant gate's matrix on `width` wires."""
+    matrix = _constant_matrix(gate).reshape(-1)[_pattern(positions, width)]
+    return np.where(_agrees(positions, width), matrix, 0)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(positions: WireSet, width: int) -> Index:
+    """Entry of a gate's flat matrix that stands at each entry of the block's matrix."""
+    local = np.zeros(2**width, dtype=np.int64)
+    for position in positions:
+        local = 2 * local + _bit(position, width)
+    return local[:, None] * 2 ** len(positions) + local[None, :]
+
+
+@lru_cache(maxsize=4096)
+def _agrees(positions: WireSet, width: int) -> NDArray[np.bool_]:
+    """Whether row and column of an entry have the same bits on all other wires."""
+    others = np.zeros(2**width, dtype=np.int64)
+    for position in set(range(width)) - set(positions):
+        others = 2 * others + _bit(position, width)
+    is_same: NDArray[np.bool_] = others[:, None] == others[None, :]
+    return is_same
+
+
+def _bit(position: int, width: int) -> Index:
+    return np.arange(2**width) >> (width - 1 - position) & 1
+
+
+def _is_same_elsewhere(gates: Sequence[Applied], wires: WireSet) -> NDArray[np.bool_]:
+    covered = tuple(sorted({p for gate in gates for p in _positions(gate, wires)}))
+    return _agrees(covered, len(wires))

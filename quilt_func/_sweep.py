@@ -1,0 +1,92 @@
+"""Block matrices acting on batches of states, in the layout `(lead, 2**n, last)`.
+
+Batch axes that the matrices share stand first; those of the states alone stand last, so that each
+block stays one large product. The wires of a block are cut out as `(lead, left, K, right)`.
+"""
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from quilt_func.typing import WireSet
+
+Cut: TypeAlias = tuple[int, int]
+"""Sizes to the left and to the right of a window of wires, the last batch axes included."""
+
+
+def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
+    """Write the product of matrices and a state to `out`.
+
+    Args:
+        matrices (complex, (1 or lead, K, K)): One block for all, or one each.
+        wires: Wires of the block, ascending.
+        state (complex, (lead, 2**n, last)): Contiguous.
+        out (complex, (lead, 2**n, last)): Contiguous, and not the state's memory.
+    """
+    size, lead = matrices.shape[-1], state.shape[0]
+    left, right = _cut(wires, state)
+    is_shared = matrices.shape[0] == 1
+    if not _is_window(wires) or (not is_shared and left > 1 and right > 1):
+        _apply_apart(matrices, wires, state, out)
+    elif right == 1 and is_shared:
+        torch.mm(state.view(-1, size), matrices[0].mT, out=out.view(-1, size))
+    elif right == 1:
+        each = (lead, left, size)
+        torch.bmm(state.view(each), matrices.mT, out=out.view(each))
+    elif is_shared and lead * left == 1:
+        torch.mm(matrices[0], state.view(size, right), out=out.view(size, right))
+    else:
+        each = (lead * left, size, right)
+        torch.bmm(matrices.expand(lead * left, -1, -1), state.view(each), out=out.view(each))
+
+
+def outer_product(bra: Tensor, ket: Tensor, wires: WireSet) -> Tensor:
+    """Sum of |bra⟩⟨ket| over all but the wires' own indices, `(lead, K, K)`.
+
+    It is the gradient of a block matrix between the state before it and the gradient after it.
+    """
+    size, lead = 2 ** len(wires), bra.shape[0]
+    left, right = _cut(wires, bra)
+    if not _is_window(wires) or 1 < right < size < left * right:
+        bra, ket = (_gathered(wires, part) for part in (bra, ket))
+        left, right = 1, bra.shape[-1]
+    if right == 1:
+        each = (lead, left, size)
+        return (bra.view(each).mH @ ket.view(each)).conj()
+    each = (lead * left, size, right)
+    products = bra.view(each) @ ket.view(each).mH
+    return products.view(lead, left, size, size).sum(1)
+
+
+def _cut(wires: WireSet, state: Tensor) -> Cut:
+    left = 2 ** wires[0]
+    return left, state.shape[1] * state.shape[2] // (left * 2 ** len(wires))
+
+
+def _is_window(wires: WireSet) -> bool:
+    return wires[-1] - wires[0] == len(wires) - 1
+
+
+def _apply_apart(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
+    front = matrices @ _gathered(wires, state)
+    split, order = _split(wires, out)
+    split.permute(order).copy_(front.view(split.permute(order).shape))
+
+
+def _gathered(wires: WireSet, state: Tensor) -> Tensor:
+    """The state with the wires' axes first, `(lead, K, rest)`."""
+    split, order = _split(wires, state)
+    return split.permute(order).reshape(state.shape[0], 2 ** len(wires), -1)
+
+
+def _split(wires: WireSet, state: Tensor) -> tuple[Tensor, list[int]]:
+    """View a state with an axis per wire, and the order of axes that brings those first."""
+    n = state.shape[1].bit_length() - 1
+    shape, mine = [state.shape[0]], []
+    for before, wire in zip((-1, *wires), wires, strict=False):
+        shape += [2 ** (wire - before - 1), 2]
+        mine.append(len(shape) - 1)
+    shape += [2 ** (n - 1 - wires[-1]), state.shape[2]]
+    others = [axis for axis in range(1, len(shape)) if axis not in mine]
+    return state.view(shape), [0, *mine, *others]
