@@ -27,7 +27,8 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     size, lead = matrices.shape[-1], state.shape[0]
     left, right = _cut(wires, state)
     is_shared = matrices.shape[0] == 1
-    if not _is_window(wires) or (not is_shared and left > 1 and right > 1):
+    is_tiny = right == 2 if is_shared else left > 1 and right > 1
+    if is_tiny or not _is_window(wires):
         _apply_apart(matrices, wires, state, out)
     elif right == 1 and is_shared:
         torch.mm(state.view(-1, size), matrices[0].mT, out=out.view(-1, size))

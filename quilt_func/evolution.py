@@ -174,8 +174,8 @@ class _Axes:
     def mapped(self, in_dims: Sequence[int | None], size: int) -> "_Axes":
         """The axes under one more level, which the tensors with an `in_dims` carry first."""
         new = len(self.sizes)
-        own = zip(self.levels, in_dims, strict=True)
-        levels = tuple(own if dim is None else (new, *own) for own, dim in own)
+        pairs = zip(self.levels, in_dims, strict=True)
+        levels = tuple(own if dim is None else (new, *own) for own, dim in pairs)
         return replace(self, sizes=(*self.sizes, size), levels=levels)
 
     @property
@@ -220,9 +220,7 @@ class _Evolve(Function):
         state, output, *leaves = ctx.saved_tensors
         own, *others = ctx.axes.levels
         everything = _union(*ctx.axes.levels)
-        axes = replace(
-            ctx.axes, levels=(own, everything, everything, *others), inner=len(ctx.axes.sizes)
-        )
+        axes = replace(ctx.axes, levels=(own, everything, everything, *others))
         wanted = ctx.needs_input_grad[2:]
         found = iter(_Pull.apply(ctx.circuit, axes, wanted, state, output, gradient, *leaves))
         return (None, None, *(next(found) if is_wanted else None for is_wanted in wanted))
@@ -232,7 +230,7 @@ class _Evolve(Function):
         info: Any, in_dims: Sequence[Any], circuit: _Circuit, axes: _Axes, *tensors: Tensor | None
     ) -> tuple[Tensor, int]:
         dims = in_dims[2:]
-        mapped = axes.mapped(dims, info.batch_size)
+        mapped = replace(axes.mapped(dims, info.batch_size), inner=len(axes.sizes) + 1)
         return _Evolve.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 

@@ -41,40 +41,40 @@ def build(segment: Segment, params: Params, dtype: torch.dtype, device: torch.de
 def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`."""
     entries = _entries(prefix.table, params, dtype, device)
-    columns = _runs(prefix, entries)[..., 0].movedim(0, -1)
-    return _outer(columns)
+    return _outer(_runs(prefix, entries)[:, :, 0])
 
 
 def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
     entries = _entries(stack.table, params, dtype, device)
-    batch, size = entries.shape[0], 2**stack.width
+    batch, size = entries.shape[1], 2**stack.width
     fixed = _fixed(stack, dtype, device)
     factors = [fixed if batch == 1 else fixed.expand(batch, -1, -1, -1)]
-    if len(stack.locals):
+    if stack.locals.size:
         factors.append(_local_factors(stack, entries))
-    if len(stack.mixed):
-        gathered = entries.index_select(1, _index(stack, "mixed", device))
-        factors.append(gathered.reshape(batch, *stack.mixed.shape).prod(2))
+    if stack.mixed.size:
+        gathered = entries.index_select(0, _index(stack, "mixed", device))
+        split = gathered.reshape(*stack.mixed.shape, batch)
+        factors.append((split[:, 0] if split.shape[1] == 1 else split.prod(1)).movedim(-1, 0))
     chosen = torch.cat(factors, 1).index_select(1, _index(stack, "blocks", device))
     return _products(chosen.reshape(batch, *stack.blocks.shape, size, size))
 
 
 def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The flat table of matrix entries, `(batch, size)`."""
+    """The flat table of matrix entries, `(size, batch)`."""
     parts = []
     batch = 1
     for gate, members in table.rows:
         columns = [_joined(column) for column in zip(*(params[i] for i in members), strict=True)]
-        if columns[0].ndim > 1 + len(gate.param_shape):
+        is_batched = columns[0].ndim > 1 + len(gate.param_shape)
+        if is_batched:
             batch = columns[0].shape[1]
             columns = [column.flatten(0, 1) for column in columns]
         matrices = gate.matrices(*columns)
-        if batch == 1:
-            parts.append(matrices.reshape(1, -1))
-        else:
-            parts.append(matrices.unflatten(0, (-1, batch)).movedim(1, 0).flatten(1))
+        if is_batched:
+            matrices = matrices.unflatten(0, (-1, batch)).movedim(1, -1)
+        parts.append(matrices.reshape(-1, batch))
     constants = _table_constants(table, dtype, device)
-    return torch.cat([*parts, constants if batch == 1 else constants.expand(batch, -1)], 1)
+    return torch.cat([*parts, constants if batch == 1 else constants.expand(-1, batch)])
 
 
 def _joined(column: Sequence[Tensor]) -> Tensor:
@@ -83,19 +83,24 @@ def _joined(column: Sequence[Tensor]) -> Tensor:
 
 def _local_factors(stack: Stack, entries: Tensor) -> Tensor:
     """Kronecker products of 2 by 2 matrices, `(batch, n_locals, K, K)`."""
-    batch, width = entries.shape[0], stack.width
-    runs = _runs(stack, entries).reshape(batch, -1, 4)
-    index = _index(stack, "locals", entries.device)
-    chosen = runs.index_select(1, index).reshape(-1, width, 4).permute(1, 2, 0)
-    bits = _outer(chosen).mT.reshape(-1, *(2,) * (2 * width))
-    rows, columns = range(1, 2 * width, 2), range(2, 2 * width + 1, 2)
-    return bits.permute(0, *rows, *columns).reshape(batch, -1, 2**width, 2**width)
+    width, batch = stack.width, entries.shape[1]
+    runs = _runs(stack, entries).reshape(-1, 4, batch)
+    chosen = runs.index_select(0, _index(stack, "locals", entries.device))
+    vectors = chosen.reshape(width, -1, 4, batch).movedim(2, 1).flatten(2)
+    bits = _outer(vectors).reshape(*(2,) * (2 * width), -1, batch)
+    rows, columns = range(0, 2 * width, 2), range(1, 2 * width, 2)
+    order = (2 * width + 1, 2 * width, *rows, *columns)
+    return bits.permute(order).reshape(batch, -1, 2**width, 2**width)
 
 
 def _runs(recipe: Stack | Prefix, entries: Tensor) -> Tensor:
-    """Products of 2 by 2 matrices, one per run, `(batch, n_runs, 2, 2)`."""
-    index = _index(recipe, "runs", entries.device)
-    return _products(entries.index_select(1, index).reshape(-1, *recipe.runs.shape[:2], 2, 2))
+    """Products of 2 by 2 matrices, one per run, `(n_runs, 2, 2, batch)`."""
+    chosen = entries.index_select(0, _index(recipe, "runs", entries.device))
+    each = chosen.reshape(*recipe.runs.shape[:2], 2, 2, -1).unbind(1)
+    product = each[0]
+    for matrices in each[1:]:
+        product = (matrices[:, :, :, None] * product[:, None]).sum(2)
+    return product
 
 
 def _products(factors: Tensor) -> Tensor:
@@ -113,19 +118,19 @@ def _outer(vectors: Tensor) -> Tensor:
     rows, tail = vectors, None
     while rows.shape[0] > 1:
         if rows.shape[0] % 2:
-            tail = rows[-1] if tail is None else _product_of_two(rows[-1:], tail[None])[0]
+            tail = rows[-1:] if tail is None else _pairwise(rows[-1:], tail)
             rows = rows[:-1]
-        rows = _product_of_two(rows[0::2], rows[1::2])
-    return rows[0] if tail is None else _product_of_two(rows, tail[None])[0]
+        rows = _pairwise(rows[0::2], rows[1::2])
+    return (rows if tail is None else _pairwise(rows, tail))[0]
 
 
-def _product_of_two(a: Tensor, b: Tensor) -> Tensor:
+def _pairwise(a: Tensor, b: Tensor) -> Tensor:
     return (a[:, :, None] * b[:, None]).flatten(1, 2)
 
 
 @lru_cache(maxsize=1024)
 def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant(table.constants[None], dtype, device)
+    return constant(table.constants[:, None], dtype, device)
 
 
 @lru_cache(maxsize=1024)

@@ -57,7 +57,7 @@ class Stack:
         width: Wires `k` of a block; `K = 2**k`.
         table: Where matrix entries come from.
         runs: `(n_runs, depth, 4)`, table entries of 2 by 2 matrices: gates on one wire.
-        locals: `(n_locals, width)`, the run on each wire of a local factor.
+        locals: `(width, n_locals)`, the run on each wire of a local factor.
         mixed: `(n_mixed, n_slots, K, K)`, table entries whose product over slots is a factor.
         constants: `(n_constants, K, K)`; the first is the identity.
         blocks: `(n_blocks, depth)`, into constants, then locals, then mixed factors.
@@ -241,8 +241,7 @@ class _Search:
         width = block_width(n, bool(key) and key == max(self.keys, key=len))
         width = min(n, max(width, len(gate.wires)))
         for start in range(n - width + 1):
-            if not is_short(n, start + width - 1):
-                yield tuple(range(start, start + width))
+            yield tuple(range(start, start + width))
         yield self._grown(gate, width)
 
     def _grown(self, gate: Applied, width: int) -> WireSet:
@@ -303,19 +302,16 @@ def block_width(n_qubits: int, is_batched: bool) -> int:
     return min(WIDTH, max(2, n_qubits // 2 - 1)) if is_batched else WIDTH
 
 
-def is_short(n_qubits: int, last: int) -> bool:
-    """Whether a window leaves 1 to 3 wires after its last: such products are many and tiny."""
-    return 1 <= n_qubits - 1 - last <= 3
-
-
 def cost(n_qubits: int, wires: WireSet) -> float:
     """Relative cost of applying a block: passes over the state, arithmetic, and copies.
 
-    A pass costs about as much as the arithmetic of 8 products per amplitude. Wires that are apart,
-    or end shortly before the last, are brought together and back by two more passes.
+    A pass costs about as much as the arithmetic of 8 products per amplitude. Wires that are apart
+    are brought together and back by two more passes; so are those of a window that ends 1 to 3
+    wires before the last, whose products would be many and tiny.
     """
-    is_window = wires[-1] - wires[0] == len(wires) - 1 and not is_short(n_qubits, wires[-1])
-    return 1.0 + 2 ** len(wires) / 8 + (0.0 if is_window else 2.0)
+    is_window = wires[-1] - wires[0] == len(wires) - 1
+    is_short = 1 <= n_qubits - 1 - wires[-1] <= 3
+    return 1.0 + 2 ** len(wires) / 8 + (0.0 if is_window and not is_short else 2.0)
 
 
 _IDENTITY = Gate("identity", 1, 0, np.eye(2, dtype=np.complex128))
@@ -465,7 +461,7 @@ class _StackBuilder:
             self.width,
             self.tables.table,
             self.tables.runs(self.runs),
-            np.array(self.locals, dtype=np.int64).reshape(-1, self.width),
+            np.array(self.locals, dtype=np.int64).reshape(-1, self.width).T.copy(),
             self._mixed_indices(),
             np.stack(self.constants),
             blocks,
