@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,20 @@ import pytest
 from experiments.bench import __main__ as program
 from experiments.bench import chain, fusion, limit, measure, peers, plots, reference, targets
 from experiments.bench.circuits import Circuit, Row, ising, regular_graph, rotations, single_z
-from experiments.bench.workloads import Work, parse
+from experiments.bench.peers.base import Run
+from experiments.bench.worker import Job, repeat
+from experiments.bench.workloads import TASKS, Work, parse
 
+SMALL = [
+    "vqc(3,2,4)", "vqe(4,2)", "fwd(5,2)", "seeds(2,3,1,4)", "hessian(3,1)", "train(3,1,4,2)",
+    "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)", "qaoa(4,1)",
+]  # fmt: skip
 ENERGIES = ["vqe(4,2)", "brick(4,2)", "ring(4,2)", "far(4,2)", "qaoa(4,2)"]
 ROUNDING = 1e-10
 STEP = np.finfo(float).eps ** (1 / 3)
 DIFFERENCE = 1e-8
-PROMPT = {"threads": 1, "budget_s": 0.0, "max_repeats": 3, "timeout_s": 60.0}
+PROMPT = {"threads": 1, "budget_s": 0.0, "max_repeats": 3}
+TIMEOUT = 60.0
 RATES = limit.Rates(((2**20, 1e10), (2**30, 2e9)), 1e11)
 
 
@@ -123,6 +131,10 @@ def test_random_graphs_are_regular_and_simple():
     assert np.bincount(np.ravel(edges)).tolist() == [3] * 10
 
 
+def measured(name, peer, expected, timeout=TIMEOUT):
+    return measure.measure(Job(name, peer, **PROMPT), expected, timeout)
+
+
 def test_every_adapter_has_a_module_and_a_family():
     folder = measure.ROOT / "experiments" / "bench" / "peers"
     for peer in peers.PEERS.values():
@@ -130,33 +142,50 @@ def test_every_adapter_has_a_module_and_a_family():
         assert peer.family in plots.COLOURS
 
 
-@pytest.mark.parametrize("name", ["vqc(3,1,4)", "fwd(3,1)"])
-def test_worker_measures_the_papers_method(name):
-    row = measure.measure(name, "paper", reference.solve(parse(name)), **PROMPT)
+@pytest.mark.parametrize("peer", ["quilt", "quilt-double", "paper"])
+def test_adapters_do_the_tasks_they_say_and_agree_with_the_reference(peer):
+    tasks = peers.load(peer)
+    assert set(tasks) == set(TASKS) - set(peers.PEERS[peer].lacks)
+    for name in SMALL:
+        work = parse(name)
+        if work.task in tasks:
+            run = tasks[work.task](work)
+            found = run.read(run.step(run.theta))
+            assert reference.mismatch(found, reference.solve(work)) < measure.TOLERANCE, name
+
+
+@pytest.mark.parametrize("name", ["vqc(3,1,4)", "train(3,1,4,2)"])
+def test_workers_measure_the_papers_method(name):
+    row = measured(name, "paper", reference.solve(parse(name)))
     assert row["status"] == "ok", row["note"]
     assert row["q25_ms"] <= row["median_ms"] <= row["q75_ms"]
-    assert row["repeats"] >= 1
+    assert row["repeats"] == (1 if name.startswith("vqc") else measure.TRAININGS)
     assert row["mismatch_ppm"] < 1e6 * measure.TOLERANCE
 
 
 def test_wrong_results_have_no_times():
     expected = {"value": np.array(3.0), "gradient": np.zeros((1, 6))}
-    row = measure.measure("vqe(3,1)", "paper", expected, **PROMPT)
+    row = measured("vqe(3,1)", "paper", expected)
     assert row["status"] == "wrong"
     assert "median_ms" not in row
 
 
-def test_absent_unsupported_and_failed_peers_are_rows(monkeypatch):
-    gone = peers.Peer("nothing", "no_such_package", "nothing", "torch", "nothing")
+def test_absent_and_unsupported_peers_are_rows(monkeypatch):
+    gone = peers.Peer("nothing", "nothing", "no_such_package", "nothing", "torch")
     monkeypatch.setitem(peers.PEERS, "nothing", gone)
-    assert measure.measure("vqe(3,1)", "nothing", {}, **PROMPT)["status"] == "absent"
-    unsupported = measure.measure("seeds(2,3,1,2)", "paper", {}, **PROMPT)
-    assert (unsupported["status"], "ensemble" in unsupported["note"]) == ("unsupported", True)
+    assert measured("vqe(3,1)", "nothing", {})["status"] == "absent"
+    assert measured("seeds(2,3,1,2)", "paper", {})["status"] == "unsupported"
 
 
 def test_slow_processes_are_ended():
-    row = measure.measure("vqe(3,1)", "paper", {}, **{**PROMPT, "timeout_s": 0.05})
-    assert row["status"] == "timeout"
+    assert measured("vqe(3,1)", "paper", {}, timeout=0.05)["status"] == "timeout"
+
+
+def test_very_slow_steps_are_taken_once_unless_they_are_compiled():
+    run = Run(0.0, lambda theta: theta, lambda found: {})
+    job = Job("vqe(3,1)", "paper", budget_s=0.001, max_repeats=5)
+    assert repeat(run, job, first=60.0) == [60.0]
+    assert 60.0 not in repeat(run, replace(job, peer="qujax"), first=60.0)
 
 
 def timed(work, peer, median, precision="single"):
@@ -181,7 +210,7 @@ def test_ratios_compare_equal_precisions_with_the_fastest_library():
 def test_verdicts_know_floor_and_stretch():
     rows = [timed("vqc(4,4,70)", "quilt", 1.0), timed("vqc(4,4,70)", "paper", 500.0)]
     found = {row["peer"]: row["status"] for row in targets.verdicts(rows)}
-    assert found == {"against paper": "met", "against torch": "stretch"}
+    assert found == {"vqc(4,4,70): paper": "met", "vqc(4,4,70): torch": "stretch"}
     widths = [timed("fwd(16,4)", "quilt", 1.0), timed("fwd(22,4)", "quilt", 64 * 3.0)]
     assert [row["status"] for row in targets.verdicts(widths)] == ["missed"]
 
@@ -203,18 +232,21 @@ def test_limit_grows_with_the_work():
 
 
 def test_program_records_rows_and_figures(tmp_path, monkeypatch, capsys):
-    rates = {"copy": [[2**20, 1e10]], "cgemm": 1e11}
+    rates = {"copy": [[2**20, 1e10]], "cgemm": 1e11, "cpu": "a machine", "date": "a day"}
     ask = measure.answer
     monkeypatch.setattr(
         measure, "answer", lambda module, *rest: rates if module == "limit" else ask(module, *rest)
     )
-    arguments = ["--work", "vqe(3,1)", "--peers", "paper", "--quick", "--out", str(tmp_path)]
-    program.main(arguments)
+    page = tmp_path / "page.md"
+    places = ["--out", str(tmp_path), "--markdown", str(page)]
+    program.main(["--work", "vqe3,1", "--peers", "quilt", "paper", "--quick", *places])
     entry = json.loads((tmp_path / "bench-quick.json").read_text())
     assert entry["status"] == "complete"
-    assert [row["peer"] for row in entry["rows"]] == ["paper"]
+    assert [row["peer"] for row in entry["rows"]] == ["quilt", "paper"]
+    assert entry["figures"]
     assert all((tmp_path / figure).stat().st_size > 0 for figure in entry["figures"])
     assert "vqe(3,1)" in capsys.readouterr().out
+    assert "| `vqe(3,1)` | the paper's own method |" in page.read_text()
 
 
 def test_program_refuses_unknown_peers(capsys):

@@ -1,13 +1,15 @@
-"""Run the benchmark: `python -m experiments.bench [--work NAME ...] [--peers a,b] [--quick]`.
+"""Run the benchmark: `python -m experiments.bench [--work NAME ...] [--peers NAME ...] [--quick]`.
 
-`--work` takes workloads, such as `vqc(4,4,70)`, and groups: batches, energies, states, ensembles,
-shapes, scaling, all. Without it, all groups run. Peers that are not installed are skipped with a
-word. Every measurement has its own process; the record is complete after each.
+`--work` takes workloads, such as `vqc4,4,70`, and groups: batches, energies, states, ensembles,
+shapes, scaling. Without it, all groups run. Peers that are not installed are skipped with a word.
+Every measurement has its own process; the record is complete after each. `--resume` goes on from
+what an interrupted run has measured, or only prints again what a finished one has.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from matplotlib.figure import Figure
 
 from experiments import _run
 from experiments._desk import Desk, digest, write_atomic
-from experiments._record import Result, table
+from experiments._record import Result
 
-from . import limit, measure, plots, targets
+from . import limit, markdown, measure, plots, targets
 from .peers import PEERS
 from .reference import Arrays, solve
+from .worker import Job
 from .workloads import SEED, Work, parse
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -35,15 +38,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "fwd(16,4)", "fwd(18,4)", "fwd(22,4)",
     ),
 }  # fmt: skip
-TITLES = {
-    "batches": "A training step of a classifier: loss and gradient of a batch",
-    "energies": "Energy and gradient of one circuit",
-    "states": "The final state alone",
-    "ensembles": "Many models, second derivatives, a whole training, a kernel",
-    "shapes": "Energy and gradient of circuits of other shapes",
-    "scaling": "Depth, width and memory",
-}
-ALONE = "scaling"
+ALONE = GROUPS["scaling"]
+"""Workloads that say how our own costs grow: without `--peers`, only we run them."""
 QUICK: Mapping[str, Any] = {
     "work": ("vqc(4,2,8)", "vqe(6,2)", "fwd(8,2)", "seeds(3,4,2,8)", "train(4,2,8,3)"),
     "peers": ("quilt", "paper"),
@@ -54,7 +50,6 @@ COLUMNS = {
     "peer": "", "precision": "", "median_ms": ".3f", "iqr_ms": ".3f", "first_s": ".2f",
     "peak_mib": ".0f", "ratio": ".3g", "of_limit": ".1%", "status": "", "note": "",
 }  # fmt: skip
-VERDICTS = {"work": "", "peer": "", "ratio": ".3g", "status": "", "note": ""}
 
 
 @dataclass(frozen=True)
@@ -75,9 +70,9 @@ class Config:
     work: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     threads: int = 2
-    budget: float = 5.0
+    budget: float = 2.0
     repeats: int = 1000
-    timeout: float = 600.0
+    timeout: float = 90.0
     seeds: int = 1
     device: str = "cpu"
 
@@ -91,43 +86,31 @@ class Config:
 
     def pairs(self) -> list[tuple[str, str]]:
         """All measurements in order: workloads and peers."""
+        names = [one for name in self.work or GROUPS for one in GROUPS.get(name, (name,))]
+        works = dict.fromkeys(parse(name).name for name in names)
         return [
-            (parse(work).name, peer)
-            for name in self.work or tuple(GROUPS)
-            for work in expand(name)
-            for peer in self.peers or (("quilt",) if work in GROUPS[ALONE] else tuple(PEERS))
+            (work, peer)
+            for work in works
+            for peer in self.peers or (("quilt",) if work in ALONE else PEERS)
         ]
-
-
-def expand(name: str) -> tuple[str, ...]:
-    """The workloads of a group, or the one workload that is named."""
-    every = tuple(work for group in GROUPS.values() for work in group)
-    return every if name == "all" else GROUPS.get(name, (name,))
 
 
 def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Measure the machine, then every pair; a result after each."""
-    answer = measure.answer("limit", [], config.threads, config.timeout)
-    rates = limit.Rates(tuple((size, rate) for size, rate in answer["copy"]), answer["cgemm"])
+    machine = _kept(desk, "machine", lambda: measure.answer("limit", [], config.threads, 60.0))
+    rates = limit.Rates(tuple(map(tuple, machine["copy"])), machine["cgemm"])
     rows: list[measure.Row] = []
     for work, peer in desk.bar(config.pairs(), "measurements", "row"):
-        rows = measure.add_ratios([*rows, _row(config, desk, rates, work, peer)])
-        yield Result(tuple(rows), (_machine_row(rates), *targets.verdicts(rows)))
+        row = _kept(desk, f"{work}-{peer}", partial(_row, config, desk, work, peer))
+        rows = measure.add_ratios([*rows, limit.add_fraction(row, rates)])
+        yield Result(tuple(rows), (_machine_row(machine), *targets.verdicts(rows)))
 
 
 def figures(config: Config, result: Result) -> dict[str, Figure]:
-    """One chart per group that has times, and one for workloads of no group."""
-    known = {work for group in GROUPS.values() for work in group}
-    charts = {
-        name: [row for row in result.rows if row["work"] in works] for name, works in GROUPS.items()
-    }
-    charts["others"] = [row for row in result.rows if row["work"] not in known]
-    machine = "1 thread" if config.threads == 1 else f"{config.threads} threads"
-    return {
-        name: plots.draw(f"{TITLES.get(name, 'Other workloads')} · {machine}", rows)
-        for name, rows in charts.items()
-        if any(row["status"] == "ok" for row in rows)
-    }
+    """All peers on all workloads, against ours."""
+    del config
+    chart = plots.draw(result.rows)
+    return {} if chart is None else {"ratios": chart}
 
 
 EXPERIMENT = _run.Experiment("bench", results, figures, COLUMNS, group_by="work")
@@ -137,61 +120,58 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark from the command line."""
     parser = _run.parser("bench", "quilt_func and its peers on the same work.")
     add = parser.add_argument
-    add("--work", nargs="+", type=str, help=f"workloads, or {', '.join(GROUPS)}, all")
-    add("--peers", type=lambda text: tuple(text.split(",")), help=f"from {','.join(PEERS)}")
+    add("--work", nargs="+", help=f"workloads, or {', '.join(GROUPS)}")
+    add("--peers", nargs="+", help=f"some of {', '.join(PEERS)}")
     add("--threads", type=int, help="threads and cores of a measurement")
     add("--budget", type=float, help="seconds of repetitions per measurement")
     add("--repeats", type=int, help="repetitions at most")
     add("--timeout", type=float, help="seconds until a measurement is given up")
+    add("--markdown", type=Path, help="file for the tables in Markdown")
     given = parser.parse_args(arguments)
-    given.work = given.work and tuple(given.work)
+    given.work, given.peers = (names and tuple(names) for names in (given.work, given.peers))
     config = _run.configure(parser, given, Config, QUICK)
     stem = "bench-quick" if given.quick else "bench"
-    _run.exit_if_interrupted(lambda: _conduct(config, given.out, stem, given.resume))
+
+    def work() -> None:
+        result = _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
+        if given.markdown is not None:
+            write_atomic(given.markdown, markdown.page(result.rows, result.baselines))
+
+    _run.exit_if_interrupted(work)
 
 
-def _conduct(config: Config, out: Path, stem: str, resume: bool) -> None:
-    result = _run.conduct(EXPERIMENT, config, out, stem=stem, resume=resume)
-    if found := targets.verdicts(result.rows):
-        print(f"\ntargets\n{table(found, VERDICTS)}")
+def _row(config: Config, desk: Desk, work: str, peer: str) -> measure.Row:
+    job = Job(
+        work, peer, threads=config.threads, budget_s=config.budget, max_repeats=config.repeats
+    )
+    return measure.measure(job, _expected(parse(work), desk), config.timeout)
 
 
-def _row(config: Config, desk: Desk, rates: limit.Rates, work: str, peer: str) -> measure.Row:
-    path = None if desk.out is None else desk.out / "checkpoints" / desk.key / f"{work}-{peer}.json"
-    if path is not None and path.exists():
-        kept: measure.Row = json.loads(path.read_text(encoding="utf-8"))
-        return kept
-    row = measure.measure(
-        work, peer, _expected(parse(work), desk), threads=config.threads,
-        budget_s=config.budget, max_repeats=config.repeats, timeout_s=config.timeout,
-    )  # fmt: skip
-    if row["status"] == "ok":
-        least_ms = 1e3 * limit.seconds(parse(work), rates, row["precision"])
-        row = {**row, "limit_ms": least_ms, "of_limit": least_ms / row["median_ms"]}
-    if path is not None:
-        write_atomic(path, json.dumps(row))
-    return row
+def _kept(desk: Desk, name: str, compute: Callable[[], Any]) -> Any:
+    if desk.out is None:
+        return compute()
+    path = desk.out / "checkpoints" / desk.key / f"{name}.json"
+    if not path.exists():
+        write_atomic(path, json.dumps(compute()))
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _expected(work: Work, desk: Desk) -> Arrays:
-    path = None
-    if desk.out is not None:
-        path = desk.out / "cache" / f"{work.name}-{digest(asdict(work), SEED)}.npz"
-        if path.exists():
-            with np.load(path) as kept:
-                return dict(kept)
-    found = solve(work)
-    if path is not None:
+    if desk.out is None:
+        return solve(work)
+    path = desk.out / "cache" / f"{work.name}-{digest(asdict(work), SEED)}.npz"
+    if not path.exists():
         buffer = BytesIO()
-        np.savez(buffer, **found)  # type: ignore[arg-type]
+        np.savez(buffer, **solve(work))  # type: ignore[arg-type]
         write_atomic(path, buffer.getvalue())
-    return found
+    with np.load(path) as kept:
+        return dict(kept)
 
 
-def _machine_row(rates: limit.Rates) -> dict[str, Any]:
-    copies = {f"copy_gb_s_{size}": rate / 1e9 for size, rate in rates.copy}
-    note = f"copy {rates.copy[-1][1] / 1e9:.1f} GB/s, cgemm {rates.cgemm / 1e9:.1f} GFLOP/s"
-    return {"work": "machine", "note": note, **copies, "cgemm_gflop_s": rates.cgemm / 1e9}
+def _machine_row(machine: Mapping[str, Any]) -> dict[str, Any]:
+    copy, cgemm = machine["copy"][-1][1] / 1e9, machine["cgemm"] / 1e9
+    note = f"{machine['cpu']}: copy {copy:.1f} GB/s, cgemm {cgemm:.1f} GFLOP/s"
+    return {"work": "machine", "note": note, **machine}
 
 
 if __name__ == "__main__":

@@ -45,11 +45,6 @@ class Circuit:
     width: int
 
     @property
-    def uniform(self) -> bool:
-        """Whether all layers are equal, so that they can be one compiled loop."""
-        return len(set(self.layers)) <= 1
-
-    @property
     def rows(self) -> Rows:
         """All rows in order."""
         return self.prefix + tuple(row for layer in self.layers for row in layer)

@@ -10,14 +10,18 @@ times, for the best `k`. A Hessian counts as two gradients per angle.
 
 import json
 import math
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from .fusion import count_blocks
-from .workloads import Work
+from .workloads import Work, parse
 
 BLOCK_SIZES = range(1, 8)
 COPY_BYTES = tuple(2**exponent for exponent in range(16, 29, 3))
@@ -72,6 +76,14 @@ def fastest(action: Callable[[], object]) -> float:
     return best
 
 
+def add_fraction(row: Mapping[str, Any], rates: Rates) -> dict[str, Any]:
+    """Add to a row that has a time the limit and the fraction of it that is reached."""
+    if row["status"] != "ok":
+        return dict(row)
+    least_ms = 1e3 * seconds(parse(row["work"]), rates, row["precision"])
+    return {**row, "limit_ms": least_ms, "of_limit": least_ms / row["median_ms"]}
+
+
 def seconds(work: Work, rates: Rates, precision: str = "single") -> float:
     """The least time a workload can take."""
     return min(_seconds(work, rates, precision, size) for size in BLOCK_SIZES)
@@ -96,5 +108,15 @@ def repetitions(work: Work) -> int:
     return max(1, work.n_epochs)
 
 
+def about() -> dict[str, str]:
+    """The machine in words, and the day."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = f"{torch.get_num_threads()} threads"
+    day = datetime.now(tz=UTC).date().isoformat()
+    return {"cpu": f"{(names or [platform.machine()])[0]}, {cores}", "date": day}
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(measure())))
+    print(json.dumps({**asdict(measure()), **about()}))

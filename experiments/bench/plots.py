@@ -1,4 +1,4 @@
-"""One chart per group of workloads: a line per library, time on a logarithmic axis."""
+"""One chart: how many times our own time every peer takes, a line per workload."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -12,81 +12,87 @@ from .peers import PEERS
 Row: TypeAlias = Mapping[str, Any]
 
 COLOURS = {"ours": "#D55E00", "torch": "#0072B2", "jax": "#009E73", "native": "#6B6B6B"}
+MARKS = {"ours": "|", "torch": "o", "jax": "D", "native": "s"}
 LABELS = {"ours": "quilt_func", "torch": "torch", "jax": "JAX, compiled", "native": "C++"}
-INK, FAINT = "#222222", "#D8D8D8"
+OURS = {"single": "quilt", "double": "quilt-double"}
+INK, FAINT = "#222222", "#DDDDDD"
 LEGEND: dict[str, Any] = {
     "fontsize": 8, "frameon": False, "ncols": 4, "loc": "lower left", "bbox_to_anchor": (0, 1),
     "borderaxespad": 0.2, "handletextpad": 0.1, "columnspacing": 1.2,
 }  # fmt: skip
-ROW_INCHES, MARGIN_INCHES = 0.23, 1.5
-SLOW_SECONDS = 0.5
+ROW_INCHES, MARGIN_INCHES = 0.3, 1.4
 
 
-def draw(title: str, rows: Sequence[Row]) -> Figure:
-    """Draw the measured rows of some workloads.
+def draw(rows: Sequence[Row]) -> Figure | None:
+    """Draw the measured rows of all workloads where both we and a peer have a time.
 
     Args:
-        title: What the chart says.
         rows: Rows of the record; those without a time are left out.
     """
-    timed = [row for row in rows if row["status"] == "ok"]
-    works = list(dict.fromkeys(row["work"] for row in timed))
-    height = ROW_INCHES * (len(timed) + 2 * len(works)) + MARGIN_INCHES
-    figure = Figure(figsize=(7.5, height), layout="constrained")
+    ours = {(row["work"], row["peer"]): row["median_ms"] for row in rows if row["status"] == "ok"}
+    works = [
+        work for work in dict.fromkeys(row["work"] for row in rows) if ratios(work, rows, ours)
+    ]
+    if not works:
+        return None
+    figure = Figure(figsize=(8, ROW_INCHES * len(works) + MARGIN_INCHES), layout="constrained")
     axes = figure.subplots()
-    place = 0
-    for work in works:
-        axes.text(0, place, work, transform=axes.get_yaxis_transform(), **_heading())
-        place += 1
-        for row in sorted((r for r in timed if r["work"] == work), key=lambda r: r["median_ms"]):
-            _line(axes, place, row)
-            place += 1
-        place += 1
-    _finish(axes, place, title, timed)
+    for place, work in enumerate(works):
+        _line(axes, place, ratios(work, rows, ours))
+    labels = [_label(work, ours) for work in works]
+    axes.set_yticks(range(len(works)), labels, fontsize=8.5, color=INK)
+    _finish(axes, len(works))
     return figure
 
 
-def _heading() -> dict[str, Any]:
-    return {"fontsize": 9, "fontweight": "bold", "color": INK, "va": "center"}
+def ratios(
+    work: str, rows: Sequence[Row], times: Mapping[tuple[str, str], float]
+) -> list[tuple[float, str]]:
+    """How many times our time of the same precision each peer takes, and its name, rising."""
+    found = []
+    for row in rows:
+        own = times.get((work, OURS[row["precision"]]))
+        if row["work"] == work and row["status"] == "ok" and row["family"] != "ours" and own:
+            found.append((row["median_ms"] / own, row["peer"]))
+    return sorted(found)
 
 
-def _line(axes: Axes, place: int, row: Row) -> None:
-    colour, median = COLOURS[row["family"]], row["median_ms"]
-    ours = row["family"] == "ours"
-    axes.plot([row["q25_ms"], row["q75_ms"]], [place, place], color=colour, lw=5, alpha=0.35)
-    axes.plot(median, place, "o", color=colour, ms=6 if ours else 4.5)
-    style: dict[str, Any] = {"fontsize": 8, "color": colour if ours else INK, "va": "center"}
-    weight = "bold" if ours else "normal"
-    axes.annotate(
-        _label(row), (row["q75_ms"], place), xytext=(8, 0),
-        textcoords="offset points", fontweight=weight, **style,
-    )  # fmt: skip
+def _label(work: str, times: Mapping[tuple[str, str], float]) -> str:
+    own = times.get((work, "quilt"))
+    return work if own is None else f"{work}   {milliseconds(own)}"
 
 
-def _label(row: Row) -> str:
-    text = f"{PEERS[row['peer']].title}  {_milliseconds(row['median_ms'])}"
-    extra = row["first_s"] - row["median_ms"] / 1e3
-    slow = extra > SLOW_SECONDS and extra > row["median_ms"] / 1e3
-    return f"{text}  (first call +{extra:.1f} s)" if slow else text
-
-
-def _milliseconds(value: float) -> str:
+def milliseconds(value: float) -> str:
+    """A time to two or three digits."""
     return f"{value:.2g} ms" if value < 10 else f"{value:,.0f} ms"
 
 
-def _finish(axes: Axes, places: int, title: str, rows: Sequence[Row]) -> None:
+def _line(axes: Axes, place: int, found: Sequence[tuple[float, str]]) -> None:
+    axes.plot([found[0][0], found[-1][0]], [place, place], color=FAINT, lw=1, zorder=1)
+    for ratio, peer in found:
+        family, single = PEERS[peer].family, PEERS[peer].precision == "single"
+        face = COLOURS[family] if single else "white"
+        axes.plot(ratio, place, MARKS[family], color=COLOURS[family], mfc=face, ms=5)
+    ratio, peer = found[0]
+    axes.annotate(
+        PEERS[peer].title, (ratio, place), xytext=(-6, 0), textcoords="offset points",
+        fontsize=7, color=INK, ha="right", va="center",
+    )  # fmt: skip
+
+
+def _finish(axes: Axes, n_works: int) -> None:
     axes.set_xscale("log")
-    if rows:
-        times = [row["median_ms"] for row in rows]
-        axes.set_xlim(min(times) / 2, max(times) * 60)
-    axes.set_ylim(places - 0.5, -1)
-    axes.set_yticks([])
+    left, right = axes.get_xlim()
+    axes.set_xlim(min(left, 0.5) / 4, max(right, 2))
+    axes.axvline(1, color=COLOURS["ours"], lw=2, zorder=0)
+    axes.set_ylim(n_works - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("median time of one step, ms (bar: middle half)")
-    axes.set_title(title, fontsize=11, loc="left", color=INK, pad=24)
+    axes.set_xlabel("time of a peer over ours (left of the line: faster than us)", fontsize=9)
+    title = "Every peer against quilt_func, whose own time stands beside the workload"
+    axes.set_title(title, fontsize=10, loc="left", color=INK, pad=22)
     axes.grid(axis="x", color=FAINT, lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "left", "right"]].set_visible(False)
-    families = [name for name in COLOURS if any(row["family"] == name for row in rows)]
-    marks = [Line2D([], [], ls="", marker="o", color=COLOURS[name]) for name in families]
-    axes.legend(marks, [LABELS[name] for name in families], **LEGEND)
+    marks = [Line2D([], [], ls="", marker=MARKS[name], color=COLOURS[name]) for name in COLOURS]
+    axes.legend(marks, list(LABELS.values()), **LEGEND)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import chain
+from . import adam, chain
 from .circuits import ROTATIONS, Circuit, Observable, Row, Wires
 from .workloads import Work
 
@@ -141,19 +141,6 @@ def energy(work: Work, theta: Array) -> tuple[float, Array]:
     return float(value), gradient(work.circuit, theta, state, costate)
 
 
-def adam(theta: Any, n_steps: int, value_and_grad: Any, rate: float = 0.05) -> list[Any]:
-    """Losses along Adam's way; written with operators alone, it serves arrays of any library."""
-    mean, square, losses = 0.0 * theta, 0.0 * theta, []
-    for t in range(1, n_steps + 1):
-        loss, slope = value_and_grad(theta)
-        mean = 0.9 * mean + 0.1 * slope
-        square = 0.999 * square + 0.001 * slope * slope
-        scale = (square / (1 - 0.999**t)) ** 0.5 + 1e-8
-        theta = theta - (rate / (1 - 0.9**t)) * mean / scale
-        losses.append(loss)
-    return losses
-
-
 def _solve_state(work: Work) -> Arrays:
     return probe(evolve(work.circuit, work.theta).reshape(-1))
 
@@ -187,7 +174,7 @@ def _solve_kernel(work: Work) -> Arrays:
 
 
 def _solve_train(work: Work) -> Arrays:
-    losses = adam(work.theta, work.n_epochs, lambda theta: step(work, theta))
+    losses = adam.losses(work.theta, work.n_epochs, lambda theta: step(work, theta))
     return {"losses": np.array(losses)}
 
 

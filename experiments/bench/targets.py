@@ -30,23 +30,12 @@ class Race:
 
     def value(self, rows: Sequence[Row]) -> float | None:
         """The opponent's time over ours."""
-        ours, theirs = _time(rows, self.work, {"quilt"}), _time(rows, self.work, self._peers(rows))
-        return None if ours is None or theirs is None else theirs / ours
+        ours, theirs = fastest(rows, self.work, "quilt"), fastest(rows, self.work, self.against)
+        return None if ours is None or theirs is None else theirs["median_ms"] / ours["median_ms"]
 
     def met(self, value: float, bar: float) -> bool:
         """Whether a value clears a bar."""
         return value >= bar
-
-    def _peers(self, rows: Sequence[Row]) -> set[str]:
-        if self.against == "compiled":
-            return set(COMPILED)
-        return {
-            row["peer"]
-            for row in rows
-            if row["family"] != "ours"
-            and row["precision"] == "single"
-            and self.against in (row["peer"], row["family"], "any")
-        }
 
 
 @dataclass(frozen=True)
@@ -151,9 +140,8 @@ def verdicts(rows: Sequence[Row]) -> list[dict[str, Any]]:
         value = target.value(rows)
         if value is not None:
             result.append({
-                "work": target.work, "peer": f"against {target.against}", "ratio": value,
-                "status": _verdict(target, value),
-                "note": _bars(target),
+                "work": "targets", "peer": f"{target.work}: {target.against}", "ratio": value,
+                "status": _verdict(target, value), "note": _bars(target),
             })  # fmt: skip
     return result
 
@@ -170,10 +158,18 @@ def _verdict(target: Race | Growth, value: float) -> str:
     return "met" if target.met(value, target.least) else "missed"
 
 
-def _time(rows: Sequence[Row], work: str, peers: set[str]) -> float | None:
-    times: list[float] = [
-        row["median_ms"]
+def fastest(rows: Sequence[Row], work: str, kind: str) -> Row | None:
+    """The fastest single-precision row of a peer, a family, `compiled`, or `any` but ours."""
+    found = [
+        row
         for row in rows
-        if row["work"] == work and row["peer"] in peers and row["status"] == "ok"
+        if (row["work"], row["status"], row["precision"]) == (work, "ok", "single")
+        and kind in _kinds(row)
     ]
-    return min(times, default=None)
+    return min(found, key=lambda row: row["median_ms"], default=None)
+
+
+def _kinds(row: Row) -> tuple[str, ...]:
+    kinds = (row["peer"], row["family"])
+    kinds += ("compiled",) if row["peer"] in COMPILED else ()
+    return kinds if row["family"] == "ours" else (*kinds, "any")

@@ -1,6 +1,6 @@
 """The workloads: what is computed, on which numbers, independent of any library.
 
-A workload is written like a call, `vqc(4,4,70)`, and parsed from that text:
+A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
 
 * `vqc(n,L,B)`: value and gradient of the mean binary cross entropy of ⟨Z0⟩ over B samples.
 * `vqe(n,L)`, `brick(n,L)`, `ring(n,L)`, `far(n,L)`: value and gradient of the Ising energy.
@@ -96,12 +96,12 @@ def parse(name: str) -> Work:
     Raises:
         ValueError: If no workload is written so.
     """
-    match = re.fullmatch(r"(\w+)\((\d+(?:,\d+)*)\)", name.replace(" ", ""))
+    match = re.fullmatch(r"([a-z]+)(?:(\d+(?:,\d+)*)|\((\d+(?:,\d+)*)\))", name.replace(" ", ""))
     if match is None:
-        raise ValueError(f"`{name}` must be written like vqc(4,4,70)")
-    kind, numbers = match[1], [int(number) for number in match[2].split(",")]
+        raise ValueError(f"`{name}` must be written like vqc(4,4,70) or vqc4,4,70")
+    kind, numbers = match[1], match[2] or match[3]
     try:
-        return _make(kind, name.replace(" ", ""), *numbers)
+        return _make(kind, f"{kind}({numbers})", *map(int, numbers.split(",")))
     except (KeyError, TypeError) as error:
         raise ValueError(f"`{name}` is no workload: see the list in workloads.py") from error
 

@@ -1,14 +1,14 @@
 """The peers: which libraries take part, what they need, and how their adapters are found.
 
-Each adapter is a module of this package with one function per task it can do: `state`, `energy`,
-`step`, `ensemble`, `hessian`, `kernel`, from a workload to a `Run`. Only a measuring process
-imports one.
+Each adapter is a module of this package with a dictionary `TASKS`: functions from a workload to a
+`Run`. Only a measuring process imports one.
 """
 
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
+
+from .base import Tasks
 
 
 @dataclass(frozen=True)
@@ -16,49 +16,56 @@ class Peer:
     """What is known of a peer without importing it.
 
     Attributes:
+        title: How figures and tables call it.
         adapter: Module of this package.
         requires: The package it imports.
         distribution: The name its version is found under.
         family: `ours`, `torch`, `jax` or `native`.
-        title: How figures call it.
         precision: `single` or `double`.
+        lacks: Tasks that are not among its adapter's.
     """
 
+    title: str
     adapter: str
     requires: str
     distribution: str
     family: str
-    title: str
     precision: str = "single"
+    lacks: tuple[str, ...] = ()
 
 
+BATCHES = ("step", "train", "ensemble")
+ONLY_STATES = ("energy", "hessian", "kernel", *BATCHES)
 PEERS = {
-    "quilt": Peer("quilt", "quilt_func", "quilt-func", "ours", "quilt_func"),
+    "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours"),
     "quilt-double": Peer(
-        "quilt_double", "quilt_func", "quilt-func", "ours", "quilt_func, complex128", "double"
+        "quilt_func, complex128", "quilt_double", "quilt_func", "quilt-func", "ours", "double"
     ),
-    "paper": Peer("paper", "torch", "torch", "torch", "the paper's own method"),
-    "pennylane": Peer("pennylane_torch", "pennylane", "pennylane", "torch", "PennyLane backprop"),
+    "paper": Peer(
+        "the paper's own method", "paper", "torch", "torch", "torch", lacks=("ensemble",)
+    ),
+    "pennylane": Peer("PennyLane backprop", "pennylane_torch", "pennylane", "pennylane", "torch"),
     "torchquantum": Peer(
-        "torchquantum", "torchquantum", "torchquantum", "torch", "TorchQuantum"
+        "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch"
     ),
-    "flagquantum": Peer("flagquantum", "flagquantum", "flagquantum", "torch", "FlagQuantum"),
-    "deepquantum": Peer("deepquantum", "deepquantum", "deepquantum", "torch", "DeepQuantum"),
-    "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "torch", "pyqtorch"),
+    "flagquantum": Peer("FlagQuantum", "flagquantum", "flagquantum", "flagquantum", "torch"),
+    "deepquantum": Peer("DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch"),
+    "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch"),
     "tensorcircuit": Peer(
-        "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax", "TensorCircuit-NG, JAX"
+        "TensorCircuit-NG", "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax"
     ),
     "tensorcircuit-scan": Peer(
-        "tensorcircuit_scan", "tensorcircuit", "tensorcircuit-ng", "jax",
-        "TensorCircuit-NG, JAX scan",
+        "TensorCircuit-NG, scan", "tensorcircuit_scan", "tensorcircuit", "tensorcircuit-ng", "jax",
+        lacks=("kernel",),
     ),
-    "qujax": Peer("qujax", "qujax", "qujax", "jax", "qujax"),
+    "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax"),
     "lightning": Peer(
-        "lightning", "pennylane_lightning", "pennylane-lightning", "native", "Lightning adjoint"
+        "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
+        lacks=("hessian", "kernel", *BATCHES),
     ),
-    "qulacs": Peer("qulacs", "qulacs", "qulacs", "native", "Qulacs", "double"),
-    "qsim": Peer("qsim", "qsimcirq", "qsimcirq", "native", "qsim"),
-    "aer": Peer("aer", "qiskit_aer", "qiskit-aer", "native", "Qiskit Aer"),
+    "qulacs": Peer("Qulacs", "qulacs", "qulacs", "qulacs", "native", "double", ("kernel",)),
+    "qsim": Peer("qsim", "qsim", "qsimcirq", "qsimcirq", "native", lacks=ONLY_STATES),
+    "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),
 }  # fmt: skip
 
 
@@ -67,6 +74,7 @@ def present(name: str) -> bool:
     return find_spec(PEERS[name].requires) is not None
 
 
-def load(name: str) -> ModuleType:
+def load(name: str) -> Tasks:
     """Import the adapter of a peer, and with it the library."""
-    return import_module(f".{PEERS[name].adapter}", __name__)
+    tasks: Tasks = import_module(f".{PEERS[name].adapter}", __name__).TASKS
+    return tasks

@@ -8,11 +8,10 @@ from qiskit_aer import AerSimulator
 
 from ..reference import probe
 from ..workloads import Work
-from .base import Run, gate_sets
-from .machine import threads
+from .base import Run, Tasks, gate_sets, threads
 
 
-def state(work: Work) -> Run:
+def _state(work: Work) -> Run:
     """The final state of a circuit transpiled beforehand; wire 0 is its last qubit."""
     n = work.circuit.n
     simulator = AerSimulator(
@@ -32,3 +31,6 @@ def state(work: Work) -> Run:
         return simulator.run(compiled).result().data()["statevector"]
 
     return Run(work.theta, run, lambda found: probe(np.asarray(found)))
+
+
+TASKS: Tasks = {"state": _state}

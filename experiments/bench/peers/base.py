@@ -1,13 +1,16 @@
-"""What an adapter gives: one timed step of a library on a workload."""
+"""What an adapter gives: tasks, each from a workload to one timed step of a library."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from .. import adam
 from ..circuits import Row, Wires
 from ..reference import Arrays
+from ..workloads import Work
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,28 @@ class Run:
     read: Callable[[Any], Arrays]
 
 
+Tasks: TypeAlias = dict[str, Callable[[Work], Run]]
+"""What an adapter calls `TASKS`: the tasks it can do."""
+
+
 class UnsupportedError(Exception):
     """A peer can't do a workload; the text says why."""
+
+
+def train_run(work: Work, one: Run) -> Run:
+    """A whole training, given the run of its step."""
+    return Run(one.theta, lambda theta: adam.losses(theta, work.n_epochs, one.step), read_losses)
 
 
 def read_pair(result: tuple[Any, Any]) -> Arrays:
     """Read a value and its gradient."""
     value, slope = result
     return {"value": np.asarray(value), "gradient": np.asarray(slope)}
+
+
+def read_losses(found: Any) -> Arrays:
+    """Read the losses of a training."""
+    return {"losses": np.array([float(loss) for loss in found])}
 
 
 def gate_sets(rows: Sequence[Row]) -> Iterator[tuple[str, Wires, int | None]]:
@@ -45,3 +62,8 @@ def gate_sets(rows: Sequence[Row]) -> Iterator[tuple[str, Wires, int | None]]:
 def sparse_word(word: str) -> list[tuple[int, str]]:
     """The letters of a Pauli word that are not the identity, with their wires."""
     return [(wire, letter) for wire, letter in enumerate(word) if letter != "I"]
+
+
+def threads() -> int:
+    """How many threads a library may use that does not ask the system."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))

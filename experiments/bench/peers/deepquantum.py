@@ -10,36 +10,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..circuits import ROTATIONS, Rows
 from ..workloads import Work
-from .base import Run, gate_sets, read_pair, sparse_word
-from .torch_tools import ensemble_run, hessian_run, kernel_run, no_angles, state_run, tensor
+from .base import Run, gate_sets, read_pair, sparse_word, train_run
+from .torch_tools import Energy, Logits, States, tasks, tensor
 
 
-def energy(work: Work) -> Run:
-    """Energy and gradient; the angles are the circuit's own parameters."""
-    circuit, coefficients = _circuit(work, encode=False), tensor(work.measured.coefficients)
-
-    def value() -> Tensor:
-        circuit()
-        found: Tensor = circuit.expectation() @ coefficients
-        return found
-
-    return Run(tensor(work.theta), _trained(work, circuit, value), read_pair)
-
-
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier; the batch is encoded."""
-    circuit, x, y = _circuit(work, encode=False), tensor(work.x), tensor(work.y)
-    data = x[:, _columns(work.circuit.prefix)]
-
-    def loss() -> Tensor:
-        circuit(data)
-        return binary_cross_entropy_with_logits(circuit.expectation().squeeze(-1), y)
-
-    return Run(tensor(work.theta), _trained(work, circuit, loss), read_pair)
-
-
-def hessian(work: Work) -> Run:
-    """Hessian of the energy, all rows in one vectorised pass."""
+def _energy(work: Work) -> Energy:
     circuit, coefficients = _circuit(work, encode=True), tensor(work.measured.coefficients)
     data = _encoded(work)
 
@@ -48,11 +23,10 @@ def hessian(work: Work) -> Run:
         value: Tensor = circuit.expectation() @ coefficients
         return value
 
-    return hessian_run(work, energy, vectorize=True)
+    return energy
 
 
-def ensemble(work: Work) -> Run:
-    """Many classifiers, seeds times samples as one batch of encoded data."""
+def _logits(work: Work) -> Logits:
     circuit, data = _circuit(work, encode=True), _encoded(work)
 
     def logits(theta: Tensor, x: Tensor) -> Tensor:
@@ -60,22 +34,39 @@ def ensemble(work: Work) -> Run:
         value: Tensor = circuit.expectation().squeeze(-1)
         return value
 
-    return ensemble_run(work, logits)
+    return logits
 
 
-def state(work: Work) -> Run:
-    """The final state."""
+def _states(work: Work) -> States:
     circuit, data = _circuit(work, encode=True), _encoded(work)
-    return state_run(work, lambda theta: circuit(data(theta)))
+    return lambda theta, x: circuit(data(theta, x)).squeeze(-1)
 
 
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs from one batch of states."""
-    circuit, data = _circuit(work, encode=True), _encoded(work)
-    return kernel_run(work, lambda x: circuit(data(no_angles(), x)).squeeze(-1))
+def _trained_energy(work: Work) -> Run:
+    """Energy and gradient; the angles are the circuit's own parameters."""
+    circuit, coefficients = _circuit(work, encode=False), tensor(work.measured.coefficients)
+
+    def value() -> Tensor:
+        circuit()
+        found: Tensor = circuit.expectation() @ coefficients
+        return found
+
+    return _trained(work, circuit, value)
 
 
-def _trained(work: Work, circuit: Any, value: Callable[[], Tensor]) -> Callable[[Tensor], Any]:
+def _trained_step(work: Work) -> Run:
+    """Loss and gradient of a classifier; only the batch is encoded."""
+    circuit, x, y = _circuit(work, encode=False), tensor(work.x), tensor(work.y)
+    data = x[:, _columns(work.circuit.prefix)]
+
+    def loss() -> Tensor:
+        circuit(data)
+        return binary_cross_entropy_with_logits(circuit.expectation().squeeze(-1), y)
+
+    return _trained(work, circuit, loss)
+
+
+def _trained(work: Work, circuit: Any, value: Callable[[], Tensor]) -> Run:
     parameters = list(circuit.parameters())
     source = torch.tensor(_columns(*work.circuit.layers, width=work.circuit.width))
 
@@ -88,7 +79,7 @@ def _trained(work: Work, circuit: Any, value: Callable[[], Tensor]) -> Callable[
         slope = torch.zeros(theta.numel()).index_add(0, source, slopes)
         return result.detach(), slope.reshape(theta.shape)
 
-    return value_and_grad
+    return Run(tensor(work.theta), value_and_grad, read_pair)
 
 
 def _encoded(work: Work) -> Callable[..., Tensor]:
@@ -96,11 +87,9 @@ def _encoded(work: Work) -> Callable[..., Tensor]:
     rest = torch.tensor(_columns(*work.circuit.layers, width=work.circuit.width), dtype=torch.long)
 
     def data(theta: Tensor, x: Tensor | None = None) -> Tensor:
-        if x is None:
-            return theta.flatten(-2)[..., rest]
-        if not work.circuit.layers:
-            return x[:, first]
-        return torch.cat([x[:, first], theta.flatten(-2)[..., rest]], -1)
+        angles = theta.flatten(-2)[..., rest] if work.circuit.layers else None
+        parts = [None if x is None else x[:, first], angles]
+        return torch.cat([part for part in parts if part is not None], -1)
 
     return data
 
@@ -126,3 +115,11 @@ def _add(circuit: Any, rows: Rows, encode: bool) -> None:
         options = {"encode": encode} if gate in ROTATIONS else {}
         where = [list(wires)] if gate == "rzz" else wires
         getattr(circuit, gate)(*where, **options)
+
+
+TASKS = {
+    **tasks(_energy, _logits, _states),
+    "energy": _trained_energy,
+    "step": _trained_step,
+    "train": lambda work: train_run(work, _trained_step(work)),
+}

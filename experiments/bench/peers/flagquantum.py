@@ -11,52 +11,42 @@ from ..circuits import Observable
 from ..workloads import Work
 from .base import Run, sparse_word
 from .torch_tools import (
-    energy_run,
+    Energy,
+    Logits,
+    States,
     ensemble_run,
     hessian_run,
-    kernel_run,
-    no_angles,
     placed,
-    state_run,
-    step_run,
+    tasks,
     tensor,
 )
 
 
-def energy(work: Work) -> Run:
-    """Energy and gradient."""
-    module = _module(work, hamiltonian=_hamiltonian(work.measured))
-    return energy_run(work, lambda theta: module(parameters=theta).sum())
+def _energy(work: Work) -> Energy:
+    module = _module(work, _hamiltonian(work.measured))
+    return lambda theta: module(parameters=theta).sum()
 
 
-def hessian(work: Work) -> Run:
-    """Hessian of the energy, all rows in one vectorised pass."""
-    hamiltonian, build = _hamiltonian(work.measured), _builder(work)
-    return hessian_run(work, lambda t: hamiltonian.expectation(build(t)).sum(), vectorize=True)
-
-
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
+def _logits(work: Work) -> Logits:
     module = _module(work)
-    return step_run(work, lambda theta, x: module(x, parameters=theta))
+    return lambda theta, x: module(x, parameters=theta)
 
 
-def ensemble(work: Work) -> Run:
-    """Many classifiers, seeds times samples as one batch of circuits."""
+def _states(work: Work) -> States:
+    build = _builder(work)
+    return lambda theta, x: build(theta, x).state()
+
+
+def _hessian(work: Work) -> Run:
+    """The Hessian from circuits without a module, which vectorise."""
+    hamiltonian, build = _hamiltonian(work.measured), _builder(work)
+    return hessian_run(work, lambda theta: hamiltonian.expectation(build(theta)).sum())
+
+
+def _ensemble(work: Work) -> Run:
+    """Many classifiers as one batch of circuits without a module, which fixes its parameters."""
     build = _builder(work)
     return ensemble_run(work, lambda theta, x: build(theta, x).expectation_z([0]).squeeze(-1))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    build = _builder(work)
-    return state_run(work, lambda theta: build(theta).state())
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs from one batch of states."""
-    build = _builder(work)
-    return kernel_run(work, lambda x: build(no_angles(), x).state())
 
 
 def _module(work: Work, hamiltonian: Any = None) -> Any:
@@ -84,3 +74,6 @@ def _builder(work: Work) -> Callable[..., Any]:
 def _hamiltonian(observable: Observable) -> Any:
     terms = zip(observable.words, observable.coefficients, strict=True)
     return Hamiltonian([HamiltonianTerm(c, dict(sparse_word(word))) for word, c in terms])
+
+
+TASKS = {**tasks(_energy, _logits, _states), "hessian": _hessian, "ensemble": _ensemble}

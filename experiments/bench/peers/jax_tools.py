@@ -8,71 +8,84 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .. import adam
 from ..reference import probe
 from ..workloads import Work
-from .base import Run, read_pair
+from .base import Run, Tasks, read_losses, read_pair
 
 Energy: TypeAlias = Callable[[Array], Array]
 """Angles (n_layers, width) to the energy ()."""
 Logit: TypeAlias = Callable[[Array, Array], Array]
 """Angles (n_layers, width) and one sample (F,) to a logit ()."""
+State: TypeAlias = Callable[..., Array]
+"""Angles (n_layers, width), and one sample (F,) if any, to the state (2**n,)."""
 
 
-def single(array: Any) -> Array:
-    """A numpy array in single precision."""
-    return jnp.asarray(array, jnp.float32)
+def tasks(
+    energy: Callable[[Work], Energy], logit: Callable[[Work], Logit], state: Callable[[Work], State]
+) -> Tasks:
+    """All tasks of a library, compiled, from three makers of functions."""
+    return {
+        "energy": lambda work: _pair(work, jax.value_and_grad(energy(work))),
+        "hessian": lambda work: _hessian(work, energy(work)),
+        "step": lambda work: _pair(work, jax.value_and_grad(_loss(work, logit(work)))),
+        "train": lambda work: _train(work, logit(work)),
+        "ensemble": lambda work: _pair(
+            work, jax.vmap(jax.value_and_grad(_loss(work, logit(work))))
+        ),
+        "state": lambda work: _state(work, state(work)),
+        "kernel": lambda work: _kernel(work, state(work)),
+    }
 
 
-def energy_run(work: Work, energy: Energy) -> Run:
-    """Value and gradient, compiled."""
-    return Run(single(work.theta), waiting(jax.value_and_grad(energy)), read_pair)
+def _pair(work: Work, value_and_grad: Callable[[Array], Any]) -> Run:
+    return Run(_single(work.theta), _compiled(value_and_grad), read_pair)
 
 
-def hessian_run(work: Work, energy: Energy) -> Run:
-    """The Hessian, compiled."""
+def _hessian(work: Work, energy: Energy) -> Run:
     size = work.theta.size
-    second = waiting(lambda theta: jax.hessian(energy)(theta).reshape(size, size))
-    return Run(single(work.theta), second, lambda found: {"hessian": np.asarray(found)})
+    second = _compiled(lambda theta: jax.hessian(energy)(theta).reshape(size, size))
+    return Run(_single(work.theta), second, lambda found: {"hessian": np.asarray(found)})
 
 
-def step_run(work: Work, logit: Logit) -> Run:
-    """Loss and gradient of a classifier: `vmap` over samples, compiled."""
-    x, y = single(work.x), single(work.y)
-    step = waiting(jax.value_and_grad(_loss(logit)))
-    return Run(single(work.theta), lambda theta: step(theta, x, y), read_pair)
+def _train(work: Work, logit: Logit) -> Run:
+    value_and_grad = jax.value_and_grad(_loss(work, logit))
+
+    def losses(theta: Array) -> Array:
+        def step(carry: Any, _: None) -> Any:
+            return adam.step(carry, value_and_grad)
+
+        return jax.lax.scan(step, adam.start(theta), None, work.n_epochs)[1]
+
+    return Run(_single(work.theta), _compiled(losses), read_losses)
 
 
-def ensemble_run(work: Work, logit: Logit) -> Run:
-    """Many classifiers: `vmap` over parameter sets and samples, compiled."""
-    x, y = single(work.x), single(work.y)
-    step = waiting(jax.vmap(jax.value_and_grad(_loss(logit)), (0, None, None)))
-    return Run(single(work.theta), lambda theta: step(theta, x, y), read_pair)
+def _state(work: Work, state: State) -> Run:
+    return Run(_single(work.theta), _compiled(state), lambda found: probe(np.asarray(found)))
 
 
-def state_run(work: Work, state: Callable[[Array], Array]) -> Run:
-    """The final state, compiled."""
-    return Run(single(work.theta), waiting(state), lambda found: probe(np.asarray(found)))
-
-
-def kernel_run(work: Work, state: Callable[[Array], Array]) -> Run:
-    """The fidelities of all pairs, from the state of one sample: `vmap` over samples, compiled."""
-
+def _kernel(work: Work, state: State) -> Run:
     def kernel(x: Array) -> Array:
-        states = jax.vmap(state)(x)
+        states = jax.vmap(state, (None, 0))(jnp.zeros((0, 0)), x)
         return jnp.abs(states.conj() @ states.T) ** 2
 
-    return Run(single(work.x), waiting(kernel), lambda found: {"kernel": np.asarray(found)})
+    return Run(_single(work.x), _compiled(kernel), lambda found: {"kernel": np.asarray(found)})
 
 
-def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function and wait for its results."""
-    compiled = jax.jit(function)
-    return lambda *arguments: jax.block_until_ready(compiled(*arguments))
+def _loss(work: Work, logit: Logit) -> Callable[[Array], Array]:
+    x, y = _single(work.x), _single(work.y)
 
-
-def _loss(logit: Logit) -> Callable[[Array, Array, Array], Array]:
-    def loss(theta: Array, x: Array, y: Array) -> Array:
+    def loss(theta: Array) -> Array:
         logits = jax.vmap(logit, (None, 0))(theta, x)
         return jnp.mean(jnp.logaddexp(0, logits) - y * logits)
 
     return loss
+
+
+def _single(array: Any) -> Array:
+    return jnp.asarray(array, jnp.float32)
+
+
+def _compiled(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    compiled = jax.jit(function)
+    return lambda argument: jax.block_until_ready(compiled(argument))

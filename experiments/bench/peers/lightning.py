@@ -9,11 +9,11 @@ from pennylane import numpy as pnp
 
 from ..reference import probe
 from ..workloads import Work
-from .base import Run, gate_sets, read_pair
+from .base import Run, Tasks, gate_sets, read_pair
 from .pennylane_torch import GATES, hamiltonian
 
 
-def energy(work: Work) -> Run:
+def _energy(work: Work) -> Run:
     """Energy and gradient by the adjoint method."""
     node = _node(work, qml.expval, "adjoint")
     slope = qml.grad(node)
@@ -25,7 +25,7 @@ def energy(work: Work) -> Run:
     return Run(pnp.array(work.theta, requires_grad=True), step, read_pair)
 
 
-def state(work: Work) -> Run:
+def _state(work: Work) -> Run:
     """The final state."""
     node = _node(work, None, None)
     return Run(work.theta, node, lambda found: probe(np.asarray(found)))
@@ -47,3 +47,6 @@ def _node(work: Work, measure: Any, method: str | None) -> Any:
         return qml.state() if measure is None else measure(observable)
 
     return qml.QNode(circuit, device, interface="autograd", diff_method=method)
+
+
+TASKS: Tasks = {"energy": _energy, "state": _state}

@@ -5,7 +5,6 @@ two such products. The state is multiplied by each matrix in turn, a Python loop
 samples, and plain autograd differentiates.
 """
 
-from collections.abc import Callable
 from functools import reduce
 
 import torch
@@ -13,55 +12,46 @@ from torch import Tensor
 
 from ..circuits import Wires
 from ..workloads import Work
-from .base import Run, UnsupportedError
-from .torch_tools import (
-    energy_run,
-    hessian_run,
-    kernel_run,
-    no_angles,
-    placed,
-    state_run,
-    step_run,
-)
+from .base import UnsupportedError
+from .torch_tools import Energy, Logits, States, hessian_run, placed, tasks
 
 MAX_WIRES = 10
 
 
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
-    check(work)
+def _energy(work: Work) -> Energy:
+    """The Hamiltonian is one matrix, made beforehand."""
+    _check(work)
+    hamiltonian = observable_matrix(work)
+
+    def energy(theta: Tensor) -> Tensor:
+        psi = evolve(work, theta)
+        return torch.real(torch.vdot(psi, hamiltonian @ psi))
+
+    return energy
+
+
+def _logits(work: Work) -> Logits:
+    _check(work)
 
     def logit(theta: Tensor, sample: Tensor) -> Tensor:
         psi = evolve(work, theta, sample)
         return torch.real(torch.vdot(psi, observable_matrix(work) @ psi))
 
-    return step_run(work, lambda theta, x: torch.stack([logit(theta, one) for one in x]))
+    return lambda theta, x: torch.stack([logit(theta, sample) for sample in x])
 
 
-def energy(work: Work) -> Run:
-    """Energy and gradient; the Hamiltonian is one matrix, made beforehand."""
-    return energy_run(work, energy_of(work))
+def _states(work: Work) -> States:
+    _check(work)
+
+    def states(theta: Tensor, x: Tensor | None) -> Tensor:
+        if x is None:
+            return evolve(work, theta)
+        return torch.stack([evolve(work, theta, sample) for sample in x])
+
+    return states
 
 
-def hessian(work: Work) -> Run:
-    """Hessian of the energy."""
-    return hessian_run(work, energy_of(work))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    check(work)
-    return state_run(work, lambda theta: evolve(work, theta))
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs."""
-    check(work)
-    return kernel_run(work, lambda x: torch.stack([evolve(work, no_angles(), one) for one in x]))
-
-
-def check(work: Work) -> None:
-    """Refuse matrices that would not fit."""
+def _check(work: Work) -> None:
     if work.circuit.n > MAX_WIRES:
         raise UnsupportedError(f"full matrices are tried up to {MAX_WIRES} wires")
 
@@ -74,18 +64,6 @@ def evolve(work: Work, theta: Tensor, x: Tensor | None = None) -> Tensor:
     for gate, wires, angle in placed(circuit, theta, x):
         psi = full_matrix(gate, wires, angle, circuit.n) @ psi
     return psi
-
-
-def energy_of(work: Work) -> Callable[[Tensor], Tensor]:
-    """The energy as a function of the angles."""
-    check(work)
-    hamiltonian = observable_matrix(work)
-
-    def value(theta: Tensor) -> Tensor:
-        psi = evolve(work, theta)
-        return torch.real(torch.vdot(psi, hamiltonian @ psi))
-
-    return value
 
 
 def observable_matrix(work: Work) -> Tensor:
@@ -141,3 +119,9 @@ LETTERS = {
 }
 ZERO, ONE = torch.diag(torch.tensor([1, 0j])), torch.diag(torch.tensor([0j, 1]))
 HADAMARD = (LETTERS["X"] + LETTERS["Z"]) / 2**0.5
+
+TASKS = {
+    **tasks(_energy, _logits, _states),
+    "hessian": lambda work: hessian_run(work, _energy(work), vectorize=False),
+}
+del TASKS["ensemble"]

@@ -15,15 +15,7 @@ from torch import Tensor
 from ..circuits import Observable, Rows
 from ..workloads import Work
 from .base import Run, gate_sets, sparse_word
-from .torch_tools import (
-    energy_run,
-    ensemble_run,
-    hessian_run,
-    kernel_run,
-    no_angles,
-    state_run,
-    step_run,
-)
+from .torch_tools import Energy, States, energy_run, tasks
 
 AUTOGRAD_WIRES = 18
 ROTATIONS: dict[str, Any] = {"rx": pyq.RX, "ry": pyq.RY, "rz": pyq.RZ}
@@ -31,7 +23,7 @@ CONSTANTS: dict[str, Any] = {"h": pyq.H, "cx": pyq.CNOT, "cz": pyq.CZ}
 LETTERS: dict[str, Any] = {"X": pyq.X, "Y": pyq.Y, "Z": pyq.Z}
 
 
-def energy(work: Work) -> Run:
+def _energy_run(work: Work) -> Run:
     """Energy and gradient by plain autograd, or where memory is dear by the adjoint method.
 
     Undoing a CNOT whose control comes after its target, the adjoint method of pyqtorch 1.7.8 gives
@@ -40,36 +32,12 @@ def energy(work: Work) -> Run:
     rows = [row for row in work.circuit.rows if row.gate == "cx"]
     ascending = all(a < b for row in rows for a, b in row.wires)
     wide = work.circuit.n > AUTOGRAD_WIRES
-    expectation = _adjoint(work) if wide and ascending else _expectation(work)
-    return energy_run(work, lambda theta: expectation(theta).sum())
+    return energy_run(work, _adjoint(work) if wide and ascending else _energy(work))
 
 
-def hessian(work: Work) -> Run:
-    """Hessian of the energy by plain autograd."""
+def _energy(work: Work) -> Energy:
     expectation = _expectation(work)
-    return hessian_run(work, lambda theta: expectation(theta).sum(), vectorize=True)
-
-
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
-    return step_run(work, _expectation(work))
-
-
-def ensemble(work: Work) -> Run:
-    """Many classifiers, seeds times samples as one batch."""
-    return ensemble_run(work, _expectation(work))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    states = _states(work)
-    return state_run(work, lambda theta: states(theta))
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs from one batch of states."""
-    states = _states(work)
-    return kernel_run(work, lambda x: states(no_angles(), x))
+    return lambda theta: expectation(theta).sum()
 
 
 def _expectation(work: Work) -> Callable[..., Tensor]:
@@ -82,7 +50,7 @@ def _expectation(work: Work) -> Callable[..., Tensor]:
     return expectation
 
 
-def _adjoint(work: Work) -> Callable[[Tensor], Tensor]:
+def _adjoint(work: Work) -> Energy:
     circuit, observable = _circuit(work), _observable(work.measured)
 
     def expectation(theta: Tensor) -> Tensor:
@@ -90,15 +58,15 @@ def _adjoint(work: Work) -> Callable[[Tensor], Tensor]:
         found: Tensor = AdjointExpectation.apply(
             circuit, circuit.init_state(), observable, None, values.keys(), *values.values()
         )
-        return found
+        return found.sum()
 
     return expectation
 
 
-def _states(work: Work) -> Callable[..., Tensor]:
+def _states(work: Work) -> States:
     run = _run(work)
 
-    def states(theta: Tensor, x: Tensor | None = None) -> Tensor:
+    def states(theta: Tensor, x: Tensor | None) -> Tensor:
         found = run(theta, x)
         return found.reshape(-1, found.shape[-1]).T
 
@@ -150,3 +118,6 @@ def _observable(observable: Observable) -> Any:
 
     terms = map(term, observable.words, observable.coefficients)
     return pyq.Observable(list(terms)).to(torch.complex64)
+
+
+TASKS = {**tasks(_energy, _expectation, _states), "energy": _energy_run}

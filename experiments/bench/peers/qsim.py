@@ -9,15 +9,14 @@ from qsimcirq import QSimOptions, QSimSimulator
 
 from ..reference import probe
 from ..workloads import Work
-from .base import Run, gate_sets
-from .machine import threads
+from .base import Run, Tasks, gate_sets, threads
 
 SIZES = (2, 3, 4, 5)
 ROTATIONS: dict[str, Any] = {"rx": cirq.rx, "ry": cirq.ry, "rz": cirq.rz}
 CONSTANTS: dict[str, Any] = {"h": cirq.H, "cx": cirq.CNOT, "cz": cirq.CZ}
 
 
-def state(work: Work) -> Run:
+def _state(work: Work) -> Run:
     """The final state; the translation to C++ belongs to the call."""
     wires = cirq.LineQubit.range(work.circuit.n)
     circuit = _circuit(work, wires)
@@ -46,3 +45,6 @@ def _circuit(work: Work, wires: list[Any]) -> Any:
             made = CONSTANTS[gate] if column is None else ROTATIONS[gate](angles[column])
             gates.append(made(*(wires[place] for place in places)))
     return cirq.Circuit(gates)
+
+
+TASKS: Tasks = {"state": _state}

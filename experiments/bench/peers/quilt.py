@@ -3,8 +3,8 @@
 Ops, circuit and observable are made inside the timed function, every time.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,33 +16,38 @@ import quilt_func as qf
 
 from ..circuits import Row, Rows
 from ..workloads import Work
-from .base import Run, read_pair
-from .torch_tools import kernel_run, no_angles, state_run, tensor
+from .base import Run, Tasks, read_pair, train_run
+from .torch_tools import kernel_run, state_run, tensor
 
 GATES: dict[str, Any] = {
     "rx": qf.rx, "ry": qf.ry, "rz": qf.rz, "rzz": qf.rzz, "h": qf.h, "cx": qf.cx, "cz": qf.cz,
 }  # fmt: skip
+Recipe: TypeAlias = list[tuple[Any, Any, Any]]
+"""Gates with the columns of their angles, if any, and their wires, as a user would write them."""
 
 
-def step(work: Work, dtype: torch.dtype = torch.float32) -> Run:
-    """Loss and gradient of a classifier: `grad_and_value` over `vmap` of the model."""
-    return Run(tensor(work.theta, dtype), _swapped(grad_and_value(_loss(work, dtype))), read_pair)
+def tasks(dtype: torch.dtype) -> Tasks:
+    """All tasks in one precision."""
+    return {
+        "energy": lambda work: _pair(work, dtype, grad_and_value(_model(work))),
+        "hessian": lambda work: _hessian(work, dtype),
+        "step": lambda work: _step(work, dtype),
+        "train": lambda work: train_run(work, _step(work, dtype)),
+        "ensemble": lambda work: _pair(work, dtype, vmap(grad_and_value(_loss(work, dtype)))),
+        "state": lambda work: state_run(work, _states(work), dtype),
+        "kernel": lambda work: kernel_run(work, vmap(_states(work), (None, 0)), dtype),
+    }
 
 
-def ensemble(work: Work, dtype: torch.dtype = torch.float32) -> Run:
-    """The same for many parameter sets: `vmap` around it."""
-    return Run(
-        tensor(work.theta, dtype), _swapped(vmap(grad_and_value(_loss(work, dtype)))), read_pair
-    )
+def _step(work: Work, dtype: torch.dtype) -> Run:
+    return _pair(work, dtype, grad_and_value(_loss(work, dtype)))
 
 
-def energy(work: Work, dtype: torch.dtype = torch.float32) -> Run:
-    """Energy and gradient: `grad_and_value` of the model."""
-    return Run(tensor(work.theta, dtype), _swapped(grad_and_value(_model(work))), read_pair)
+def _pair(work: Work, dtype: torch.dtype, grad_and_value_fn: Callable[[Tensor], Any]) -> Run:
+    return Run(tensor(work.theta, dtype), lambda t: grad_and_value_fn(t)[::-1], read_pair)
 
 
-def hessian(work: Work, dtype: torch.dtype = torch.float32) -> Run:
-    """Hessian of the energy: `torch.func.hessian` of the model."""
+def _hessian(work: Work, dtype: torch.dtype) -> Run:
     second, size = hessian_of(_model(work)), work.theta.size
     return Run(
         tensor(work.theta, dtype),
@@ -51,17 +56,7 @@ def hessian(work: Work, dtype: torch.dtype = torch.float32) -> Run:
     )
 
 
-def state(work: Work) -> Run:
-    """The final state."""
-    return state_run(work, lambda theta: _circuit(work, theta)())
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs: `vmap` of the state over the samples."""
-    return kernel_run(work, vmap(lambda x: _circuit(work, no_angles(), x)()))
-
-
-def _loss(work: Work, dtype: torch.dtype) -> Any:
+def _loss(work: Work, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     x, y, model = tensor(work.x, dtype), tensor(work.y, dtype), _model(work)
 
     def loss(theta: Tensor) -> Tensor:
@@ -70,39 +65,50 @@ def _loss(work: Work, dtype: torch.dtype) -> Any:
     return loss
 
 
-def _model(work: Work) -> Any:
+def _model(work: Work) -> Callable[..., Tensor]:
+    circuit = _circuit(work)
     terms = dict(zip(work.measured.words, work.measured.coefficients, strict=True))
 
     def model(theta: Tensor, x: Tensor | None = None) -> Tensor:
-        return qf.expval(_circuit(work, theta, x)(), qf.pauli_sum(terms))
+        return qf.expval(circuit(theta, x)(), qf.pauli_sum(terms))
 
     return model
 
 
-def _circuit(work: Work, theta: Tensor, x: Tensor | None = None) -> qf.Circuit:
-    layers = map(_ops, work.circuit.layers, theta)
-    return qf.circuit(work.circuit.n, _ops(work.circuit.prefix, x), layers)
+def _states(work: Work) -> Callable[..., Tensor]:
+    circuit = _circuit(work)
+    return lambda theta, x=None: circuit(theta, x)()
 
 
-def _ops(rows: Rows, angles: Tensor | None) -> Iterator[qf.Op]:
-    for row in rows:
-        wires = row.wires if len(row.wires[0]) > 1 else [wire for (wire,) in row.wires]
-        if row.angles and angles is not None:
-            yield GATES[row.gate](angles[_columns(row)], wires)
-        else:
-            yield GATES[row.gate](wires)
+def _circuit(work: Work) -> Callable[[Tensor, Tensor | None], qf.Circuit]:
+    prefix, layers = _recipe(work.circuit.prefix), [_recipe(rows) for rows in work.circuit.layers]
+
+    def circuit(theta: Tensor, x: Tensor | None) -> qf.Circuit:
+        return qf.circuit(work.circuit.n, _ops(prefix, x), map(_ops, layers, theta))
+
+    return circuit
+
+
+def _ops(recipe: Recipe, angles: Tensor | None) -> Iterator[qf.Op]:
+    for gate, columns, wires in recipe:
+        yield gate(wires) if columns is None or angles is None else gate(angles[columns], wires)
+
+
+def _recipe(rows: Rows) -> Recipe:
+    return [(GATES[row.gate], _columns(row), _wires(row)) for row in rows]
+
+
+def _wires(row: Row) -> Any:
+    return row.wires if len(row.wires[0]) > 1 else [wire for (wire,) in row.wires]
 
 
 def _columns(row: Row) -> Any:
+    if not row.angles:
+        return None
     first, last = row.angles[0], row.angles[-1]
-    if row.angles == tuple(range(first, last + 1)) and len(row.angles) > 1:
+    if len(row.angles) > 1 and row.angles == tuple(range(first, last + 1)):
         return slice(first, last + 1)
-    return first if set(row.angles) == {first} else list(row.angles)
+    return first if set(row.angles) == {first} else torch.tensor(row.angles)
 
 
-def _swapped(grad_and_value_fn: Any) -> Any:
-    def value_and_grad(theta: Tensor) -> tuple[Tensor, Tensor]:
-        slope, value = grad_and_value_fn(theta)
-        return value, slope
-
-    return value_and_grad
+TASKS = tasks(torch.float32)

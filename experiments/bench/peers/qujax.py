@@ -12,8 +12,8 @@ from jax import Array
 
 from ..circuits import Rows
 from ..workloads import Work
-from .base import Run, UnsupportedError, gate_sets, sparse_word
-from .jax_tools import energy_run, ensemble_run, hessian_run, kernel_run, state_run, step_run
+from .base import UnsupportedError, gate_sets, sparse_word
+from .jax_tools import tasks
 
 MAX_GATES = 400
 GATES: dict[str, Any] = {
@@ -22,39 +22,7 @@ GATES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def energy(work: Work) -> Run:
-    """Energy and gradient."""
-    return energy_run(work, _energy(work))
-
-
-def hessian(work: Work) -> Run:
-    """Hessian of the energy."""
-    return hessian_run(work, _energy(work))
-
-
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
-    return step_run(work, _energy(work))
-
-
-def ensemble(work: Work) -> Run:
-    """Many classifiers at once."""
-    return ensemble_run(work, _energy(work))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    evolve = _evolve(work)
-    return state_run(work, lambda theta: evolve(theta).reshape(-1))
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs."""
-    evolve, theta = _evolve(work), jnp.zeros((0, 0))
-    return kernel_run(work, lambda x: evolve(theta, x).reshape(-1))
-
-
-def _energy(work: Work) -> Callable[..., Array]:
+def _expectation(work: Work) -> Callable[..., Array]:
     evolve = _evolve(work)
     words = [sparse_word(word) for word in work.measured.words]
     expectation = qujax.get_statetensor_to_expectation_func(
@@ -65,22 +33,15 @@ def _energy(work: Work) -> Callable[..., Array]:
     return lambda theta, x=None: expectation(evolve(theta, x))
 
 
+def _state(work: Work) -> Callable[..., Array]:
+    evolve = _evolve(work)
+    return lambda theta, x=None: evolve(theta, x).reshape(-1)
+
+
 def _evolve(work: Work) -> Callable[..., Array]:
     if work.circuit.n_gates > MAX_GATES:
         raise UnsupportedError(f"unrolled circuits are tried up to {MAX_GATES} gates")
-    n_features = work.n_features if work.n_samples else 0
-    parts: list[tuple[int, Rows]] = [(0, work.circuit.prefix)]
-    width = work.circuit.width
-    parts += [(n_features + i * width, rows) for i, rows in enumerate(work.circuit.layers)]
-    gates: list[Any] = []
-    wire_sets: list[list[int]] = []
-    columns: list[list[int]] = []
-    for offset, rows in parts:
-        for gate, wires, column in gate_sets(rows):
-            gates.append(GATES[gate])
-            wire_sets.append(list(wires))
-            columns.append([] if column is None else [offset + column])
-    run = qujax.get_params_to_statetensor_func(gates, wire_sets, columns, work.circuit.n)
+    run = qujax.get_params_to_statetensor_func(*_gates(work), work.circuit.n)
 
     def evolve(theta: Array, x: Array | None = None) -> Array:
         angles = theta.reshape(-1) if x is None else jnp.concatenate([x, theta.reshape(-1)])
@@ -88,3 +49,18 @@ def _evolve(work: Work) -> Callable[..., Array]:
         return state
 
     return evolve
+
+
+def _gates(work: Work) -> tuple[list[Any], list[list[int]], list[list[int]]]:
+    n_features, width = work.n_features if work.n_samples else 0, work.circuit.width
+    parts: list[tuple[int, Rows]] = [(0, work.circuit.prefix)]
+    parts += [(n_features + i * width, rows) for i, rows in enumerate(work.circuit.layers)]
+    sets = [(offset, *one) for offset, rows in parts for one in gate_sets(rows)]
+    return (
+        [GATES[gate] for _, gate, _, _ in sets],
+        [list(wires) for _, _, wires, _ in sets],
+        [[] if column is None else [offset + column] for offset, _, _, column in sets],
+    )
+
+
+TASKS = tasks(_expectation, _expectation, _state)

@@ -17,18 +17,18 @@ from qulacs.state import inner_product
 from ..circuits import ROTATIONS, Circuit, Observable
 from ..reference import cross_entropy, probe
 from ..workloads import Work
-from .base import Run, gate_sets, read_pair, sparse_word
+from .base import Run, Tasks, gate_sets, read_pair, sparse_word, train_run
 
 Angles = NDArray[np.float64]
 BLOCKS = (1, 2, 3)
 
 
-def energy(work: Work) -> Run:
+def _energy(work: Work) -> Run:
     """Energy and gradient."""
     return Run(work.theta, _Model(work).value_and_grad, read_pair)
 
 
-def step(work: Work) -> Run:
+def _step(work: Work) -> Run:
     """Loss and gradient of a classifier, sample by sample."""
     model, x, y = _Model(work), work.x, work.y
 
@@ -41,9 +41,9 @@ def step(work: Work) -> Run:
     return Run(work.theta, value_and_grad, read_pair)
 
 
-def ensemble(work: Work) -> Run:
+def _ensemble(work: Work) -> Run:
     """Many classifiers, one after the other."""
-    one = step(work).step
+    one = _step(work).step
 
     def all_of_them(thetas: Angles) -> tuple[Angles, Angles]:
         values, slopes = zip(*map(one, thetas), strict=True)
@@ -52,7 +52,7 @@ def ensemble(work: Work) -> Run:
     return Run(work.theta, all_of_them, read_pair)
 
 
-def hessian(work: Work) -> Run:
+def _hessian(work: Work) -> Run:
     """Hessian of the energy: the parameter shift of the gradient."""
     model, shifts = _Model(work), np.pi / 2 * np.eye(work.theta.size)
 
@@ -64,7 +64,7 @@ def hessian(work: Work) -> Run:
     return Run(work.theta, rows, lambda found: {"hessian": found})
 
 
-def state(work: Work) -> Run:
+def _state(work: Work) -> Run:
     """The final state of a circuit fused beforehand, with the block size that was fastest."""
     plain = _fixed_circuit(work.circuit, work.theta)
     circuits = [_fused(plain, block) for block in BLOCKS if block <= work.circuit.n]
@@ -158,3 +158,13 @@ def _observable(n: int, observable: Observable) -> Any:
         text = " ".join(f"{letter} {n - 1 - wire}" for wire, letter in sparse_word(word))
         result.add_operator(coefficient, text)
     return result
+
+
+TASKS: Tasks = {
+    "energy": _energy,
+    "hessian": _hessian,
+    "step": _step,
+    "train": lambda work: train_run(work, _step(work)),
+    "ensemble": _ensemble,
+    "state": _state,
+}

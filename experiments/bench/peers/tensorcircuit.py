@@ -9,8 +9,8 @@ from jax import Array
 
 from ..circuits import Observable, Rows
 from ..workloads import Work
-from .base import Run, UnsupportedError, gate_sets, sparse_word
-from .jax_tools import energy_run, ensemble_run, hessian_run, kernel_run, state_run, step_run
+from .base import UnsupportedError, gate_sets, sparse_word
+from .jax_tools import tasks
 
 tc.set_backend("jax")
 tc.set_dtype("complex64")
@@ -19,53 +19,6 @@ MAX_GATES = 300
 MAX_SPARSE = 16
 CODES = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 LETTERS: dict[str, Any] = {"X": tc.gates.x, "Y": tc.gates.y, "Z": tc.gates.z}
-
-
-def energy(work: Work) -> Run:
-    """Energy and gradient."""
-    return energy_run(work, _energy(work))
-
-
-def hessian(work: Work) -> Run:
-    """Hessian of the energy."""
-    return hessian_run(work, _energy(work))
-
-
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
-    return step_run(work, _logit(work))
-
-
-def ensemble(work: Work) -> Run:
-    """Many classifiers at once."""
-    return ensemble_run(work, _logit(work))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    check(work)
-    return state_run(work, lambda theta: unrolled(work, theta).state())
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs."""
-    check(work)
-    return kernel_run(work, lambda x: unrolled(work, jnp.zeros((0, 0)), x).state())
-
-
-def check(work: Work) -> None:
-    """Refuse circuits that take very long to compile."""
-    if work.circuit.n_gates > MAX_GATES:
-        raise UnsupportedError(f"unrolled circuits are tried up to {MAX_GATES} gates")
-
-
-def unrolled(work: Work, theta: Array, x: Array | None = None) -> Any:
-    """The whole circuit."""
-    circuit = tc.Circuit(work.circuit.n)
-    add(circuit, work.circuit.prefix, x)
-    for rows, angles in zip(work.circuit.layers, theta, strict=True):
-        add(circuit, rows, angles)
-    return circuit
 
 
 def add(circuit: Any, rows: Rows, angles: Array | None) -> None:
@@ -84,17 +37,38 @@ def local_expectation(circuit: Any, observable: Observable) -> Array:
     return total
 
 
+def _circuit(work: Work) -> Callable[..., Any]:
+    if work.circuit.n_gates > MAX_GATES:
+        raise UnsupportedError(f"unrolled circuits are tried up to {MAX_GATES} gates")
+
+    def circuit(theta: Array, x: Array | None = None) -> Any:
+        result = tc.Circuit(work.circuit.n)
+        add(result, work.circuit.prefix, x)
+        for rows, angles in zip(work.circuit.layers, theta, strict=True):
+            add(result, rows, angles)
+        return result
+
+    return circuit
+
+
 def _energy(work: Work) -> Callable[[Array], Array]:
-    check(work)
-    observable = work.measured
+    circuit, observable = _circuit(work), work.measured
     if work.circuit.n > MAX_SPARSE:
-        return lambda theta: local_expectation(unrolled(work, theta), observable)
+        return lambda theta: local_expectation(circuit(theta), observable)
     codes = [[CODES[letter] for letter in word] for word in observable.words]
     matrix = tc.quantum.PauliStringSum2COO(codes, list(observable.coefficients), numpy=False)
     expect = tc.templates.measurements.operator_expectation
-    return lambda theta: expect(unrolled(work, theta), matrix)
+    return lambda theta: expect(circuit(theta), matrix)
 
 
 def _logit(work: Work) -> Callable[[Array, Array], Array]:
-    check(work)
-    return lambda theta, x: local_expectation(unrolled(work, theta, x), work.measured)
+    circuit = _circuit(work)
+    return lambda theta, x: local_expectation(circuit(theta, x), work.measured)
+
+
+def _state(work: Work) -> Callable[..., Array]:
+    circuit = _circuit(work)
+    return lambda theta, x=None: circuit(theta, x).state()
+
+
+TASKS = tasks(_energy, _logit, _state)

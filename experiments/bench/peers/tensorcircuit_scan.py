@@ -7,62 +7,37 @@ import tensorcircuit as tc
 from jax import Array
 
 from ..workloads import Work
-from .base import Run, UnsupportedError
-from .jax_tools import energy_run, ensemble_run, hessian_run, state_run, step_run
+from .base import UnsupportedError
+from .jax_tools import tasks
 from .tensorcircuit import add, local_expectation
 
 
-def energy(work: Work) -> Run:
-    """Energy and gradient."""
-    return energy_run(work, _energy(work))
-
-
-def hessian(work: Work) -> Run:
-    """Hessian of the energy."""
-    return hessian_run(work, _energy(work))
-
-
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
-    return step_run(work, _energy(work))
-
-
-def ensemble(work: Work) -> Run:
-    """Many classifiers at once."""
-    return ensemble_run(work, _energy(work))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    check(work)
-    return state_run(work, lambda theta: scanned(work, theta))
-
-
-def check(work: Work) -> None:
-    """Refuse circuits whose layers differ."""
-    if not work.circuit.uniform:
+def _state(work: Work) -> Callable[..., Array]:
+    n, layers = work.circuit.n, work.circuit.layers
+    if len(set(layers)) != 1:
         raise UnsupportedError("a loop needs equal layers")
 
-
-def scanned(work: Work, theta: Array, x: Array | None = None) -> Array:
-    """The final state, a loop over layers."""
-    first = tc.Circuit(work.circuit.n)
-    add(first, work.circuit.prefix, x)
-
     def layer(state: Array, angles: Array) -> tuple[Array, None]:
-        circuit = tc.Circuit(work.circuit.n, inputs=state)
-        add(circuit, work.circuit.layers[0], angles)
+        circuit = tc.Circuit(n, inputs=state)
+        add(circuit, layers[0], angles)
         return circuit.state(), None
 
-    state: Array = jax.lax.scan(layer, first.state(), theta)[0]
+    def state(theta: Array, x: Array | None = None) -> Array:
+        first = tc.Circuit(n)
+        add(first, work.circuit.prefix, x)
+        last: Array = jax.lax.scan(layer, first.state(), theta)[0]
+        return last
+
     return state
 
 
-def _energy(work: Work) -> Callable[..., Array]:
-    check(work)
+def _expectation(work: Work) -> Callable[..., Array]:
+    state = _state(work)
 
-    def value(theta: Array, x: Array | None = None) -> Array:
-        circuit = tc.Circuit(work.circuit.n, inputs=scanned(work, theta, x))
-        return local_expectation(circuit, work.measured)
+    def expectation(theta: Array, x: Array | None = None) -> Array:
+        return local_expectation(tc.Circuit(work.circuit.n, inputs=state(theta, x)), work.measured)
 
-    return value
+    return expectation
+
+
+TASKS = tasks(_expectation, _expectation, _state)

@@ -10,12 +10,31 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ..circuits import Circuit, Rows, Wires
 from ..reference import probe
 from ..workloads import Work
-from .base import Run, gate_sets, read_pair
+from .base import Run, Tasks, gate_sets, read_pair, train_run
 
 Energy: TypeAlias = Callable[[Tensor], Tensor]
 """Angles (n_layers, width) to the energy ()."""
 Logits: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Angles (n_layers, width), or one such set per sample, and samples (B, F), to logits (B,)."""
+States: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+"""Angles (n_layers, width), and samples (B, F) if any, to states (2**n,) or (B, 2**n)."""
+
+
+def tasks(
+    energy: Callable[[Work], Energy],
+    logits: Callable[[Work], Logits],
+    states: Callable[[Work], States],
+) -> Tasks:
+    """All tasks of a library, by plain autograd, from three makers of functions."""
+    return {
+        "energy": lambda work: energy_run(work, energy(work)),
+        "hessian": lambda work: hessian_run(work, energy(work)),
+        "step": lambda work: step_run(work, logits(work)),
+        "train": lambda work: train_run(work, step_run(work, logits(work))),
+        "ensemble": lambda work: ensemble_run(work, logits(work)),
+        "state": lambda work: state_run(work, states(work)),
+        "kernel": lambda work: kernel_run(work, states(work)),
+    }
 
 
 def tensor(array: Any, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -24,12 +43,12 @@ def tensor(array: Any, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def energy_run(work: Work, energy: Energy) -> Run:
-    """Value and gradient by plain autograd."""
+    """Value and gradient."""
     return Run(tensor(work.theta), lambda theta: value_and_grad(energy, theta), read_pair)
 
 
-def hessian_run(work: Work, energy: Energy, vectorize: bool = False) -> Run:
-    """The Hessian by plain autograd: a row at a time, or all rows in one vectorised pass."""
+def hessian_run(work: Work, energy: Energy, vectorize: bool = True) -> Run:
+    """The Hessian: all rows in one vectorised pass, or one at a time."""
 
     def step(theta: Tensor) -> Tensor:
         matrix: Tensor = torch.autograd.functional.hessian(energy, theta, vectorize=vectorize)
@@ -39,7 +58,7 @@ def hessian_run(work: Work, energy: Energy, vectorize: bool = False) -> Run:
 
 
 def step_run(work: Work, logits: Logits) -> Run:
-    """Loss and gradient of a classifier by plain autograd."""
+    """Loss and gradient of a classifier."""
     x, y = tensor(work.x), tensor(work.y)
 
     def loss(theta: Tensor) -> Tensor:
@@ -60,26 +79,26 @@ def ensemble_run(work: Work, logits: Logits) -> Run:
     return Run(tensor(work.theta), lambda theta: value_and_grad(losses, theta), read_pair)
 
 
-def state_run(work: Work, state: Callable[[Tensor], Tensor]) -> Run:
+def state_run(work: Work, states: States, dtype: torch.dtype = torch.float32) -> Run:
     """The final state, without a gradient."""
 
     def step(theta: Tensor) -> Tensor:
         with torch.no_grad():
-            return state(theta)
+            return states(theta, None)
 
-    return Run(tensor(work.theta), step, lambda found: probe(found.detach().reshape(-1).numpy()))
+    return Run(tensor(work.theta, dtype), step, lambda found: probe(found.reshape(-1).numpy()))
 
 
-def kernel_run(work: Work, states: Callable[[Tensor], Tensor]) -> Run:
-    """The fidelities of all pairs, from the states `(M, 2**n)` of all samples."""
-    x = tensor(work.x)
+def kernel_run(work: Work, states: States, dtype: torch.dtype = torch.float32) -> Run:
+    """The fidelities of all pairs, from the states of all samples."""
+    no_angles = torch.zeros(0, 0, dtype=dtype)
 
     def step(x: Tensor) -> Tensor:
         with torch.no_grad():
-            found = states(x)
+            found = states(no_angles, x)
             return (found.conj() @ found.T).abs().square()
 
-    return Run(x, step, lambda kernel: {"kernel": kernel.detach().numpy()})
+    return Run(tensor(work.x, dtype), step, lambda kernel: {"kernel": kernel.numpy()})
 
 
 def value_and_grad(loss: Callable[[Tensor], Tensor], theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,11 +121,6 @@ def placed(
     for rows, angles in parts:
         for gate, wires, column in gate_sets(rows):
             yield gate, wires, None if column is None else angles[column]
-
-
-def no_angles() -> Tensor:
-    """The angles of a circuit without layers."""
-    return torch.zeros(0, 0)
 
 
 def _columns(angles: Tensor | None) -> Sequence[Tensor]:

@@ -1,10 +1,12 @@
 """TorchQuantum: functional gates on a batched device, expectation values from the state.
 
-The package imports its plug-ins for other libraries eagerly, and they need versions of those
-libraries long gone. Empty stand-ins take their place: simulation uses none of them.
+The package imports its data sets eagerly, and they need a torchvision that fits the installed
+torch to the letter. An empty stand-in takes their place: simulation uses none of them.
 """
 
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -12,23 +14,10 @@ from torch import Tensor
 
 from ..circuits import Observable
 from ..workloads import Work
-from . import stand_ins
-from .base import Run, sparse_word
-from .torch_tools import (
-    energy_run,
-    ensemble_run,
-    hessian_run,
-    kernel_run,
-    no_angles,
-    placed,
-    state_run,
-    step_run,
-)
+from .base import sparse_word
+from .torch_tools import Energy, Logits, States, placed, tasks
 
-stand_ins.install(
-    "torchquantum.plugin", "torchquantum.dataset", "torchquantum.pulse", "torchpack",
-    "qiskit", "qiskit_ibm_runtime", "imp",
-)  # fmt: skip
+sys.modules["torchquantum.dataset"] = ModuleType("torchquantum.dataset")
 
 import torchquantum as tq  # noqa: E402
 import torchquantum.functional as tqf  # noqa: E402
@@ -42,49 +31,16 @@ LETTERS: dict[str, Callable[..., None]] = {
 }  # fmt: skip
 
 
-def energy(work: Work) -> Run:
-    """Energy and gradient."""
-    return energy_run(work, _energy(work))
+def _energy(work: Work) -> Energy:
+    return lambda theta: _expectation(_device(work, theta), work.measured)
 
 
-def hessian(work: Work) -> Run:
-    """Hessian of the energy."""
-    return hessian_run(work, _energy(work), vectorize=True)
+def _logits(work: Work) -> Logits:
+    return lambda theta, x: tq.expval(_device(work, theta, x), 0, tq.PauliZ()).squeeze(-1)
 
 
-def step(work: Work) -> Run:
-    """Loss and gradient of a classifier."""
-    return step_run(work, _logits(work))
-
-
-def ensemble(work: Work) -> Run:
-    """Many classifiers, seeds times samples as one batch."""
-    return ensemble_run(work, _logits(work))
-
-
-def state(work: Work) -> Run:
-    """The final state."""
-    return state_run(work, lambda theta: _device(work, theta).get_states_1d())
-
-
-def kernel(work: Work) -> Run:
-    """Fidelities of all pairs from one batch of states."""
-    return kernel_run(work, lambda x: _device(work, no_angles(), x).get_states_1d())
-
-
-def _logits(work: Work) -> Callable[[Tensor, Tensor], Tensor]:
-    def logits(theta: Tensor, x: Tensor) -> Tensor:
-        found: Tensor = tq.expval(_device(work, theta, x), 0, tq.PauliZ())
-        return found.squeeze(-1)
-
-    return logits
-
-
-def _energy(work: Work) -> Callable[[Tensor], Tensor]:
-    def energy(theta: Tensor) -> Tensor:
-        return _expectation(_device(work, theta), work.measured)
-
-    return energy
+def _states(work: Work) -> States:
+    return lambda theta, x: _device(work, theta, x).get_states_1d()
 
 
 def _expectation(device: Any, observable: Observable) -> Tensor:
@@ -106,3 +62,6 @@ def _device(work: Work, theta: Tensor, x: Tensor | None = None) -> Any:
         else:
             GATES[gate](device, wires=list(wires), params=angle.reshape(-1, 1))
     return device
+
+
+TASKS = tasks(_energy, _logits, _states)
