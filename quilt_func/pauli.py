@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from quilt_func import _words
 from quilt_func._checks import (
@@ -16,7 +17,8 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
-from quilt_func._tree import register
+from quilt_func._tree import is_forward_mode, register
+from quilt_func.planning import WHOLE
 from quilt_func.typing import PauliTerms
 
 Coefficients = Tensor | tuple[float, ...]
@@ -77,13 +79,21 @@ class PauliSum:
             tensor([0., 2.])
         """
         self._check("apply", state)
-        return _words.apply_sum(self.words, self._tensor(state), state)
+        return self._image(state)
+
+    def _image(self, state: Tensor) -> Tensor:
+        coefficients = self._tensor(state)
+        if self.n_qubits <= WHOLE:
+            return state @ _words.dense(self.words, coefficients).mT
+        return _applied(self.words, coefficients, state)
 
     def expectation(self, state: Tensor) -> Tensor:
         """Expectation value; see `quilt_func.expval`."""
         self._check("expval", state)
-        found = _words.expectations(self.words, state, state)
-        return (found * self._tensor(state)).sum()
+        if self.n_qubits <= WHOLE:
+            image = self._image(state)
+            return (torch.view_as_real(state) * torch.view_as_real(image)).sum()
+        return word_values(self.words, state) @ self._tensor(state)
 
     def to_matrix(
         self, *, dtype: torch.dtype = torch.complex128, device: torch.device | str | None = None
@@ -259,6 +269,77 @@ def pauli_sum(
     if isinstance(terms, Mapping):
         return PauliSum(words, _stacked(list(terms.values())))
     return PauliSum(words, _checked_coefficients(coefficients, len(words)))
+
+
+def word_values(words: tuple[str, ...], state: Tensor) -> Tensor:
+    """Expectation values of Pauli words, `(n_words,)`."""
+    if is_forward_mode():
+        return _words.expectations(words, state, state)
+    values: Tensor = _Values.apply(words, state)
+    return values
+
+
+def _applied(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
+    if is_forward_mode():
+        return _words.apply_sum(words, coefficients, state)
+    image: Tensor = _Applied.apply(words, coefficients, state)
+    return image
+
+
+class _Values(Function):
+    """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind."""
+
+    @staticmethod
+    def forward(words: tuple[str, ...], state: Tensor) -> Tensor:
+        return _words.expectations(words, state, state, has_windows=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.words, state = inputs
+        ctx.save_for_backward(state)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        (state,) = ctx.saved_tensors
+        return None, _Applied.apply(ctx.words, 2 * gradient, state)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[Any], words: tuple[str, ...], state: Tensor
+    ) -> tuple[Tensor, int]:
+        del info
+        return _Values.apply(words, state.movedim(in_dims[1], 0)), 0
+
+
+class _Applied(Function):
+    """Σ c_t P_t ψ, linear in the coefficients and in the state."""
+
+    @staticmethod
+    def forward(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
+        return _words.apply_sum(words, coefficients, state, has_windows=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.words, coefficients, state = inputs
+        ctx.save_for_backward(coefficients, state)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        coefficients, state = ctx.saved_tensors
+        by_coefficients = (
+            _words.expectations(ctx.words, gradient, state) if ctx.needs_input_grad[1] else None
+        )
+        return None, by_coefficients, _Applied.apply(ctx.words, coefficients, gradient)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[Any], words: tuple[str, ...], *tensors: Tensor
+    ) -> tuple[Tensor, int]:
+        batched = (
+            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, in_dims[1:], strict=True)
+        )
+        return _Applied.apply(words, *batched), 0
 
 
 def _full_word(key: Any, n_qubits: int | None) -> str:
