@@ -54,7 +54,7 @@ def outer_product(bra: Tensor, ket: Tensor, wires: WireSet) -> Tensor:
         left, right = 1, bra.shape[-1]
     if right == 1:
         each = (lead, left, size)
-        return (bra.view(each).mH @ ket.view(each)).conj()
+        return (bra.view(each).mH @ ket.view(each)).conj_physical()
     each = (lead * left, size, right)
     products = bra.view(each) @ ket.view(each).mH
     return products.view(lead, left, size, size).sum(1)

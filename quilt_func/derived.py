@@ -288,7 +288,7 @@ def _adjoint(base: Gate) -> Gate:
     return replace(
         base,
         name=f"{base.name}†",
-        matrix=(lambda *params: base.matrices(*params).mH)
+        matrix=(lambda *params: base.matrices(*params).mT.conj_physical())
         if callable(base.matrix)
         else base.matrix.conj().T,
         generator=None if base.generator is None else -base.generator,
@@ -361,7 +361,7 @@ def _power(base: Gate, exponent: float) -> Gate:
         matrix = lambda theta: base.matrices(exponent * theta)  # noqa: E731
     else:
         matrix = lambda *params: torch.linalg.matrix_power(  # noqa: E731
-            base.matrices(*params) if exponent >= 0 else base.matrices(*params).mH,
+            base.matrices(*params) if exponent >= 0 else base.matrices(*params).mT.conj_physical(),
             abs(int(exponent)),
         )
     kept = {"unitary", "diagonal"} | ({"group", "real"} if is_group else set())

@@ -292,7 +292,7 @@ def _matrix_gate(name: str, n_wires: int) -> Gate:
         n_wires=n_wires,
         n_params=1,
         matrix=lambda matrices: matrices,
-        inverse=(lambda matrices: (row, (matrices.mH,))) if is_unitary else None,
+        inverse=(lambda matrices: (row, (matrices.mT.conj_physical(),))) if is_unitary else None,
         tags=_tags("") if is_unitary else frozenset(),
         symbol=("U" if is_unitary else "M",) * n_wires,
         doc="A given matrix.",

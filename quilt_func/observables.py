@@ -33,7 +33,7 @@ class Hermitian:
 
     def expectation(self, state: Tensor) -> Tensor:
         """Expectation value; see `quilt_func.expval`."""
-        return (state.conj() * self.apply(state)).sum().real
+        return (state.conj_physical() * self.apply(state)).sum().real
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, REAL_OF, common_dtype_and_device, message
-from quilt_func._tree import register
+from quilt_func._tree import constant, register
 from quilt_func.typing import WireSet
 
 Matrix = NDArray[np.complex128]
@@ -129,8 +129,7 @@ class Gate:
         """Matrix `(K, K)` of a constant gate; cast once per dtype and device."""
         key = (dtype, device)
         if key not in self._constants:
-            with torch.inference_mode(False):
-                self._constants[key] = torch.tensor(self.matrix, dtype=dtype, device=device)
+            self._constants[key] = constant(self.matrix, dtype, device)
         return self._constants[key]
 
 

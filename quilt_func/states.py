@@ -310,7 +310,7 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
     """
     check_state_size("overlap", b, check_state("overlap", a, "a"), "b")
     common_dtype_and_device("overlap", (a, b))
-    return (a.conj() * b).sum()
+    return (a.conj_physical() * b).sum()
 
 
 def fidelity(a: Tensor, b: Tensor) -> Tensor:
@@ -370,7 +370,7 @@ def reduced_density(state: Tensor, wires: Sequence[int]) -> Tensor:
     kept = check_wires("reduced_density", wires, n)
     split, axes = split_wires(state, kept)
     matrix = split.movedim(axes, list(range(len(kept)))).reshape(2 ** len(kept), -1)
-    return matrix @ matrix.mH
+    return matrix @ matrix.mT.conj_physical()
 
 
 def split_wires(state: Tensor, wires: Sequence[int]) -> tuple[Tensor, list[int]]:
