@@ -14,6 +14,9 @@ from quilt_func.typing import WireSet
 Cut: TypeAlias = tuple[int, int]
 """Sizes to the left and to the right of a window of wires, the last batch axes included."""
 
+_TINY = 4
+"""A window's right side of at most this size joins the window: many tiny products cost more."""
+
 
 def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
     """Write the product of matrices and a state to `out`.
@@ -27,8 +30,11 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     size, lead = matrices.shape[-1], state.shape[0]
     left, right = _cut(wires, state)
     is_shared = matrices.shape[0] == 1
-    is_tiny = right == 2 if is_shared else left > 1 and right > 1
-    if is_tiny or not _is_window(wires):
+    if is_shared and right == 2 and _is_window(wires):
+        identity = torch.eye(2, dtype=state.dtype, device=state.device)
+        matrices = torch.kron(matrices[0].contiguous(), identity)[None]
+        size, right = 2 * size, 1
+    if not _is_window(wires) or (not is_shared and left > 1 and right > 1):
         _apply_apart(matrices, wires, state, out)
     elif right == 1 and is_shared:
         torch.mm(state.view(-1, size), matrices[0].mT, out=out.view(-1, size))
@@ -49,12 +55,13 @@ def outer_product(bra: Tensor, ket: Tensor, wires: WireSet) -> Tensor:
     """
     size, lead = 2 ** len(wires), bra.shape[0]
     left, right = _cut(wires, bra)
-    if not _is_window(wires) or 1 < right < size < left * right:
+    if not _is_window(wires) or _TINY < right < size < left * right:
         bra, ket = (_gathered(wires, part) for part in (bra, ket))
         left, right = 1, bra.shape[-1]
-    if right == 1:
-        each = (lead, left, size)
-        return (bra.view(each).mH @ ket.view(each)).conj_physical()
+    if right <= _TINY:
+        each = (lead, left, size * right)
+        wide = (bra.view(each).mH @ ket.view(each)).conj_physical()
+        return wide.view(lead, size, right, size, right).diagonal(dim1=2, dim2=4).sum(-1)
     each = (lead * left, size, right)
     products = bra.view(each) @ ket.view(each).mH
     return products.view(lead, left, size, size).sum(1)

@@ -10,6 +10,7 @@ Gates are fused only with gates whose parameters are batched over the same `vmap
 weights shared by a batch stay one small matrix.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ BatchKey: TypeAlias = tuple[int, ...]
 WHOLE = 5
 """Circuits of at most this many wires are one block: nothing is cheaper than one product."""
 
-WIDTH = 5
+WIDTH = 4
 """Wires of a block: applying it costs `2**WIDTH` per amplitude, building it `8**WIDTH` a factor."""
 
 SEGMENT = 2**18
@@ -229,7 +230,7 @@ class _Search:
         for key in self.keys:
             for wires in self._windows(gate, key):
                 absorbed = self._absorbed(wires, key)
-                score = len(absorbed) / cost(self.n_qubits, wires)
+                score = len(absorbed) / math.sqrt(cost(self.n_qubits, wires))
                 if score > best[0]:
                     best = score, wires, absorbed
         _, wires, absorbed = best
