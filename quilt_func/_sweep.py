@@ -48,23 +48,23 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
         torch.bmm(matrices.expand(lead * left, -1, -1), state.view(each), out=out.view(each))
 
 
-def outer_product(bra: Tensor, ket: Tensor, wires: WireSet) -> Tensor:
-    """Sum of |bra⟩⟨ket| over all but the wires' own indices, `(lead, K, K)`.
+def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
+    """Sum of `a bᵀ` over all but the wires' own indices, `(lead, K, K)`.
 
-    It is the gradient of a block matrix between the state before it and the gradient after it.
+    With `b` the conjugate of the state before a block and `a` the gradient after it, it is the
+    gradient of the block's matrix. Nothing is conjugated here: a batched product would copy it.
     """
-    size, lead = 2 ** len(wires), bra.shape[0]
-    left, right = _cut(wires, bra)
+    size, lead = 2 ** len(wires), a.shape[0]
+    left, right = _cut(wires, a)
     if not _is_window(wires) or _TINY < right < size < left * right:
-        bra, ket = (_gathered(wires, part) for part in (bra, ket))
-        left, right = 1, bra.shape[-1]
+        a, b = (_gathered(wires, part) for part in (a, b))
+        left, right = 1, a.shape[-1]
     if right <= _TINY:
         each = (lead, left, size * right)
-        wide = (bra.view(each).mH @ ket.view(each)).conj_physical()
-        return wide.view(lead, size, right, size, right).diagonal(dim1=2, dim2=4).sum(-1)
+        wide = (a.view(each).mT @ b.view(each)).view(lead, size, right, size, right)
+        return wide.diagonal(dim1=2, dim2=4).sum(-1)
     each = (lead * left, size, right)
-    products = bra.view(each) @ ket.view(each).mH
-    return products.view(lead, left, size, size).sum(1)
+    return (a.view(each) @ b.view(each).mT).view(lead, left, size, size).sum(1)
 
 
 def _cut(wires: WireSet, state: Tensor) -> Cut:

@@ -181,7 +181,7 @@ def _by_window(group: Window, bra: Tensor, ket: Tensor) -> Tensor:
     """Re ⟨bra|P|ket⟩ = Re tr(P |ket⟩⟨bra|), by the window's part of |ket⟩⟨bra|."""
     flat = (-1, ket.shape[-1], 1)
     density = outer_product(
-        ket.reshape(flat).contiguous(), bra.reshape(flat).contiguous(), group.wires
+        ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), group.wires
     )
     return _paired(density, group.matrices).reshape(*ket.shape[:-1], -1)
 

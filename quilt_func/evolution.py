@@ -355,7 +355,8 @@ class _Run:
         wanted: Sequence[bool],
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """Walk back: gradients of the state, if there is one, and of the leaves, where wanted."""
-        ket, bra = self._borrow(output, of_output), self._borrow(gradient, of_gradient)
+        ket = self._packed(output, of_output).conj_physical()
+        bra = self._borrow(gradient, of_gradient)
         sources = _Sources(self._aligned(), wanted[1:])
         for segment in reversed(self.plan.segments):
             stacks = sources.build(partial(self._build, segment))
@@ -374,17 +375,19 @@ class _Run:
     def _walk(
         self, segment: Segment, stacks: Sequence[Tensor], ket: Tensor, bra: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
-        """Undo a segment; the gradients of its stacks are products of the states in between."""
+        """Undo a segment; the gradients of its stacks are products of the states in between.
+
+        `ket` is the conjugate of the state, so that no product has to conjugate it.
+        """
         products = [[Tensor()] * stack.shape[1] for stack in stacks]
         for block in reversed(segment.blocks):
-            matrices = self._matrices(segment, stacks, block).detach()
-            adjoint = matrices.mT.conj_physical()
-            ket = self._step(adjoint, block.wires, ket)
+            transposed = self._matrices(segment, stacks, block).detach().mT
+            ket = self._step(transposed, block.wires, ket)
             if stacks[block.stack].requires_grad:
                 key = segment.stacks[block.stack].key
                 each = outer_product(bra, ket, block.wires)
                 products[block.stack][block.position] = self._by_key(each, key)
-            bra = self._step(adjoint, block.wires, bra)
+            bra = self._step(transposed.conj_physical(), block.wires, bra)
         pairs = zip(stacks, products, strict=True)
         return ket, bra, [torch.stack(p, 1) if stack.requires_grad else None for stack, p in pairs]
 

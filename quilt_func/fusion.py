@@ -115,6 +115,9 @@ def _products(factors: Tensor) -> Tensor:
 
 def _outer(vectors: Tensor) -> Tensor:
     """Tensor product of vectors `(n, size, batch)`, pairwise: `(size**n, batch)`."""
+    if vectors.shape[0] > 8:  # halves of one size keep inner loops long
+        half = vectors.shape[0] // 2
+        return _pairwise(_outer(vectors[:half])[None], _outer(vectors[half:])[None])[0]
     rows, tail = vectors, None
     while rows.shape[0] > 1:
         if rows.shape[0] % 2:
