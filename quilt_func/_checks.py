@@ -17,11 +17,11 @@ COMPLEX_OF = {real: complex_ for complex_, real in REAL_OF.items()}
 
 
 def describe(value: object) -> str:
-    """Short text for a value in an error message; a tensor shows its shape and dtype."""
+    """Short one-line text for a value in an error; a tensor shows its shape and dtype."""
     if isinstance(value, Tensor):
         dtype = str(value.dtype).removeprefix("torch.")
         return f"Tensor(shape={tuple(value.shape)}, dtype={dtype})"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -124,19 +124,34 @@ def check_complex_dtype(function: str, dtype: object) -> None:
         raise TypeError(message(function, "dtype", dtype, "be complex", f"{dtype}", remedy))
 
 
-def check_wires(function: str, wires: Iterable[int], n_qubits: int) -> tuple[int, ...]:
-    """Check that wires are distinct ints in `range(n_qubits)`."""
-    given: tuple[Any, ...] = (wires,) if hasattr(wires, "__index__") else tuple(wires)
+def is_index(value: object) -> bool:
+    """Tell whether a value stands for one int; arrays and tensors of several have `__index__`."""
+    if type(value) is int:
+        return True
+    try:
+        operator.index(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        return False
+    return True
+
+
+def check_wires(
+    function: str, wires: Any, n_qubits: int, argument: str = "wires"
+) -> tuple[int, ...]:
+    """Check that wires, one or an iterable of them, are distinct ints in `range(n_qubits)`."""
     remedy = f"Give distinct wires from 0 to {n_qubits - 1}."
+    if not is_index(wires) and not isinstance(wires, Iterable):
+        raise TypeError(message(function, argument, wires, "be ints", describe(wires), remedy))
+    given = (wires,) if is_index(wires) else tuple(wires)
     for wire in given:
-        if type(wire) is bool or not hasattr(wire, "__index__"):
-            raise TypeError(message(function, "wires", given, "be ints", repr(wire), remedy))
+        if type(wire) is bool or not is_index(wire):
+            raise TypeError(message(function, argument, given, "be ints", describe(wire), remedy))
     checked = tuple(map(operator.index, given))
     if len(set(checked)) < len(checked):
-        raise ValueError(message(function, "wires", checked, "be distinct", f"{checked}", remedy))
+        raise ValueError(message(function, argument, checked, "be distinct", f"{checked}", remedy))
     if checked and not 0 <= min(checked) <= max(checked) < n_qubits:
         requirement = f"be in range({n_qubits})"
-        raise ValueError(message(function, "wires", checked, requirement, f"{checked}", remedy))
+        raise ValueError(message(function, argument, checked, requirement, f"{checked}", remedy))
     return checked
 
 
@@ -152,15 +167,19 @@ def common_dtype_and_device(
         if first is None:
             first = tensor
             continue
-        real, device = REAL_OF.get(tensor.dtype, tensor.dtype), tensor.device
-        if real != REAL_OF.get(first.dtype, first.dtype):
+        if REAL_OF.get(tensor.dtype, tensor.dtype) != REAL_OF.get(first.dtype, first.dtype):
             raise TypeError(
                 f"{function}(): all tensors must share one precision, but got {first.dtype} and "
                 f"{tensor.dtype}. Convert one side with `.to(...)`; dtypes are never promoted."
             )
-        if device != first.device:
-            raise TypeError(
-                f"{function}(): all tensors must be on one device, but got {first.device} and "
-                f"{device}. Move one side with `.to(...)`."
-            )
+        check_device(function, first, tensor)
     return None if first is None else (REAL_OF.get(first.dtype, first.dtype), first.device)
+
+
+def check_device(function: str, first: Tensor, second: Tensor) -> None:
+    """Check that two tensors are on one device."""
+    if first.device != second.device:
+        raise TypeError(
+            f"{function}(): all tensors must be on one device, but got {first.device} and "
+            f"{second.device}. Move one side with `.to(...)`."
+        )

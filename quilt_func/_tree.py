@@ -51,6 +51,11 @@ def constant(array: Any, dtype: torch.dtype, device: torch.device) -> torch.Tens
         return torch.tensor(array, dtype=dtype, device=device)
 
 
+def adjoint(matrices: torch.Tensor) -> torch.Tensor:
+    """Conjugate transpose in memory: neither lazy nor physical conjugation can be batched."""
+    return torch.complex(matrices.real.mT, -matrices.imag.mT)
+
+
 def batch_levels(tensor: torch.Tensor) -> tuple[int, ...]:
     """List the `torch.func.vmap` levels that a tensor is batched over, the innermost first."""
     functorch = torch._C._functorch

@@ -16,7 +16,7 @@ States are `(*batch, 2**n)`, coefficients and values `(*batch, n_words)`.
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, reduce
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -104,6 +104,7 @@ _LETTERS = {
     "Y": np.array([[0, -1j], [1j, 0]]),
     "Z": np.diag([1, -1]),
 }
+_ONE = np.ones((1, 1), dtype=np.complex128)
 
 
 def _window(
@@ -119,8 +120,11 @@ def _window(
 
 
 def _matrices(words: Iterable[str]) -> NDArray[np.complex128]:
-    one = np.ones((1, 1), dtype=np.complex128)
-    return np.stack([reduce(np.kron, map(_LETTERS.__getitem__, word), one) for word in words])
+    return np.stack([reduce(_kron, map(_LETTERS.__getitem__, word), _ONE) for word in words])
+
+
+def _kron(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.complex128]:
+    return np.asarray(np.kron(left, right), dtype=np.complex128)
 
 
 def _flip(
@@ -170,8 +174,10 @@ def expectations(
     found: list[Tensor] = []
     order: list[int] = []
     for group in groups(words, ket.dtype, ket.device, has_windows):
-        by_window = isinstance(group, Window)
-        found.append(_by_window(group, bra, ket) if by_window else _by_flip(group, bra, ket))
+        if isinstance(group, Window):
+            found.append(_by_window(group, bra, ket))
+        else:
+            found.append(_by_flip(group, bra, ket))
         order += group.terms
     joined = torch.cat(found, -1) if len(found) > 1 else found[0]
     return joined if order == sorted(order) else joined[..., np.argsort(order).tolist()]
@@ -195,7 +201,7 @@ def _by_flip(group: Flip, bra: Tensor, ket: Tensor) -> Tensor:
     weights = _weights(bra, _flipped(ket, group), group.is_odd)
     if group.high.shape[1] == 1:
         return weights @ (group.high * group.low).mT
-    table = weights.unflatten(-1, (group.high.shape[1], -1))
+    table: Tensor = weights.unflatten(-1, (group.high.shape[1], -1))
     return ((group.high @ table) * group.low).sum(-1)
 
 
@@ -213,7 +219,8 @@ def _flipped(state: Tensor, group: Flip) -> Tensor:
     if not group.flipped_axes:
         return state
     axes = [axis - len(group.shape) for axis in group.flipped_axes]
-    return state.unflatten(-1, group.shape).flip(axes).flatten(-len(group.shape))
+    split: Tensor = state.unflatten(-1, group.shape)
+    return split.flip(axes).flatten(-len(group.shape))
 
 
 def apply_sum(
@@ -233,26 +240,33 @@ def apply_sum(
     total: Tensor | None = None
     for group in groups(words, state.dtype, state.device, has_windows):
         chosen = coefficients[..., list(group.terms)]
-        applied = _window_applied if isinstance(group, Window) else _flip_applied
-        part = applied(group, chosen, state)
-        if total is None:
-            total = part
+        if isinstance(group, Window):
+            part = _window_applied(group, chosen, state)
         else:
-            total = total.add_(part) if has_windows else total + part
+            part = _flip_applied(group, chosen, state)
+        total = part if total is None else total.add_(part) if has_windows else total + part
     assert total is not None, "there is a word"
     return total
 
 
 def dense(words: tuple[str, ...], coefficients: Tensor) -> Tensor:
     """The matrix `Σ c_t P_t`, for few wires."""
-    tables = _dense(words, coefficients.dtype.to_complex(), coefficients.device)
+    tables = _dense(words, coefficients.dtype, coefficients.device)
     return torch.view_as_complex(torch.tensordot(coefficients, tables, 1))
 
 
 @lru_cache(maxsize=1024)
-def _dense(words: tuple[str, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def _dense(words: tuple[str, ...], real: torch.dtype, device: torch.device) -> Tensor:
     matrices = _matrices(words)
-    return constant(np.stack([matrices.real, matrices.imag], -1), dtype.to_real(), device)
+    return constant(np.stack([matrices.real, matrices.imag], -1), real, device)
+
+
+@lru_cache(maxsize=1024)
+def dense_constant(
+    words: tuple[str, ...], numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """The matrix `Σ c_t P_t` for Python numbers."""
+    return constant(np.tensordot(numbers, _matrices(words), 1), dtype, device)
 
 
 def _window_applied(group: Window, coefficients: Tensor, state: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from quilt_func._checks import (
     COMPLEX_OF,
     check_complex_dtype,
     check_count,
+    check_device,
     check_wires,
     common_dtype_and_device,
     describe,
@@ -21,7 +22,7 @@ from quilt_func._text import draw
 from quilt_func._tree import register
 from quilt_func.derived import controlled
 from quilt_func.evolution import evolve, evolve_zero
-from quilt_func.ops import Op, Structure
+from quilt_func.ops import Op, Structure, check_fits
 from quilt_func.states import Device
 from quilt_func.typing import Parts
 
@@ -87,13 +88,15 @@ class Circuit:
             check_complex_dtype("circuit", dtype)
         found = common_dtype_and_device("circuit", self.leaves)
         if found is not None:
-            own_dtype, own_device = COMPLEX_OF[found[0]], found[1]
+            own_dtype = COMPLEX_OF[found[0]]
             if dtype not in (None, own_dtype):
                 raise TypeError(
                     f"circuit(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
                     f"they need {own_dtype}. Convert the angles with `.to(...)`."
                 )
-            dtype, device = own_dtype, own_device if device is None else device
+            if device is not None:
+                check_device("evolve", torch.empty(0, device=device), self.leaves[0])
+            dtype, device = own_dtype, found[1]
         return dtype or torch.complex64, torch.device(device or "cpu")
 
     @property
@@ -138,6 +141,7 @@ class Circuit:
             n_qubits: Number of qubits of the result; default: as before.
 
         Raises:
+            TypeError: If `wires` is neither a mapping nor a function, or a new wire not an int.
             ValueError: If two wires would become one, or a wire is out of range.
 
         Transforms:
@@ -149,6 +153,10 @@ class Circuit:
             (<cx on (1, 0)>,)
         """
         n = self.n_qubits if n_qubits is None else check_count("map_wires", "n_qubits", n_qubits)
+        if not callable(wires) and not isinstance(wires, Mapping):
+            requirement, got = "be a mapping or a function", f"a {type(wires).__name__}"
+            remedy = "Give new wires by old ones: `{0: 1, 1: 0}`."
+            raise TypeError(message("map_wires", "wires", wires, requirement, got, remedy))
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
         new = check_wires("map_wires", [get(wire) for wire in self.wires], n)
         table = dict(zip(self.wires, new, strict=True))
@@ -163,6 +171,7 @@ class Circuit:
         """The circuit where the control wires, idle so far, are all 1.
 
         Raises:
+            TypeError: If a control is not an int.
             ValueError: If a control is in use, repeated or out of range.
 
         Transforms:
@@ -173,7 +182,7 @@ class Circuit:
             >>> circuit(2, x(1)).controlled(0).ops
             (<cx on (0, 1)>,)
         """
-        checked = check_wires("controlled", controls, self.n_qubits)
+        checked = check_wires("controlled", controls, self.n_qubits, "controls")
         busy = set(checked) & set(self.wires)
         if busy:
             remedy = "Move the circuit with `map_wires` first."
@@ -305,11 +314,7 @@ def circuit(n_qubits: int, *parts: Parts) -> Circuit:
 def _flattened(n_qubits: int, parts: Iterable[Parts]) -> Iterator[Op]:
     for part in parts:
         if isinstance(part, Op):
-            if part.structure.last_wire >= n_qubits:
-                remedy = "Give more qubits or other wires."
-                requirement = f"fit {n_qubits} qubits"
-                got = f"wire {part.structure.last_wire}"
-                raise ValueError(message("circuit", "parts", part, requirement, got, remedy))
+            check_fits("circuit", "parts", part, n_qubits)
             yield part
         elif isinstance(part, Circuit):
             yield from _flattened(n_qubits, part.ops)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from quilt_func._checks import COMPLEX_OF, check_count, describe, message
+from quilt_func._tree import adjoint
 from quilt_func.ops import TAGS, Gate, Matrix, Qasm
 
 _CHECK_ANGLES = (0.37, 1.91, -2.6)
@@ -22,8 +23,10 @@ _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation",
 
 
 def gate(
+    misplaced: None = None,
+    /,
     *,
-    n_wires: int,
+    n_wires: int = 0,
     generator: Any = None,
     tags: Iterable[str] = (),
     qasm: Qasm | None = None,
@@ -37,7 +40,8 @@ def gate(
     inverse and is simulated by the plain path.
 
     Args:
-        n_wires: Number of wires, at least 1.
+        misplaced: Nothing: the function goes below the decorator.
+        n_wires: Number of wires, at least 1; it must be given.
         generator: Hermitian `(2**n_wires, 2**n_wires)` array-like `G` if the gate is
             `exp(-i θ G / 2)`; it gives the gate its inverse, real powers and shift rule.
         tags: Further facts from `quilt_func.ops.TAGS`; `quilt_func.testing` checks them.
@@ -50,7 +54,8 @@ def gate(
 
     Raises:
         TypeError: If the function can't be mapped, or does not keep its angles' precision.
-        ValueError: If the matrix is not `(2**n_wires, 2**n_wires)` or a tag is unknown.
+        ValueError: If the matrix or the generator is not `(2**n_wires, 2**n_wires)`, if there is a
+            generator and not one angle, if a tag is unknown, or `symbol` is not one label per wire.
 
     Transforms:
         vmap, grad, jvp, hessian: those that the function supports.
@@ -64,24 +69,23 @@ def gate(
         >>> half_turn(0.3, 0), "unitary" in half_turn.tags
         (<half_turn on (0,)>, True)
     """
-    check_count("gate", "n_wires", n_wires, 1)
-    unknown = set(tags) - TAGS
-    if unknown:
-        raise ValueError(
-            message(
-                "gate",
-                "tags",
-                tags,
-                "be known",
-                f"{sorted(unknown)}",
-                f"Choose from {sorted(TAGS)}.",
-            )
+    if misplaced is not None:
+        raise TypeError(
+            "gate(): must be called with `n_wires`, but got a function or gate. Write "
+            "`@gate(n_wires=1)` above the function."
         )
+    check_count("gate", "n_wires", n_wires, 1)
+    tags = tuple(tags)
+    _check_facts(n_wires, generator, tags, symbol)
 
     def decorate(function: Callable[..., Tensor]) -> Gate:
         name, n_params = function.__name__, len(inspect.signature(function).parameters)
         matrix = _checked_matrix(function, name, n_wires, vectorised)
         sample = _sample(function, matrix, name, n_wires, n_params)
+        if generator is not None and n_params != 1:
+            requirement, got = "be left out unless there is one angle", f"{n_params} angles"
+            remedy = "A generator G stands for exp(-i θ G / 2)."
+            raise ValueError(message("gate", "generator", generator, requirement, got, remedy))
         row = Gate(
             name=name,
             n_wires=n_wires,
@@ -97,6 +101,29 @@ def gate(
         return with_inverse(row)
 
     return decorate
+
+
+def _check_facts(n_wires: int, generator: Any, tags: tuple[str, ...], symbol: Any) -> None:
+    unknown = sorted(set(tags) - TAGS)
+    if unknown:
+        remedy = f"Choose from {sorted(TAGS)}."
+        raise ValueError(message("gate", "tags", [*tags], "be known", f"{unknown}", remedy))
+    size = 2**n_wires
+    if generator is not None and np.shape(generator) != (size, size):
+        requirement, got = f"have shape ({size}, {size})", f"shape {np.shape(generator)}"
+        remedy = "Its first wire is the most significant bit."
+        raise ValueError(message("gate", "generator", generator, requirement, got, remedy))
+    if symbol and len(symbol) != n_wires:
+        requirement, got = f"hold {n_wires} label(s)", f"{len(symbol)}"
+        remedy = "Give one label per wire."
+        raise ValueError(message("gate", "symbol", symbol, requirement, got, remedy))
+
+
+def _check_gate(function: str, base: object) -> None:
+    if not isinstance(base, Gate):
+        remedy = "Give the gate itself, such as `x`, not a call of it."
+        got = f"a {type(base).__name__}"
+        raise TypeError(message(function, "base", base, "be a gate", got, remedy))
 
 
 def with_inverse(row: Gate) -> Gate:
@@ -115,7 +142,13 @@ def with_inverse(row: Gate) -> Gate:
 def _checked_matrix(
     function: Callable[..., Tensor], name: str, n_wires: int, vectorised: bool
 ) -> Callable[..., Tensor]:
-    mapped = function if vectorised else vmap(function)
+    def entries(*angles: Tensor) -> Tensor:
+        result = function(*angles)
+        if not isinstance(result, Tensor):
+            raise _matrix_error(name, result, n_wires)
+        return result
+
+    mapped = entries if vectorised else vmap(entries)
 
     def matrix(*angles: Tensor) -> Tensor:
         try:
@@ -125,17 +158,22 @@ def _checked_matrix(
                 f"{name}(): the gate's function must work under `torch.func.vmap`, but raised: "
                 f"{error}. Assemble its matrix with `torch.stack`, not with `torch.tensor`."
             ) from error
-        return _as_complex(name, result, angles[0], (angles[0].shape[0], 2**n_wires, 2**n_wires))
+        return _as_complex(name, result, angles[0], n_wires)
 
     return matrix
 
 
-def _as_complex(name: str, result: Any, angle: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if not isinstance(result, Tensor) or result.shape != shape:
-        raise ValueError(
-            f"{name}(): the gate's function must return a matrix of shape {shape[1:]}, but got "
-            f"{describe(result)}. Its first wire is the most significant bit."
-        )
+def _matrix_error(name: str, result: object, n_wires: int) -> ValueError:
+    size = 2**n_wires
+    return ValueError(
+        f"{name}(): the gate's function must return a matrix of shape ({size}, {size}), but got "
+        f"{describe(result)}. Its first wire is the most significant bit."
+    )
+
+
+def _as_complex(name: str, result: Tensor, angle: Tensor, n_wires: int) -> Tensor:
+    if result.shape != (angle.shape[0], 2**n_wires, 2**n_wires):
+        raise _matrix_error(name, result, n_wires)
     if result.dtype == angle.dtype:
         return torch.complex(result, torch.zeros_like(result))
     if result.dtype != COMPLEX_OF[angle.dtype]:
@@ -160,7 +198,7 @@ def _sample(
         values = matrix(*(points + 0.61 * i for i in range(n_params)))
     else:
         values = torch.as_tensor(function()).to(torch.complex128)[None]
-        values = _as_complex(name, values, values.real, (1, 2**n_wires, 2**n_wires))
+        values = _as_complex(name, values, values.real, n_wires)
     return values.resolve_conj().numpy()
 
 
@@ -184,7 +222,7 @@ def controlled(base: Gate, n_controls: int = 1) -> Gate:
         A gate row; `controlled(x)` is `cx`.
 
     Raises:
-        TypeError: If `n_controls` is not an int.
+        TypeError: If `base` is not a gate or `n_controls` not an int.
         ValueError: If it is negative.
 
     Transforms:
@@ -197,6 +235,7 @@ def controlled(base: Gate, n_controls: int = 1) -> Gate:
         >>> controlled(rz, 2)(0.1, 0, 1, 2)
         <ccrz on (0, 1, 2)>
     """
+    _check_gate("controlled", base)
     for _ in range(check_count("controlled", "n_controls", n_controls)):
         base = _NAMED.get(base) or _controlled(base)
     return base
@@ -257,6 +296,7 @@ def inverse(base: Gate) -> Gate:
         A gate row; `inverse(s)` is `sdg`.
 
     Raises:
+        TypeError: If `base` is not a gate.
         ValueError: If the gate is not known to be unitary.
 
     Transforms:
@@ -269,6 +309,7 @@ def inverse(base: Gate) -> Gate:
         >>> inverse(rx)(0.1, 0)
         <rx† on (0,)>
     """
+    _check_gate("inverse", base)
     if base.inverse is None:
         raise ValueError(
             message(
@@ -288,7 +329,7 @@ def _adjoint(base: Gate) -> Gate:
     return replace(
         base,
         name=f"{base.name}†",
-        matrix=(lambda *params: base.matrices(*params).mT.conj_physical())
+        matrix=(lambda *params: adjoint(base.matrices(*params)))
         if callable(base.matrix)
         else base.matrix.conj().T,
         generator=None if base.generator is None else -base.generator,
@@ -314,7 +355,7 @@ def power(base: Gate, exponent: float) -> Gate:
         A gate row of the same angles.
 
     Raises:
-        TypeError: If the exponent is not a Python number.
+        TypeError: If `base` is not a gate or the exponent not a Python number.
         ValueError: If the gate is not unitary, or has several angles and the exponent is not whole.
 
     Transforms:
@@ -326,6 +367,7 @@ def power(base: Gate, exponent: float) -> Gate:
         array([[0.5+0.5j, 0.5-0.5j],
                [0.5-0.5j, 0.5+0.5j]])
     """
+    _check_gate("power", base)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
         raise TypeError(
             message(
@@ -361,7 +403,7 @@ def _power(base: Gate, exponent: float) -> Gate:
         matrix = lambda theta: base.matrices(exponent * theta)  # noqa: E731
     else:
         matrix = lambda *params: torch.linalg.matrix_power(  # noqa: E731
-            base.matrices(*params) if exponent >= 0 else base.matrices(*params).mT.conj_physical(),
+            base.matrices(*params) if exponent >= 0 else adjoint(base.matrices(*params)),
             abs(int(exponent)),
         )
     kept = {"unitary", "diagonal"} | ({"group", "real"} if is_group else set())

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import message
+from quilt_func._tree import adjoint
 from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm
 from quilt_func.typing import Angle
@@ -144,7 +145,8 @@ id: Gate = _constant(
 x: Gate = _constant(
     "x", _X, lambda: (x, ()), "hermitian permutation real clifford", ("X",), "Pauli X.")
 y: Gate = _constant("y", _Y, lambda: (y, ()), "hermitian clifford", ("Y",), "Pauli Y.")
-z: Gate = _constant("z", _Z, lambda: (z, ()), "hermitian diagonal real clifford", ("Z",), "Pauli Z.")
+z: Gate = _constant(
+    "z", _Z, lambda: (z, ()), "hermitian diagonal real clifford", ("Z",), "Pauli Z.")
 h: Gate = _constant(
     "h", [[_R, _R], [_R, -_R]], lambda: (h, ()), "hermitian real clifford", ("H",), "Hadamard.")
 s: Gate = _constant(
@@ -164,7 +166,8 @@ sxdg: Gate = _constant(
 rx: Gate = _rotation("rx", _rx, _X, "", ("RX",), "Rotation exp(-i θ X / 2).")
 ry: Gate = _rotation("ry", _ry, _Y, "real", ("RY",), "Rotation exp(-i θ Y / 2).")
 rz: Gate = _rotation("rz", _rz, _Z, "diagonal", ("RZ",), "Rotation exp(-i θ Z / 2).")
-p: Gate = _rotation("p", _p, _array(np.diag([0, -2])), "diagonal", ("P",), "Phase diag(1, exp(i θ)).")
+p: Gate = _rotation(
+    "p", _p, _array(np.diag([0, -2])), "diagonal", ("P",), "Phase diag(1, exp(i θ)).")
 u: Gate = Gate(
     "u", 1, 3, _u, None, lambda theta, phi, lam: (u, (-theta, -lam, -phi)), _tags(""),
     Qasm("u", "gate u(theta, phi, lam) a { U(theta, phi, lam) a; }"), ("U",),
@@ -206,7 +209,8 @@ ccx: Gate = named_controlled(cx, "ccx", qasm=Qasm("ccx"), doc="Toffoli.")
 ccz: Gate = named_controlled(
     cz, "ccz", qasm=Qasm("ccz", "gate ccz a, b, c { h c; ccx a, b, c; h c; }"),
     doc="Doubly controlled Z.")
-cswap: Gate = named_controlled(swap, "cswap", qasm=Qasm("cswap"), doc="Fredkin: controlled exchange.")
+cswap: Gate = named_controlled(
+    swap, "cswap", qasm=Qasm("cswap"), doc="Fredkin: controlled exchange.")
 # fmt: on
 
 GATES = (
@@ -272,16 +276,15 @@ def linear(matrix: Tensor, *wires: Any) -> Op:
 def _n_wires(function: str, matrix: Any) -> int:
     shape = tuple(matrix.shape) if isinstance(matrix, Tensor) else ()
     size = shape[-1] if shape else 0
-    kind: type[Exception] = ValueError
-    if not isinstance(matrix, Tensor):
-        got, kind = f"a {type(matrix).__name__}", TypeError
-    elif len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
-        got = f"shape {shape}"
-    else:
-        return size.bit_length() - 1
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
-    remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
-    raise kind(message(function, "matrix", matrix, requirement, got, remedy))
+    if not isinstance(matrix, Tensor):
+        got = f"a {type(matrix).__name__}"
+        remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
+        raise TypeError(message(function, "matrix", matrix, requirement, got, remedy))
+    if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
+        remedy = "Give square matrices whose size is a power of two."
+        raise ValueError(message(function, "matrix", matrix, requirement, f"shape {shape}", remedy))
+    return size.bit_length() - 1
 
 
 @lru_cache
@@ -292,7 +295,7 @@ def _matrix_gate(name: str, n_wires: int) -> Gate:
         n_wires=n_wires,
         n_params=1,
         matrix=lambda matrices: matrices,
-        inverse=(lambda matrices: (row, (matrices.mT.conj_physical(),))) if is_unitary else None,
+        inverse=(lambda matrices: (row, (adjoint(matrices),))) if is_unitary else None,
         tags=_tags("") if is_unitary else frozenset(),
         symbol=("U" if is_unitary else "M",) * n_wires,
         doc="A given matrix.",

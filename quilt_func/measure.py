@@ -9,12 +9,15 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     check_count,
+    check_device,
     check_state,
+    check_state_size,
     check_wires,
+    common_dtype_and_device,
     describe,
     message,
 )
-from quilt_func._tree import is_differentiated
+from quilt_func._tree import is_differentiated, tree_leaves
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
 from quilt_func.states import split_wires
@@ -88,7 +91,7 @@ def variance(state: Tensor, observable: Observable) -> Tensor:
         >>> variance(zero_state(1), pauli_sum({"X": 2.0}))
         tensor(4.)
     """
-    return covariance(state, observable, observable)
+    return _covariance("variance", state, observable, observable)
 
 
 def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
@@ -117,14 +120,21 @@ def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
     References:
         Robertson (1929), Phys. Rev. 34, 163.
     """
-    check_state("covariance", state)
-    left = _centred(state, _checked("covariance", a))
-    right = left if a is b else _centred(state, _checked("covariance", b))
+    return _covariance("covariance", state, a, b)
+
+
+def _covariance(function: str, state: Tensor, a: Observable, b: Observable) -> Tensor:
+    left = _centred(function, state, a)
+    right = left if a is b else _centred(function, state, b)
     return (left.real * right.real + left.imag * right.imag).sum()
 
 
-def _centred(state: Tensor, observable: Observable) -> Tensor:
+def _centred(function: str, state: Tensor, observable: Observable) -> Tensor:
     """The state (O - ⟨O⟩)ψ."""
+    check_state(function, state)
+    check_state_size(function, state, _checked(function, observable).n_qubits)
+    leaves = (leaf for leaf in tree_leaves(observable) if isinstance(leaf, Tensor))
+    common_dtype_and_device(function, (state, *leaves))
     image = observable.apply(state)
     mean = (state.real * image.real + state.imag * image.imag).sum()
     return image - mean * state
@@ -196,7 +206,8 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
         (int64, u.shape): Indices of basis states; `to_bits` makes bits of them.
 
     Raises:
-        TypeError: If the state is not complex or is being differentiated, or `u` is not real.
+        TypeError: If the state is not complex or is being differentiated, `u` is not real, or
+            devices differ.
         ValueError: If the state is not flat.
 
     Transforms:
@@ -212,6 +223,7 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
         got = str(u.dtype) if isinstance(u, Tensor) else f"a {type(u).__name__}"
         remedy = "Draw them with `uniforms(shots, seed)`."
         raise TypeError(message("sample", "u", u, "be a real tensor", got, remedy))
+    check_device("sample", state, u)
     if is_differentiated(state):
         raise TypeError(
             "sample(): samples have no gradient, but the state is being differentiated. Use "

@@ -20,7 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, REAL_OF, common_dtype_and_device, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    REAL_OF,
+    common_dtype_and_device,
+    describe,
+    is_index,
+    message,
+)
 from quilt_func._tree import constant, register
 from quilt_func.typing import WireSet
 
@@ -43,7 +50,8 @@ class Gate:
     """A row of facts about one gate. Equal only to itself; call it to make an `Op`.
 
     Attributes:
-        name: Lower-case name, OpenQASM's where it has one.
+        name: Lower-case name, OpenQASM's where it has one; `f[a]` for the row that a function
+            `f` makes of a string `a`.
         n_wires: Number of wires of one application.
         n_params: Number of angles.
         matrix: Constant gates: the matrix. Others: a function from `n_params` tensors of shape
@@ -100,7 +108,7 @@ class Gate:
         params, wires = args[: self.n_params], args[self.n_params :]
         if len(params) < self.n_params or not wires:
             raise TypeError(
-                f"{self.name}(): takes {self.n_params} parameter(s) and then wires, but got "
+                f"{called(self)}(): takes {self.n_params} parameter(s) and then wires, but got "
                 f"{len(args)} argument(s). {call_form(self)}"
             )
         return make_op(self, params, parse_wires(self, wires))
@@ -237,22 +245,39 @@ def _unflatten_op(leaves: Iterable[Any], context: Any) -> Op:
 register(Op, _flatten_op, _unflatten_op)
 
 
+def check_fits(function: str, argument: str, op: Op, n_qubits: int) -> None:
+    """Check that an op's wires lie in `range(n_qubits)`."""
+    if op.structure.last_wire >= n_qubits:
+        remedy = "Give more qubits or other wires."
+        got = f"wire {op.structure.last_wire}"
+        raise ValueError(message(function, argument, op, f"fit {n_qubits} qubits", got, remedy))
+
+
+def called(gate: Gate) -> str:
+    """Name of the function that the user called, for error messages."""
+    return gate.name.partition("[")[0]
+
+
 def call_form(gate: Gate) -> str:
     """Describe how a gate is called, for error messages."""
-    angles = "".join(f"theta{i}, " for i in range(gate.n_params))
+    function, _, static = gate.name.partition("[")
+    names = [_parameter_name(gate, i) for i in range(gate.n_params)]
+    first = "".join(f"{name}, " for name in (*names, *([f'"{static[:-1]}"'] if static else [])))
     one = ", ".join(map(str, range(gate.n_wires)))
     many = "range(3)" if gate.n_wires == 1 else f"[({one}), ...]"
-    return (
-        f"Write `{gate.name}({angles}{one})` or, for many wire sets, `{gate.name}({angles}{many})`."
-    )
+    return f"Write `{function}({first}{one})` or, for many wire sets, `{function}({first}{many})`."
+
+
+def _parameter_name(gate: Gate, position: int) -> str:
+    if gate.param_shape:
+        return "matrix"
+    return f"theta{position}" if gate.n_params > 1 else "theta"
 
 
 def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
     """Turn the wire arguments of a call into `m` tuples of ints, or raise."""
-    if len(args) == 1 and not hasattr(args[0], "__index__"):
-        if isinstance(args[0], str) or not isinstance(args[0], Iterable):
-            raise _wires_error(gate, args[0], "be ints or an iterable of wire sets")
-        given = args[0] if isinstance(args[0], range) else tuple(args[0])
+    if len(args) == 1 and not is_index(args[0]):
+        given = _listed(gate, args[0])
         sets = tuple((w,) for w in given) if gate.n_wires == 1 else given
     elif len(args) == gate.n_wires:
         sets = (args,)
@@ -262,21 +287,31 @@ def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
+def _listed(gate: Gate, given: Any) -> tuple[Any, ...]:
+    requirement = "be ints or an iterable of wire sets"
+    if isinstance(given, str):
+        raise _wires_error(gate, given, requirement)
+    try:
+        members = iter(given)
+    except TypeError:  # 0-d arrays and tensors look iterable and are not
+        raise _wires_error(gate, given, requirement) from None
+    return tuple(members)
+
+
 def _wire_set(gate: Gate, given: Any) -> WireSet:
     if not isinstance(given, tuple) or len(given) != gate.n_wires:
-        raise _wires_error(
-            gate, [given], f"be sets of {gate.n_wires} wires, as tuples", repr(given)
-        )
+        requirement = f"be sets of {gate.n_wires} wires, as tuples"
+        raise _wires_error(gate, [given], requirement, describe(given))
     for wire in given:
-        if type(wire) is bool or not hasattr(wire, "__index__"):
-            raise _wires_error(gate, [given], "be ints", f"{wire!r}")
+        if type(wire) is bool or not is_index(wire):
+            raise _wires_error(gate, [given], "be ints", describe(wire))
     wires = tuple(map(operator.index, given))
     if min(wires) < 0:
         raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", kind=ValueError)
     if len(set(wires)) < len(wires):
         raise ValueError(
             message(
-                gate.name,
+                called(gate),
                 "wires",
                 [given],
                 "be distinct",
@@ -294,37 +329,37 @@ def _wires_error(
     got: str | None = None,
     kind: type[Exception] = TypeError,
 ) -> Exception:
-    got = repr(given) if got is None else got
-    return kind(message(gate.name, "wires", given, requirement, got, call_form(gate)))
+    got = describe(given) if got is None else got
+    return kind(message(called(gate), "wires", given, requirement, got, call_form(gate)))
 
 
 def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
     """Check parameters against a gate's row and wires, and build the op."""
     op = Op(gate, wires, tuple(_parameter(gate, i, p, len(wires)) for i, p in enumerate(params)))
     if len(params) > 1:
-        common_dtype_and_device(gate.name, op.leaves)
+        common_dtype_and_device(called(gate), op.leaves)
     return op
 
 
 def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
-    shape = gate.param_shape
-    name = "matrix" if shape else f"theta{position}" if gate.n_params > 1 else "theta"
+    shape, name = gate.param_shape, _parameter_name(gate, position)
     if not shape and isinstance(given, (int, float, np.integer, np.floating)):
         if isinstance(given, bool):
-            raise TypeError(message(gate.name, name, given, "be an angle", "a bool", _ANGLE_REMEDY))
+            requirement, got = "be an angle", "a bool"
+            raise TypeError(message(called(gate), name, given, requirement, got, _ANGLE_REMEDY))
         return float(given)
     allowed = REAL_OF if shape else COMPLEX_OF
     if not isinstance(given, Tensor) or given.dtype not in allowed:
         kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
         what = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
         remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
-        raise TypeError(message(gate.name, name, given, f"be a {kinds} tensor", what, remedy))
+        raise TypeError(message(called(gate), name, given, f"be a {kinds} tensor", what, remedy))
     if given.shape == shape:
         return given.expand(m, *shape)
     if given.shape != (m, *shape):
         raise ValueError(
             message(
-                gate.name,
+                called(gate),
                 name,
                 given,
                 f"have shape {shape} or {(m, *shape)}",

@@ -1,6 +1,6 @@
 """Pauli sums: observables with static words and real coefficients that are leaves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ from torch.autograd import Function
 from quilt_func import _words
 from quilt_func._checks import (
     COMPLEX_OF,
+    check_complex_dtype,
+    check_count,
     check_state_size,
     check_wires,
     common_dtype_and_device,
+    describe,
     message,
 )
 from quilt_func._tree import is_forward_mode, register
@@ -82,10 +85,15 @@ class PauliSum:
         return self._image(state)
 
     def _image(self, state: Tensor) -> Tensor:
-        coefficients = self._tensor(state)
         if self.n_qubits <= WHOLE:
-            return state @ _words.dense(self.words, coefficients).mT
-        return _applied(self.words, coefficients, state)
+            return state @ self._dense(state).mT
+        return _applied(self.words, self._tensor(state), state)
+
+    def _dense(self, state: Tensor) -> Tensor:
+        if isinstance(self.coefficients, tuple):
+            kind = state.dtype, state.device
+            return _words.dense_constant(self.words, self.coefficients, *kind)
+        return _words.dense(self.words, self.coefficients)
 
     def expectation(self, state: Tensor) -> Tensor:
         """Expectation value; see `quilt_func.expval`."""
@@ -118,6 +126,7 @@ class PauliSum:
             tensor([[ 1.0000,  0.5000],
                     [ 0.5000, -1.0000]])
         """
+        check_complex_dtype("to_matrix", dtype)
         if isinstance(self.coefficients, Tensor):
             dtype, device = COMPLEX_OF[self.coefficients.dtype], self.coefficients.device
         columns = torch.eye(2**self.n_qubits, dtype=dtype, device=device).unbind(0)
@@ -158,7 +167,15 @@ class PauliSum:
         return PauliSum(self.words + other.words, _joined(self.coefficients, other.coefficients))
 
     def __mul__(self, factor: Tensor | float) -> "PauliSum":
+        if not (_is_number(factor) or _is_coefficient(factor)):
+            got = describe(factor) if isinstance(factor, Tensor) else f"a {type(factor).__name__}"
+            raise TypeError(
+                "PauliSum * factor: `factor` must be a real number or a 0-d real tensor, but got "
+                f"{got}. Pauli sums are Hermitian; multiply sums with `@`."
+            )
         if isinstance(self.coefficients, Tensor):
+            if isinstance(factor, Tensor):
+                common_dtype_and_device("pauli_sum", (self.coefficients, factor))
             return PauliSum(self.words, self.coefficients * factor)
         if isinstance(factor, Tensor):
             return PauliSum(self.words, _like(factor, self.coefficients) * factor)
@@ -200,9 +217,12 @@ class PauliSum:
         return len(self.words)
 
     def __repr__(self) -> str:
-        if isinstance(self.coefficients, tuple):
+        values = self.coefficients
+        if isinstance(values, tuple):
             return f"PauliSum({' + '.join(f'{c:g} {w}' for w, c in self.items())})"
-        return f"PauliSum({', '.join(self.words)}; coefficients {tuple(self.coefficients.shape)})"
+        # a transform may have put anything into the leaf
+        kind = f"{tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        return f"PauliSum({', '.join(self.words)}; coefficients {kind})"
 
     def _check(self, function: str, state: Tensor) -> None:
         check_state_size(function, state, self.n_qubits)
@@ -253,6 +273,18 @@ def pauli_sum(
         >>> pauli_sum({("ZZ", (0, 2)): 1.0, ("X", (1,)): 2.0}, n_qubits=3)
         PauliSum(1 ZIZ + 2 IXI)
     """
+    if n_qubits is not None:
+        check_count("pauli_sum", "n_qubits", n_qubits)
+    if isinstance(terms, str) or not isinstance(terms, Iterable):
+        requirement, got = "be a mapping or a sequence of words", f"a {type(terms).__name__}"
+        remedy = "Write {'ZZ': 1.0} or a list of words."
+        raise TypeError(message("pauli_sum", "terms", terms, requirement, got, remedy))
+    if isinstance(terms, Mapping) and coefficients is not None:
+        requirement, got = "be left out with a mapping", describe(coefficients)
+        remedy = "Give a list of words with a tensor of coefficients, or a mapping alone."
+        raise TypeError(
+            message("pauli_sum", "coefficients", coefficients, requirement, got, remedy)
+        )
     keys = list(terms)
     if not keys:
         remedy = 'Give at least one word, such as {"II": 0.0}.'
@@ -295,6 +327,7 @@ class _Values(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        del output
         ctx.words, state = inputs
         ctx.save_for_backward(state)
 
@@ -320,6 +353,7 @@ class _Applied(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        del output
         ctx.words, coefficients, state = inputs
         ctx.save_for_backward(coefficients, state)
 
@@ -369,13 +403,12 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
 def _stacked(values: list[Any]) -> Coefficients:
     tensors = [value for value in values if isinstance(value, Tensor)]
     for value in values:
-        is_number = isinstance(value, (int, float, np.integer, np.floating))
-        if isinstance(value, Tensor) and (value.ndim or value.dtype not in COMPLEX_OF):
-            requirement, got = "be 0-d real tensors", str(tuple(value.shape))
-        elif not isinstance(value, Tensor) and (not is_number or isinstance(value, bool)):
-            requirement, got = "be real numbers", f"a {type(value).__name__}"
-        else:
+        if _is_number(value) or _is_coefficient(value):
             continue
+        if isinstance(value, Tensor):
+            requirement, got = "be 0-d real tensors", str(tuple(value.shape))
+        else:
+            requirement, got = "be real numbers", f"a {type(value).__name__}"
         remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
         raise TypeError(message("pauli_sum", "coefficients", value, requirement, got, remedy))
     if not tensors:
@@ -384,6 +417,15 @@ def _stacked(values: list[Any]) -> Coefficients:
     like = tensors[0]
     filled = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in values]
     return torch.stack(filled)
+
+
+def _is_number(value: object) -> bool:
+    is_real = isinstance(value, (int, float, np.integer, np.floating))
+    return is_real and not isinstance(value, bool)
+
+
+def _is_coefficient(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype in COMPLEX_OF and not value.ndim
 
 
 def _checked_coefficients(given: Any, n_terms: int) -> Tensor:

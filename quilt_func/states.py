@@ -4,7 +4,9 @@ A state of `n` qubits is a flat complex tensor `(2**n,)`; wire 0 is the most sig
 """
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +20,11 @@ from quilt_func._checks import (
     check_state_size,
     check_wires,
     common_dtype_and_device,
+    describe,
+    is_index,
     message,
 )
+from quilt_func._tree import adjoint
 
 Device = torch.device | str | None
 
@@ -48,9 +53,9 @@ def zero_state(
         >>> zero_state(1)
         tensor([1.+0.j, 0.+0.j])
     """
-    return basis_state(
-        "0" * check_count("zero_state", "n_qubits", n_qubits), dtype=dtype, device=device
-    )
+    check_complex_dtype("zero_state", dtype)
+    check_count("zero_state", "n_qubits", n_qubits)
+    return basis_state("0" * n_qubits, dtype=dtype, device=device)
 
 
 def basis_state(
@@ -254,7 +259,9 @@ def uniforms(
         (real, shape): Uniform numbers.
 
     Raises:
-        TypeError: If the seed is neither an int nor a generator, or `dtype` is not real.
+        TypeError: If the shape is of the wrong kind, the seed is neither an int nor a generator,
+            or `dtype` is not real.
+        ValueError: If a size is negative.
 
     Transforms:
         None: draw outside of `vmap` and map over the numbers.
@@ -282,9 +289,16 @@ def uniforms(
                 "Randomness is an argument: give a seed.",
             )
         )
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    numbers = torch.rand(shape, generator=generator, dtype=dtype, device=generator.device)
+    numbers = torch.rand(_sizes(shape), generator=generator, dtype=dtype, device=generator.device)
     return numbers if device is None else numbers.to(device)
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    given = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+    if isinstance(shape, str) or not all(map(is_index, given)):
+        requirement, remedy = "be an int or ints", "Give a shape such as `(shots,)`."
+        raise TypeError(message("uniforms", "shape", shape, requirement, describe(shape), remedy))
+    return tuple(check_count("uniforms", "shape", operator.index(size)) for size in given)
 
 
 def overlap(a: Tensor, b: Tensor) -> Tensor:
@@ -308,9 +322,13 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
         >>> overlap(zero_state(1), ghz_state(1))
         tensor(0.7071+0.j)
     """
-    check_state_size("overlap", b, check_state("overlap", a, "a"), "b")
-    common_dtype_and_device("overlap", (a, b))
-    return (a.conj_physical() * b).sum()
+    return _overlap("overlap", a, b)
+
+
+def _overlap(function: str, a: Tensor, b: Tensor) -> Tensor:
+    check_state_size(function, b, check_state(function, a, "a"), "b")
+    common_dtype_and_device(function, (a, b))
+    return torch.vdot(a, b)
 
 
 def fidelity(a: Tensor, b: Tensor) -> Tensor:
@@ -337,7 +355,7 @@ def fidelity(a: Tensor, b: Tensor) -> Tensor:
     References:
         Nielsen and Chuang (2010), section 9.2.2.
     """
-    product = overlap(a, b)
+    product = _overlap("fidelity", a, b)
     return product.real.square() + product.imag.square()
 
 
@@ -370,7 +388,7 @@ def reduced_density(state: Tensor, wires: Sequence[int]) -> Tensor:
     kept = check_wires("reduced_density", wires, n)
     split, axes = split_wires(state, kept)
     matrix = split.movedim(axes, list(range(len(kept)))).reshape(2 ** len(kept), -1)
-    return matrix @ matrix.mT.conj_physical()
+    return matrix @ adjoint(matrix)
 
 
 def split_wires(state: Tensor, wires: Sequence[int]) -> tuple[Tensor, list[int]]:

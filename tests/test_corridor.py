@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quilt_func"
 # fmt: off
 CORRIDOR = [
-    "_tree", "_checks", "typing", "states", "ops", "derived", "gates", "kernel", "planning",
-    "fusion", "evolution", "_text", "circuits", "_words", "pauli", "observables", "measure",
-    "derivatives", "optim",
+    "_tree", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates", "kernel",
+    "planning", "fusion", "evolution", "_text", "circuits", "_words", "pauli", "observables",
+    "measure", "derivatives", "optim",
 ]
 SIDE_ROOMS = [
     "ansatz", "channels", "density", "diagnostics", "distributed", "draw", "nn", "passes",
