@@ -55,8 +55,11 @@ def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.devi
         gathered = entries.index_select(0, _index(stack, "mixed", device))
         split = gathered.reshape(*stack.mixed.shape, batch)
         factors.append((split[:, 0] if split.shape[1] == 1 else split.prod(1)).movedim(-1, 0))
-    chosen = torch.cat(factors, 1).index_select(1, _index(stack, "blocks", device))
-    return _products(chosen.reshape(batch, *stack.blocks.shape, size, size))
+    rows = torch.cat(factors, 1).reshape(batch, -1, size)
+    chosen = rows.index_select(1, _index(stack, "rows", device))
+    if stack.phases is not None:
+        chosen = chosen * _phases(stack, dtype, device)
+    return _products(chosen.reshape(batch, *stack.rows.shape, size))
 
 
 def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -139,6 +142,12 @@ def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> 
 @lru_cache(maxsize=1024)
 def _fixed(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant(stack.constants[None], dtype, device)
+
+
+@lru_cache(maxsize=1024)
+def _phases(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
+    assert stack.phases is not None
+    return constant(stack.phases.reshape(-1, 1), dtype, device)
 
 
 @lru_cache(maxsize=4096)

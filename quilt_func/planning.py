@@ -13,9 +13,9 @@ weights shared by a batch stay one small matrix.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,9 @@ class Stack:
         locals: `(width, n_locals)`, the run on each wire of a local factor.
         mixed: `(n_mixed, n_slots, K, K)`, table entries whose product over slots is a factor.
         constants: `(n_constants, K, K)`; the first is the identity.
-        blocks: `(n_blocks, depth)`, into constants, then locals, then mixed factors.
+        rows: `(n_blocks, depth, K)`, rows of constants, then locals, then mixed factors. In another
+            order than theirs they stand for a permutation, such as CX, that follows the factor.
+        phases: `(n_blocks, depth, K)`, what rows are multiplied by, or None for 1 throughout.
     """
 
     key: BatchKey
@@ -71,7 +73,8 @@ class Stack:
     locals: Index
     mixed: Index
     constants: NDArray[np.complex128]
-    blocks: Index
+    rows: Index
+    phases: NDArray[np.complex128] | None
 
 
 @dataclass(frozen=True)
@@ -432,6 +435,30 @@ def _joins(gate: Applied, gates: Sequence[Applied]) -> bool:
     return len(gates) < _MAX_SLOTS and (diagonal or others.isdisjoint(gate.wires))
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """A factor of a block: rows of a matrix of its kind, in an order and with phases."""
+
+    kind: str
+    place: int
+    rows: Index
+    phases: Matrix
+
+    @classmethod
+    def of(cls, kind: str, place: int, width: int) -> Self:
+        return cls(kind, place, np.arange(2**width), np.ones(2**width, dtype=np.complex128))
+
+    def followed_by(self, monomial: Matrix) -> "_Chosen":
+        """The product of a matrix with one entry per row and this factor."""
+        source = (monomial != 0).argmax(1)
+        phases = monomial[np.arange(len(source)), source] * self.phases[source]
+        return replace(self, rows=self.rows[source], phases=phases)
+
+
+def _is_monomial(matrix: Matrix) -> bool:
+    return bool(((matrix != 0).sum(1) == 1).all())
+
+
 class _StackBuilder:
     """Collects the factors of blocks of one kind; equal ones are built once."""
 
@@ -448,16 +475,16 @@ class _StackBuilder:
         self.constants = [np.eye(2**width, dtype=np.complex128)]
 
     def stack(self) -> Stack:
-        named = [
-            [self._add(factor, wires) for factor in factors(gates, wires)]
-            for wires, gates in self.parts
-        ]
-        offsets = {"constant": 0, "local": len(self.constants)}
-        offsets["mixed"] = offsets["local"] + len(self.locals)
-        depth = max(map(len, named))
-        blocks = np.zeros((len(named), depth), dtype=np.int64)
-        for row, members in zip(blocks, named, strict=True):
-            row[: len(members)] = [offsets[kind] + place for kind, place in members]
+        chosen = [self._chosen(gates, wires) for wires, gates in self.parts]
+        offsets = self._offsets()
+        size = 2**self.width
+        depth = max(map(len, chosen))
+        rows = np.tile(np.arange(size), (len(chosen), depth, 1))
+        phases = np.ones(rows.shape, dtype=np.complex128)
+        for i, members in enumerate(chosen):
+            for d, one in enumerate(members):
+                rows[i, d] = size * (offsets[one.kind] + one.place) + one.rows
+                phases[i, d] = one.phases
         return Stack(
             self.key,
             self.width,
@@ -466,21 +493,42 @@ class _StackBuilder:
             np.array(self.locals, dtype=np.int64).reshape(-1, self.width).T.copy(),
             self._mixed_indices(),
             np.stack(self.constants),
-            blocks,
+            rows,
+            None if np.all(phases == 1) else phases,
         )
 
-    def _add(self, factor: Factor, wires: WireSet) -> tuple[str, int]:
-        if factor.kind == "constant":
-            return factor.kind, self._constant(factor.gates, wires)
-        if factor.kind == "local":
-            return factor.kind, self._local(factor.gates, wires)
-        self.mixed.append((factor.gates, wires))
-        return factor.kind, len(self.mixed) - 1
+    def _offsets(self) -> dict[str, int]:
+        n_constants = len(self.constants)
+        return {"constant": 0, "local": n_constants, "mixed": n_constants + len(self.locals)}
 
-    def _constant(self, gates: Iterable[Applied], wires: WireSet) -> int:
+    def _chosen(self, gates: Iterable[Applied], wires: WireSet) -> list["_Chosen"]:
+        """A block's factors; constants that only move and turn rows are taken in by the last."""
+        found: list[_Chosen] = []
+        for factor in factors(gates, wires):
+            if factor.kind != "constant":
+                found.append(_Chosen.of(factor.kind, self._add(factor, wires), self.width))
+                continue
+            matrix = self._multiplied(factor.gates, wires)
+            if not _is_monomial(matrix):
+                found.append(_Chosen.of("constant", self._constant(matrix), self.width))
+                continue
+            last = found.pop() if found else _Chosen.of("constant", 0, self.width)
+            found.append(last.followed_by(matrix))
+        return found
+
+    def _add(self, factor: Factor, wires: WireSet) -> int:
+        if factor.kind == "local":
+            return self._local(factor.gates, wires)
+        self.mixed.append((factor.gates, wires))
+        return len(self.mixed) - 1
+
+    def _multiplied(self, gates: Iterable[Applied], wires: WireSet) -> Matrix:
         matrix = self.constants[0]
         for gate in gates:
             matrix = _embedded(gate.gate, _positions(gate, wires), self.width) @ matrix
+        return matrix
+
+    def _constant(self, matrix: Matrix) -> int:
         for place, known in enumerate(self.constants):
             if np.array_equal(known, matrix):
                 return place
