@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from quilt_func import ansatz, optim
-from quilt_func.circuits import Circuit, circuit, same_structure
+from quilt_func.circuits import Circuit, circuit, explain, same_structure
 from quilt_func.derived import controlled, gate, inverse, power
 from quilt_func.evolution import evolve
 from quilt_func.gates import (
@@ -111,6 +111,7 @@ __all__ = [
     "diagonal",
     "entropy",
     "evolve",
+    "explain",
     "expval",
     "expval_from_samples",
     "fidelity",

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from quilt_func._tree import is_transformed
 from quilt_func.ops import Op
+from quilt_func.planning import Plan
 from quilt_func.typing import WireSet
 
 _MAX_GATES = 400
@@ -104,3 +105,44 @@ def _join(n_qubits: int, columns: list[list[str]], prefix: int) -> str:
         head = f"q{row // 2}: " if row % 2 == 0 else ""
         lines.append((head.ljust(prefix) + "".join(cells[row] for cells in columns)).rstrip())
     return "\n".join(lines)
+
+
+def explain_plan(plan: Plan, n_gates: int, itemsize: int) -> str:
+    """List a plan's steps with the cost of each: passes over the state and arithmetic."""
+    size = 2**plan.n_qubits
+    n_segments = len(plan.segments)
+    blocks = [(s, block) for s in plan.segments for block in s.blocks]
+    lines = [
+        f"{n_gates} gates on {plan.n_qubits} qubits: {len(blocks)} blocks in {n_segments} segments",
+        "   step  wires                 gates  factors  state moved      arithmetic",
+    ]
+    if plan.prefix is not None:
+        depth = plan.prefix.runs.shape[1]
+        lines.append(f"product  {_range(range(plan.n_qubits)):20}  {'':5}  {depth:7}")
+    work = 0
+    for number, (segment, block) in enumerate(blocks, 1):
+        stack = segment.stacks[block.stack]
+        flops = 8 * size * 2 ** len(block.wires)
+        work += flops
+        moved = f"{_passes(block.wires)} x {2 * size * itemsize / 2**20:.3g} MiB"
+        lines.append(
+            f"{number:7}  {_range(block.wires):20}  {block.n_gates:5}  {stack.rows.shape[1]:7}  "
+            f"{moved:14}  {flops / 1e6:8.3g} Mflop"
+        )
+    passes = sum(_passes(block.wires) for _, block in blocks)
+    lines.append(
+        f"  total  {passes} passes over a state of {size * itemsize / 2**20:.3g} MiB, "
+        f"{work / 1e6:.3g} Mflop"
+    )
+    return "\n".join(lines)
+
+
+def _passes(wires: Sequence[int]) -> int:
+    """Passes over the state: wires that are apart are brought together and back."""
+    return 1 if wires[-1] - wires[0] == len(wires) - 1 else 3
+
+
+def _range(wires: Sequence[int]) -> str:
+    if wires[-1] - wires[0] == len(wires) - 1 and len(wires) > 1:
+        return f"{wires[0]}-{wires[-1]}"
+    return ", ".join(map(str, wires))

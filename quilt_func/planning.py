@@ -34,7 +34,7 @@ WHOLE = 5
 WIDTH = 4
 """Wires of a block: applying it costs `2**WIDTH` per amplitude, building it `8**WIDTH` a factor."""
 
-SEGMENT = 2**18
+SEGMENT = 2**16
 """Matrix entries of a segment's factors: what is built and held at one time."""
 
 
@@ -79,11 +79,12 @@ class Stack:
 
 @dataclass(frozen=True)
 class Block:
-    """One step of a run: matrix `position` of stack `stack` acts on `wires`, ascending."""
+    """One step of a run: matrix `position` of stack `stack`, of so many gates, acts on `wires`."""
 
     stack: int
     position: int
     wires: WireSet
+    n_gates: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -372,14 +373,18 @@ def _prefix(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -
 
 
 def _segment(ops: Sequence[Structure], parts: Sequence[Part]) -> Segment:
-    kinds: dict[tuple[BatchKey, int], list[Part]] = {}
+    kinds: dict[tuple[BatchKey, int, bool], list[Part]] = {}
     steps = []
     for wires, gates in parts:
         key = next((gate.key for gate in gates if not gate.is_constant), ())
-        members = kinds.setdefault((key, len(wires)), [])
-        steps.append(Block(list(kinds).index((key, len(wires))), len(members), wires))
+        kind = key, len(wires), all(gate.is_constant for gate in gates)
+        members = kinds.setdefault(kind, [])
+        steps.append(Block(list(kinds).index(kind), len(members), wires, len(gates)))
         members.append((wires, gates))
-    stacks = [_StackBuilder(ops, *kind, members).stack() for kind, members in kinds.items()]
+    stacks = [
+        _StackBuilder(ops, key, width, members).stack()
+        for (key, width, _), members in kinds.items()
+    ]
     return Segment(tuple(stacks), tuple(steps))
 
 

@@ -1,0 +1,214 @@
+"""Plans: every gate once and in order, nothing multiplied that only moves, nothing planned twice."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles.compare import assert_close
+from torch.func import grad, vmap
+
+import quilt_func as qf
+from quilt_func import _sweep, evolution, fusion, kernel, planning
+from quilt_func.testing import strategies as qst
+
+F64 = torch.float64
+
+
+def plan_of(circuit, keys=None, from_zero=True):
+    acting = tuple(op.structure for op in circuit.ops if op.wires)
+    keys = tuple(keys or [()] * len(acting))
+    return planning.plan(circuit.n_qubits, acting, keys, from_zero)
+
+
+def applied(circuit, keys=None):
+    ops = [op for op in circuit.ops if op.wires]
+    keys = keys or [()] * len(ops)
+    return [
+        planning.Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
+        for i, op in enumerate(ops)
+        for slot, wires in enumerate(op.wires)
+    ]
+
+
+@given(data=st.data())
+def test_every_gate_once_and_in_order(data):
+    circuit = data.draw(qst.circuits(max_qubits=10, max_ops=20))
+    n_ops = sum(1 for op in circuit.ops if op.wires)
+    keys = data.draw(st.lists(st.sampled_from([(), (0,), (1, 0)]), min_size=n_ops, max_size=n_ops))
+    gates = applied(circuit, keys)
+    parts = planning.partition(circuit.n_qubits, gates)
+    order = [gate for wires, members in parts for gate in members]
+    assert sorted(map(gates.index, order)) == list(range(len(gates)))
+    for wire in range(circuit.n_qubits):
+        on_wire = [gates.index(gate) for gate in order if wire in gate.wires]
+        assert on_wire == sorted(on_wire)
+    for wires, members in parts:
+        assert all(set(gate.wires) <= set(wires) for gate in members)
+        assert len({gate.key for gate in members if not gate.is_constant}) <= 1
+
+
+@given(data=st.data())
+def test_factors_keep_the_order_on_every_wire(data):
+    circuit = data.draw(qst.circuits(max_qubits=4, max_ops=12))
+    gates, wires = applied(circuit), tuple(range(circuit.n_qubits))
+    order = [gate for factor in planning.factors(gates, wires) for gate in factor.gates]
+    for wire in wires:
+        assert [g for g in order if wire in g.wires] == [g for g in gates if wire in g.wires]
+
+
+MOVING = [qf.x, qf.y, qf.z, qf.s, qf.tdg, qf.cx, qf.cz, qf.swap, qf.iswap, qf.ccx, qf.ccz, qf.cswap]
+
+
+@given(circuit=qst.circuits(min_qubits=4, max_qubits=7, rows=MOVING, derived=False))
+def test_gates_that_move_and_turn_rows_multiply_nothing(circuit):
+    for segment in plan_of(circuit, from_zero=False).segments:
+        for stack in segment.stacks:
+            has_runs = stack.locals.size > 0  # one-wire gates that come first
+            assert stack.rows.shape[1] <= 1 + has_runs
+            assert len(stack.constants) == 1
+
+
+def layers(theta, n):
+    return qf.circuit(n, qf.ansatz.hardware_efficient(theta))
+
+
+def test_a_structure_is_planned_once():
+    theta = torch.rand((2, 7, 2), generator=torch.Generator().manual_seed(0))
+    layers(theta, 7)()
+    before = planning.plan.cache_info().misses
+    layers(theta + 1, 7)()
+    assert planning.plan.cache_info().misses == before
+
+
+def saved_bytes(depth):
+    """Bytes that reverse mode holds between the way out and the way back."""
+    theta = torch.zeros((depth, 8, 2), requires_grad=True)
+    sizes = {}
+
+    def pack(tensor):
+        sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        layers(theta, 8)().real.sum()
+    return sum(sizes.values()) - theta.untyped_storage().nbytes()
+
+
+def test_no_state_is_held_for_the_depth():
+    assert saved_bytes(64) == saved_bytes(4) == 8 * 2**8
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Batch sizes of all block matrices that are built."""
+    found = []
+
+    def recorded(*args):
+        stacks = fusion.build(*args)
+        found.extend(stack.shape[0] for stack in stacks)
+        return stacks
+
+    monkeypatch.setattr(evolution, "build", recorded)
+    return found
+
+
+def test_shared_weights_stay_one_matrix(batches):
+    theta, xs = torch.zeros(2, 7, 2), torch.zeros(5, 7)
+
+    def model(theta, x):
+        encoded = qf.circuit(7, qf.ry(x, range(7)), layers(theta, 7))
+        return qf.expval(encoded(), qf.pauli_sum({"Z" * 7: 1.0}))
+
+    grad(lambda t: vmap(model, (None, 0))(t, xs).sum())(theta)
+    assert set(batches) == {1}
+    batches.clear()
+    vmap(grad(model), (0, None))(theta.expand(3, -1, -1, -1), xs[0])
+    assert set(batches) <= {1, 3} and 3 in batches, "1 is for blocks without parameters"
+
+
+def test_explain_counts_what_runs():
+    circuit = layers(torch.zeros(3, 9, 2), 9)
+    text = qf.explain(circuit)
+    blocks = [block for s in plan_of(circuit).segments for block in s.blocks]
+    first, *_, last = text.splitlines()
+    assert first == f"{circuit.n_gates} gates on 9 qubits: {len(blocks)} blocks in 1 segments"
+    assert f"{len(blocks)} passes over a state of 0.00391 MiB" in last
+
+
+def deviation(monkeypatch_target, name, broken, monkeypatch):
+    """How far value and gradient stray from the reference with one part broken."""
+    theta = 6 * qf.uniforms((3, 7, 2), 3, dtype=F64)
+    other = qf.random_state(qf.uniforms((2, 2**7), 4, dtype=F64))
+
+    def value(run):
+        return lambda t: qf.fidelity(other, run(layers(t, 7)))
+
+    reference = value(lambda c: kernel.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
+    monkeypatch.setattr(monkeypatch_target, name, broken)
+    planning.plan.cache_clear()
+    try:
+        ours = value(lambda c: c())
+        slope = (grad(ours)(theta) - grad(reference)(theta)).abs().max()
+        return float((ours(theta) - reference(theta)).abs()), float(slope)
+    finally:
+        monkeypatch.undo()
+        planning.plan.cache_clear()
+
+
+def test_planted_mistakes_show(monkeypatch):
+    def reversed_factors(gates, wires):
+        return planning_factors(gates, wires)[::-1]
+
+    def transposed(matrices, wires, state, out):
+        sweep_apply(matrices.mT, wires, state, out)
+
+    def swapped(a, b, wires):
+        return sweep_outer(b, a, wires)
+
+    planning_factors, sweep_apply = planning.factors, _sweep.apply_block
+    sweep_outer = _sweep.outer_product
+    wrong = 1e-3
+    assert max(deviation(planning, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
+    assert deviation(planning, "factors", reversed_factors, monkeypatch)[0] > wrong
+    assert deviation(evolution, "apply_block", transposed, monkeypatch)[0] > wrong
+    assert deviation(evolution, "outer_product", swapped, monkeypatch)[1] > wrong
+
+
+@pytest.mark.parametrize("n", [6, 9])
+@given(data=st.data())
+def test_nested_maps_over_any_mixture(n, data):
+    """State, angles and coefficients, each batched over neither, one or both of two levels."""
+    u = data.draw(qst.uniforms(40))
+    over = [data.draw(st.sampled_from([(), (0,), (1,), (0, 1)])) for _ in range(3)]
+    shapes = {(): (), (0,): (2,), (1,): (3,), (0, 1): (2, 3)}
+    sizes = [torch.Size(shapes[levels]).numel() for levels in over]
+    angle, start, weight = (
+        (6 * part).reshape(shapes[levels])
+        for part, levels in zip(u[: sum(sizes)].split(sizes), over, strict=True)
+    )
+
+    def value(run, angle, start, weight):
+        state = qf.circuit(n, qf.ry(start, range(n)))(dtype=torch.complex128)
+        made = qf.circuit(
+            n, qf.cx([(i, i + 1) for i in range(n - 1)]), qf.rx(angle, range(0, n, 2)),
+            qf.crz(angle, n - 1, 0), qf.ry(0.3, 1),
+        )  # fmt: skip
+        observable = qf.pauli_sum(
+            ["ZZ" + "I" * (n - 2), "X" + "I" * (n - 2) + "Y"], torch.stack([weight, 2 * weight])
+        )
+        return qf.expval(run(made, state), observable)
+
+    def mapped(run):
+        def one(*args):
+            return grad(lambda *a: value(run, *a), (0, 1, 2))(*args)
+
+        inner = vmap(one, tuple(0 if 1 in levels else None for levels in over))
+        outer = vmap(inner, tuple(0 if 0 in levels else None for levels in over))
+        if not any(1 in levels for levels in over):
+            inner, outer = one, vmap(one, tuple(0 if 0 in levels else None for levels in over))
+        return outer if any(0 in levels for levels in over) else inner
+
+    ours = mapped(lambda c, s: c(s))(angle, start, weight)
+    reference = mapped(lambda c, s: kernel.run(c.ops, s))(angle, start, weight)
+    for got, expected in zip(ours, reference, strict=True):
+        assert_close(got, expected, n_gates=256, scale=64.0)
