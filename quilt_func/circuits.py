@@ -385,9 +385,9 @@ def explain(circuit: Circuit) -> str:
         15 gates on 8 qubits: 3 blocks in 1 segments
            step  wires                 gates  factors  state moved      arithmetic
         product  0-7                                1
-              1  0-3                       3        1  1 x 0.00391 MiB   0.0328 Mflop
-              2  3-6                       3        1  1 x 0.00391 MiB   0.0328 Mflop
-              3  4-7                       1        1  1 x 0.00391 MiB   0.0328 Mflop
+              1  0-3                       3        1  1 x 0.00391 MiB    0.0328 Mflop
+              2  3-6                       3        1  1 x 0.00391 MiB    0.0328 Mflop
+              3  4-7                       1        1  1 x 0.00391 MiB    0.0328 Mflop
           total  3 passes over a state of 0.00195 MiB, 0.0983 Mflop
     """
     _check_circuit("explain", "circuit", circuit)

@@ -99,8 +99,7 @@ class PauliSum:
         """Expectation value; see `quilt_func.expval`."""
         self._check("expval", state)
         if self.n_qubits <= WHOLE:
-            image = self._image(state)
-            return (torch.view_as_real(state) * torch.view_as_real(image)).sum()
+            return torch.vdot(state, self._image(state)).real
         return word_values(self.words, state) @ self._tensor(state)
 
     def to_matrix(

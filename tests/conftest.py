@@ -20,6 +20,11 @@ from sybil.parsers.rest import DocTestParser
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the package `oracles`
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # workers share the cores: threads of many, waiting for one another, are ten times slower
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that a test starts
+
 SLOW_DRAWS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
     "ci", max_examples=40, derandomize=True, deadline=None, suppress_health_check=SLOW_DRAWS
