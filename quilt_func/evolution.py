@@ -26,7 +26,7 @@ from quilt_func._checks import check_state_size, common_dtype_and_device
 from quilt_func._sweep import apply_block, outer_product
 from quilt_func._tree import batch_levels, is_forward_mode
 from quilt_func.fusion import Params, build, product
-from quilt_func.ops import Op, Structure
+from quilt_func.ops import Op, Structure, check_fits
 from quilt_func.planning import WHOLE, BatchKey, Block, Plan, Segment, plan
 from quilt_func.states import zero_state
 from quilt_func.typing import WireSet
@@ -48,7 +48,7 @@ def evolve(n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
 
     Raises:
         TypeError: If dtypes or devices differ.
-        ValueError: If the state is of the wrong size.
+        ValueError: If the state is of the wrong size, or a wire is out of range.
 
     Transforms:
         vmap, grad, jvp, jacrev, jacfwd, hessian, in the state and in the ops' leaves.
@@ -59,6 +59,8 @@ def evolve(n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
         tensor([0.7071, 0.0000, 0.0000, 0.7071])
     """
     check_state_size("evolve", state, n_qubits)
+    for op in ops:
+        check_fits("evolve", "ops", op, n_qubits)
     common_dtype_and_device("evolve", [state, *(leaf for op in ops for leaf in op.leaves)])
     return _evolved(n_qubits, ops, state, state.dtype, state.device)
 

@@ -23,7 +23,9 @@ Params: TypeAlias = Sequence[Sequence[Tensor]]
 """Of each op, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
 
 
-def build(segment: Segment, params: Params, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+def build(
+    segment: Segment, params: Params, dtype: torch.dtype, device: torch.device
+) -> list[Tensor]:
     """Build the block matrices of a segment.
 
     Args:
@@ -64,20 +66,30 @@ def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.devi
 
 def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The flat table of matrix entries, `(size, batch)`."""
-    parts = []
-    batch = 1
+    parts = [_turn_entries(table, params, device)] if table.turns else []
     for gate, members in table.rows:
         columns = [_joined(column) for column in zip(*(params[i] for i in members), strict=True)]
         is_batched = columns[0].ndim > 1 + len(gate.param_shape)
-        if is_batched:
-            batch = columns[0].shape[1]
-            columns = [column.flatten(0, 1) for column in columns]
-        matrices = gate.matrices(*columns)
-        if is_batched:
-            matrices = matrices.unflatten(0, (-1, batch)).movedim(1, -1)
-        parts.append(matrices.reshape(-1, batch))
+        if not is_batched:
+            parts.append(gate.matrices(*columns).reshape(-1, 1))
+            continue
+        batch = columns[0].shape[1]
+        matrices = gate.matrices(*(column.flatten(0, 1) for column in columns))
+        parts.append(matrices.unflatten(0, (-1, batch)).movedim(1, -1).reshape(-1, batch))
     constants = _table_constants(table, dtype, device)
-    return torch.cat([*parts, constants if batch == 1 else constants.expand(-1, batch)])
+    if parts and parts[0].shape[1] > 1:
+        constants = constants.expand(-1, parts[0].shape[1])
+    return torch.cat([*parts, constants])
+
+
+def _turn_entries(table: Table, params: Params, device: torch.device) -> Tensor:
+    """Entries of all turns by one cosine and one sine."""
+    half = _joined([params[i][0] for i in table.turns]) * 0.5
+    sine = half.sin()
+    values = torch.cat([half.cos(), sine, -sine, torch.zeros_like(half[:1])])
+    parts = values.index_select(0, _index(table, "turn_parts", device))
+    split = parts.reshape(*table.turn_parts.shape, -1)
+    return torch.complex(*split.unbind(1))
 
 
 def _joined(column: Sequence[Tensor]) -> Tensor:
@@ -108,30 +120,27 @@ def _runs(recipe: Stack | Prefix, entries: Tensor) -> Tensor:
 
 def _products(factors: Tensor) -> Tensor:
     """Multiply along the third last axis, the first to act first, as a tree."""
-    while factors.shape[-3] > 1:
-        even = factors.shape[-3] // 2 * 2
-        pairs = factors[..., 1:even:2, :, :] @ factors[..., 0:even:2, :, :]
-        rest = factors[..., even:, :, :]
-        factors = torch.cat([pairs, rest], -3) if rest.shape[-3] else pairs
+    while (depth := factors.shape[-3]) > 1:
+        rest = factors[..., depth - 1 :, :, :] if depth % 2 else None
+        even = factors if rest is None else factors[..., : depth - 1, :, :]
+        first, second = even.unflatten(-3, (-1, 2)).unbind(-3)
+        factors = second @ first if rest is None else torch.cat([second @ first, rest], -3)
     return factors[..., 0, :, :]
 
 
 def _outer(vectors: Tensor) -> Tensor:
     """Tensor product of vectors `(n, size, batch)`, pairwise: `(size**n, batch)`."""
-    if vectors.shape[0] > 8:  # halves of one size keep inner loops long
-        half = vectors.shape[0] // 2
-        return _pairwise(_outer(vectors[:half])[None], _outer(vectors[half:])[None])[0]
-    rows, tail = vectors, None
-    while rows.shape[0] > 1:
-        if rows.shape[0] % 2:
-            tail = rows[-1:] if tail is None else _pairwise(rows[-1:], tail)
-            rows = rows[:-1]
-        rows = _pairwise(rows[0::2], rows[1::2])
-    return (rows if tail is None else _pairwise(rows, tail))[0]
+    n = vectors.shape[0]
+    if n == 1:
+        return vectors[0]
+    if n % 2 or n > 8:  # halves of one size keep inner loops long
+        first, last = vectors[: n // 2], vectors[n // 2 :]
+        return _pairwise(_outer(first)[None], _outer(last)[None])[0]
+    return _outer(_pairwise(*vectors.unflatten(0, (-1, 2)).unbind(1)))
 
 
 def _pairwise(a: Tensor, b: Tensor) -> Tensor:
-    return (a[:, :, None] * b[:, None]).flatten(1, 2)
+    return (a.unsqueeze(2) * b.unsqueeze(1)).flatten(1, 2)
 
 
 @lru_cache(maxsize=1024)
@@ -151,5 +160,5 @@ def _phases(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=4096)
-def _index(recipe: Stack | Prefix, name: str, device: torch.device) -> Tensor:
+def _index(recipe: Stack | Prefix | Table, name: str, device: torch.device) -> Tensor:
     return constant(getattr(recipe, name).reshape(-1), torch.int64, device)

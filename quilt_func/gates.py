@@ -17,7 +17,7 @@ from torch import Tensor
 from quilt_func._checks import message
 from quilt_func._tree import adjoint
 from quilt_func.derived import named_controlled, with_inverse
-from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm
+from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm, turn
 from quilt_func.typing import Angle
 
 _Entry = Tensor | float
@@ -26,6 +26,10 @@ _Rows = Sequence[Sequence[_Entry]]
 
 def _array(rows: Any) -> Matrix:
     return np.array(rows, dtype=np.complex128)
+
+
+_X, _Y, _Z = (_array(m) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]))
+_LETTERS = {"I": _array(np.eye(2)), "X": _X, "Y": _Y, "Z": _Z}
 
 
 def _complex_matrix(real: _Rows, imag: _Rows | None = None) -> Tensor:
@@ -37,8 +41,9 @@ def _complex_matrix(real: _Rows, imag: _Rows | None = None) -> Tensor:
 def _real_matrix(rows: _Rows) -> Tensor:
     entries = [entry for row in rows for entry in row]
     like = next(entry for entry in entries if isinstance(entry, Tensor))
-    filled = {0: torch.zeros_like(like), 1: torch.ones_like(like)}
-    stacked = torch.stack([e if isinstance(e, Tensor) else filled[int(e)] for e in entries], -1)
+    numbers = {entry for entry in entries if not isinstance(entry, Tensor)}
+    filled = {number: torch.full_like(like, number) for number in numbers}
+    stacked = torch.stack([e if isinstance(e, Tensor) else filled[e] for e in entries], -1)
     return stacked.reshape(*like.shape, len(rows), len(rows))
 
 
@@ -47,16 +52,19 @@ def _half(theta: Tensor) -> tuple[Tensor, Tensor]:
     return half.cos(), half.sin()
 
 
+@turn(_X)
 def _rx(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix([[c, 0], [0, c]], [[0, -s], [-s, 0]])
 
 
+@turn(_Y)
 def _ry(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix([[c, -s], [s, c]])
 
 
+@turn(_Z)
 def _rz(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix([[c, 0], [0, c]], [[-s, 0], [0, s]])
@@ -75,6 +83,7 @@ def _u(theta: Tensor, phi: Tensor, lam: Tensor) -> Tensor:
     )
 
 
+@turn(np.kron(_X, _X))
 def _rxx(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -83,6 +92,7 @@ def _rxx(theta: Tensor) -> Tensor:
     )
 
 
+@turn(np.kron(_Y, _Y))
 def _ryy(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -91,6 +101,7 @@ def _ryy(theta: Tensor) -> Tensor:
     )
 
 
+@turn(np.kron(_Z, _Z))
 def _rzz(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -99,8 +110,6 @@ def _rzz(theta: Tensor) -> Tensor:
     )
 
 
-_X, _Y, _Z = (_array(m) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]))
-_LETTERS = {"I": _array(np.eye(2)), "X": _X, "Y": _Y, "Z": _Z}
 _SWAP = np.eye(4)[[0, 2, 1, 3]]
 _R = 0.5**0.5
 
@@ -377,6 +386,7 @@ def _word_matrix(word: str) -> Matrix:
 def _word_gate(word: str) -> Gate:
     product = _word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None
 
+    @turn(product)
     def matrix(theta: Tensor) -> Tensor:
         c, s = (part[:, None, None] for part in _half(theta))
         dense = torch.tensor(_word_matrix(word), device=theta.device)

@@ -141,6 +141,22 @@ class Gate:
         return self._constants[key]
 
 
+MatrixFn = Callable[[Tensor], Tensor]
+
+
+def turn(generator: Matrix | None) -> Callable[[MatrixFn], MatrixFn]:
+    """Promise that a function from angles to matrices is `cos(θ/2) - i sin(θ/2) G`.
+
+    Matrices of all such functions are then built together. `None` promises nothing.
+    """
+
+    def decorate(function: MatrixFn) -> MatrixFn:
+        function.turn_generator = generator  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
 def _find_gate(module: str, name: str) -> Gate:
     found: Gate = getattr(import_module(module), name)
     return found

@@ -42,9 +42,19 @@ SEGMENT = 2**16
 class Table:
     """Matrix entries of the gates of one batch key, in a flat vector.
 
-    First, row by row, the entries of parametrised gates, each row's ops in order; then constants.
+    First those of turns, then, row by row, those of other gates, each row's ops in order; then
+    constants.
+
+    Attributes:
+        turns: Ops of gates `cos(θ/2) - i sin(θ/2) G` whose `G` has the entries 0, ±1, ±i.
+        turn_parts: `(n_entries, 2)`, real and imaginary part of each of their entries, as places in
+            all cosines, then all sines, all negative sines, and 0.
+        rows: Other gates, and the ops of each.
+        constants: Entries of constant gates.
     """
 
+    turns: tuple[int, ...]
+    turn_parts: Index
     rows: tuple[tuple[Gate, tuple[int, ...]], ...]
     constants: NDArray[np.complex128]
 
@@ -336,17 +346,21 @@ class _TableBuilder:
             elif not gate.is_constant:
                 members[gate.gate][gate.op] = None
         self.offsets: dict[int | Gate, int] = {}
+        turns = {row: members.pop(row) for row in [*members] if _is_turn(row)}
         size = 0
-        for row, rows_ops in members.items():
-            for op in rows_ops:
+        for row, its_ops in (turns | members).items():
+            for op in its_ops:
                 self.offsets[op] = size
                 size += len(ops[op].wires) * 4**row.n_wires
         for row in constants:
             self.offsets[row] = size
             size += 4
-        rows = tuple((row, tuple(rows_ops)) for row, rows_ops in members.items())
-        matrices = [_constant_matrix(row).reshape(-1) for row in constants]
-        self.table = Table(rows, np.concatenate(matrices))
+        self.table = Table(
+            tuple(op for its_ops in turns.values() for op in its_ops),
+            _turn_parts([(row, len(ops[op].wires)) for row, its in turns.items() for op in its]),
+            tuple((row, tuple(its_ops)) for row, its_ops in members.items()),
+            np.concatenate([_constant_matrix(row).reshape(-1) for row in constants]),
+        )
 
     def start(self, gate: Applied) -> int:
         """Where a gate's matrix starts."""
@@ -361,6 +375,31 @@ class _TableBuilder:
         rest = self.offsets[_IDENTITY]
         filled = [row + [rest] * (depth - len(row)) for row in starts]
         return np.array(filled, dtype=np.int64)[..., None] + np.arange(4)
+
+
+def _is_turn(gate: Gate) -> bool:
+    generator = getattr(gate.matrix, "turn_generator", None)
+    return generator is not None and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
+
+
+def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> Index:
+    """Places of the entries' parts for gates and their numbers of wire sets."""
+    total = sum(m for _, m in turns)
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    first = 0
+    for gate, m in turns:
+        generator = np.asarray(getattr(gate.matrix, "turn_generator")).reshape(-1)  # noqa: B009
+        sines = -1j * generator
+        cosine = np.eye(2**gate.n_wires, dtype=bool).reshape(-1) & (sines.real == 0)
+        slots = np.arange(first, first + m)[:, None, None]
+        parts = np.stack([sines.real, sines.imag], -1)
+        places = np.where(
+            parts > 0, total + slots, np.where(parts < 0, 2 * total + slots, 3 * total)
+        )
+        places[:, cosine, 0] = slots[:, 0]
+        found.append(places.reshape(-1, 2))
+        first += m
+    return np.concatenate(found)
 
 
 def _prefix(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Prefix:
