@@ -2,11 +2,13 @@
 
 Toy sets are drawn anew for every seed and come with fresh points to test on; real sets are split
 anew for every seed. Features are standardised and projected to the leading principal components
-where there are more of them than wires, then scaled by the training minimum and maximum to
-[0, π]. Whatever is fitted is fitted on the training points alone.
+where there are more of them than wires, then scaled to [0, π]: on toy sets by one minimum and one
+maximum for both features, as the paper's notebook does, on real sets by those of each feature.
+Whatever is fitted is fitted on the training points alone.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,7 +29,6 @@ from quilt_func._checks import message
 
 Array: TypeAlias = NDArray[Any]
 
-CIRCLES_FACTOR, CIRCLES_NOISE, MOONS_NOISE = 0.5, 0.1, 0.2
 IRIS_PAIR = (1, 2)  # versicolor and virginica: the pair that no line separates
 DIGITS_PAIR = (3, 8)
 TEST_SHARE = 0.3
@@ -46,19 +47,9 @@ Source: TypeAlias = Callable[[int], tuple[Points, Points | None]]
 """A seed in; points to split and, if there are any, fresh points out."""
 
 
-def _circles(samples: int, seed: int) -> tuple[Array, Array]:
-    x, y = make_circles(samples, factor=CIRCLES_FACTOR, noise=CIRCLES_NOISE, random_state=seed)
-    return x, y
-
-
-def _moons(samples: int, seed: int) -> tuple[Array, Array]:
-    x, y = make_moons(samples, noise=MOONS_NOISE, random_state=seed)
-    return x, y
-
-
-TOYS: Mapping[str, Callable[[int, int], tuple[Array, Array]]] = {
-    "circles": _circles,
-    "moons": _moons,
+TOYS: Mapping[str, "partial[tuple[Array, Array]]"] = {
+    "circles": partial(make_circles, factor=0.5, noise=0.1),
+    "moons": partial(make_moons, noise=0.2),
 }
 REAL: Mapping[str, tuple[Callable[..., Any], tuple[int, int]]] = {
     "iris": (load_iris, IRIS_PAIR),
@@ -105,30 +96,35 @@ def splits(
 
 
 def bayes_limit(name: str) -> float | None:
-    """Accuracy that no classifier can beat on the circles; None where it is not known.
+    """Accuracy that no classifier can beat on a toy set; None where it is not known.
 
-    The angle says nothing, so the limit is half the integral of the larger of the two densities
-    of the radius. Both are Rice densities: a circle blurred by an isotropic Gaussian.
+    Both classes are equally likely, so it is half the integral of the larger of two densities.
     """
-    if name != "circles":
+    if name not in TOYS:
         return None
-    radius = np.linspace(0.0, 2.5, 25_001)  # beyond lies nothing; further out `i0` overflows
-    larger = np.maximum(_rice(radius, 1.0), _rice(radius, CIRCLES_FACTOR))
-    return float(np.trapezoid(larger, radius) / 2)
+    x, y = TOYS[name](2000, noise=None)
+    axis, step = np.linspace(-2.0, 3.0, 1001, retstep=True)  # beyond lies nothing
+    noise = TOYS[name].keywords["noise"]
+    larger = np.maximum(*(_density(axis, x[y == label], noise) for label in (0, 1)))
+    return float(larger.sum() * step**2 / 2)
 
 
-def _rice(radius: Array, circle: float, noise: float = CIRCLES_NOISE) -> Array:
-    variance = noise**2
-    bell = np.exp(-(radius**2 + circle**2) / (2 * variance))
-    density: Array = radius / variance * bell * np.i0(radius * circle / variance)
-    return density
+def _density(axis: Array, points: Array, noise: float) -> Array:
+    """Mean of the Gaussians around some points, on the grid `axis` times `axis`."""
+    bells = np.exp(-((axis[:, None, None] - points) ** 2) / (2 * noise**2))
+    density: Array = bells[..., 0] @ bells[..., 1].T
+    return density / (2 * np.pi * noise**2 * len(points))
 
 
 def _toy(name: str, samples: int, fresh: int) -> Source:
     def draw(seed: int) -> tuple[Points, Points | None]:
-        return Points(*TOYS[name](samples, seed)), Points(*TOYS[name](fresh, seed + FRESH_SEED))
+        return _points(name, samples, seed), _points(name, fresh, seed + FRESH_SEED)
 
     return draw
+
+
+def _points(name: str, samples: int, seed: int) -> Points:
+    return Points(*TOYS[name](samples, random_state=seed))
 
 
 def _real(name: str) -> Source:
@@ -143,11 +139,21 @@ def _prepare(points: Points, fresh: Points | None, seed: int, n_wires: int) -> d
     train_x, test_x, train_y, test_y = train_test_split(
         points.x, points.y, test_size=TEST_SHARE, random_state=seed
     )
-    to_radians = MinMaxScaler((0.0, np.pi))
-    if points.x.shape[1] > n_wires:
-        to_radians = make_pipeline(StandardScaler(), PCA(n_wires), to_radians)
-    to_radians.fit(train_x)
     parts = {"train": Points(train_x, train_y), "test": Points(test_x, test_y)}
-    if fresh is not None:
-        parts["fresh"] = fresh
-    return {part: Points(to_radians.transform(x), y) for part, (x, y) in parts.items()}
+    if fresh is None:
+        to_radians = _scale_each(train_x, n_wires)
+    else:
+        parts["fresh"], to_radians = fresh, _scale_all(train_x)
+    return {part: Points(to_radians(x), y) for part, (x, y) in parts.items()}
+
+
+def _scale_all(train_x: Array) -> Callable[[Array], Array]:
+    low, high = train_x.min(), train_x.max()
+    return lambda x: (x - low) / (high - low) * np.pi
+
+
+def _scale_each(train_x: Array, n_wires: int) -> Callable[[Array], Array]:
+    scaler = MinMaxScaler((0.0, np.pi))
+    if train_x.shape[1] > n_wires:
+        scaler = make_pipeline(StandardScaler(), PCA(n_wires), scaler)
+    return scaler.fit(train_x).transform  # type: ignore[no-any-return]

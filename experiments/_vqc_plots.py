@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -19,11 +20,11 @@ LOWEST_BOUNDED_LOSS = math.log1p(math.exp(-1.0))  # of a logit within [-1, 1]
 
 BLUE, ORANGE, INK, GREY = "#0072B2", "#D55E00", "#222222", "#8A8A8A"
 CLASS_COLOURS = (BLUE, ORANGE)
-MODEL_COLOURS = ("#56B4E9", "#009E73")
+MODEL_COLOURS = ("#CC79A7", "#009E73")
 NOTE: Mapping[str, Any] = {"fontsize": 8.5, "color": INK}
-BOX: Mapping[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
 DOT: Mapping[str, Any] = {"s": 26, "edgecolors": "white", "linewidths": 0.7, "zorder": 3}
 SHADES = LinearSegmentedColormap.from_list("classes", ["#7FB8D8", "#FFFFFF", "#EAAE7F"])
+BANDS = np.linspace(0.0, 1.0, 21)
 
 
 class Boundary(NamedTuple):
@@ -49,7 +50,8 @@ def draw(
     losses: Mapping[str, Array],
     accuracies: Mapping[str, Array],
     marks: Mapping[str, float],
-    points: str,
+    part: str,
+    n_points: int,
 ) -> Figure:
     """Compose the figure of two models.
 
@@ -59,31 +61,35 @@ def draw(
         losses: Training losses (epochs, seeds).
         accuracies: Accuracies (seeds,).
         marks: Accuracies to mark by a line.
-        points: What the accuracies were measured on.
+        part: What the accuracies were measured on.
+        n_points: Number of its points.
     """
-    figure = Figure(figsize=(10.5, 8.6), layout="constrained")
+    figure = Figure(figsize=(10.5, 8.8), layout="constrained")
     figure.suptitle(title, fontsize=14, fontweight="bold", color=INK)
-    axes = figure.subplots(2, 2)
+    axes, shades = figure.subplots(2, 2), None
     for ax, colour, (name, panel) in zip(axes[0], MODEL_COLOURS, panels.items(), strict=True):
         if isinstance(panel, Boundary):
-            _boundary(ax, panel)
+            shades = _boundary(ax, panel)
         else:
             _logits(ax, panel)
-        ax.set_title(name, fontsize=12, color=INK, fontweight="bold")
+        ax.set_title(name, fontsize=12, color=INK, fontweight="bold", pad=9)
         ax.title.set_bbox({"facecolor": colour, "alpha": 0.35, "edgecolor": "none", "pad": 3})
+    if shades:
+        bar = figure.colorbar(shades, ax=axes[0].tolist(), shrink=0.8, pad=0.02, format="{x:.0%}")
+        bar.set_label("probability of class 1, as the model gives it", fontsize=9)
+        bar.set_ticks([0.0, 0.25, 0.5, 0.75, 1.0])
     _losses(axes[1, 0], losses)
-    _histogram(axes[1, 1], accuracies, marks, points)
+    _histogram(axes[1, 1], accuracies, marks, part, n_points)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(colors=INK, labelsize=9)
     return figure
 
 
-def _boundary(ax: Axes, panel: Boundary) -> None:
+def _boundary(ax: Axes, panel: Boundary) -> ContourSet:
     axis = np.linspace(*EXTENT, GRID)
     shown, *others = panel.logits
-    probability = 1 / (1 + np.exp(-shown))
-    ax.pcolormesh(axis, axis, probability, cmap=SHADES, vmin=0, vmax=1, shading="gouraud")
+    shades = ax.contourf(axis, axis, 1 / (1 + np.exp(-shown)), levels=BANDS, cmap=SHADES)
     for logits in others:
         ax.contour(axis, axis, logits, levels=[0.0], colors=[GREY], linewidths=0.6, alpha=0.6)
     ax.contour(axis, axis, shown, levels=[0.0], colors=[INK], linewidths=2.2)
@@ -94,9 +100,9 @@ def _boundary(ax: Axes, panel: Boundary) -> None:
     ax.set_xticks(ticks, ["0", "π/2", "π"])
     ax.set_yticks(ticks, ["0", "π/2", "π"])
     ax.legend(fontsize=8.5, loc="upper right", edgecolor="none", framealpha=0.75)
-    ax.set(aspect="equal", xlabel="feature 1 (rad)", ylabel="feature 2 (rad)")
-    note = f"black: where seed {panel.seed} decides; grey: {len(others)} other seeds"
-    ax.text(0.5, 0.02, note, transform=ax.transAxes, ha="center", bbox=BOX, **NOTE)
+    note = f"black: seed {panel.seed}, whose points are shown; grey: {len(others)} other seeds"
+    ax.set(aspect="equal", xlabel=f"feature 1 (rad)\n{note}", ylabel="feature 2 (rad)")
+    return shades
 
 
 def _logits(ax: Axes, panel: Logits) -> None:
@@ -105,7 +111,7 @@ def _logits(ax: Axes, panel: Logits) -> None:
     for label, colour in enumerate(CLASS_COLOURS):
         values = panel.logits[panel.y == label]
         ax.hist(values, bins, color=colour, alpha=0.6, label=f"class {label}")
-    ax.axvline(0.0, color=INK, linewidth=1.5)
+    ax.axvline(0.0, color=INK, linewidth=1.5, label="threshold")
     ax.margins(y=0.22)
     ax.set(xlabel="logit of a test point", ylabel="test points, all seeds")
     ax.legend(frameon=False, fontsize=9, loc="upper left")
@@ -121,16 +127,17 @@ def _losses(ax: Axes, losses: Mapping[str, Array]) -> None:
     note = f"least loss of a logit within ±1: {LOWEST_BOUNDED_LOSS:.3f}"
     place = ax.get_yaxis_transform()
     ax.text(0.98, LOWEST_BOUNDED_LOSS, note, transform=place, ha="right", va="bottom", **NOTE)
-    ax.set(xlabel="epoch", ylabel="training loss (BCE): median, 5–95 % of seeds")
+    ax.set(xlabel="epoch", ylabel="training loss (BCE): median and 5–95% of seeds")
     ax.set_ylim(0, min(1.5, ax.get_ylim()[1]))
     ax.legend(frameon=False, fontsize=9, loc="upper right")
 
 
 def _histogram(
-    ax: Axes, accuracies: Mapping[str, Array], marks: Mapping[str, float], points: str
+    ax: Axes, accuracies: Mapping[str, Array], marks: Mapping[str, float], part: str, n_points: int
 ) -> None:
-    lowest = min(float(values.min()) for values in accuracies.values())
-    bins = np.arange(math.floor(lowest * 100) / 100, 1.0101, 0.01).tolist()
+    lowest = n_points * min(float(values.min()) for values in accuracies.values())
+    width = math.ceil(0.01 * n_points)  # in points, so that bins hold equally many accuracies
+    bins = (np.arange(n_points + 0.5, lowest - width, -width)[::-1] / n_points).tolist()
     for colour, (name, values) in zip(MODEL_COLOURS, accuracies.items(), strict=True):
         label = f"{name}: {values.mean():.1%} ± {values.std():.1%}"
         ax.hist(values, bins, color=colour, alpha=0.7, label=label)
@@ -142,6 +149,6 @@ def _histogram(
         where = (value - 0.003, height)
         text = f"{name}: {value:.2%}"
         ax.annotate(text, where, xycoords=ax.get_xaxis_transform(), ha="right", va="top", **NOTE)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-    ax.set(xlabel=f"accuracy on {points} points", ylabel="seeds")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set(xlabel=f"accuracy on {n_points} {part} points", ylabel="seeds")
     ax.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 1.0))

@@ -5,8 +5,7 @@ share of seeds at the paper's 96.67 % or more. Rows of circuits add the mean los
 of a logit, and how many of the angles are live: the others can't change the logit at all.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from matplotlib.figure import Figure
@@ -16,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from experiments import _vqc_plots
 from experiments._record import Row, spread
+from experiments._vqc_model import Trained
 
 GOAL = 29 / 30  # the paper's accuracy on its 30 test points
 COLUMNS = {
@@ -33,30 +33,8 @@ COLUMNS = {
     "angles": "d",
     "live": "d",
 }
-SEEDS_AT_ONCE = 32  # when many points are evaluated
 SEEDS_FOR_LIVE = 8
-LIVE_GRADIENT = 1e-4  # rounding leaves about 1e-7 where a derivative is zero
-
-
-@dataclass(frozen=True)
-class Trained:
-    """All seeds of a variant after training.
-
-    Args:
-        batch: The model on many samples: parameters and (n, 4) features to (n,) logits.
-        params: Stacked parameters.
-        losses: Training loss before every step, (epochs, seeds).
-        parts: Features (seeds, n, 4) and labels (seeds, n), by part of the split.
-    """
-
-    batch: Callable[..., Tensor]
-    params: dict[str, Tensor]
-    losses: Tensor
-    parts: Mapping[str, tuple[Tensor, Tensor]]
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Evaluate every seed on its own points (seeds, n, 4)."""
-        return vmap(self.batch, chunk_size=SEEDS_AT_ONCE)(self.params, x)
+LIVE_GRADIENT = 1e-9  # in double precision, where rounding leaves about 1e-16
 
 
 def rows(name: str, trained: Trained, *, fit_threshold: bool) -> list[Row]:
@@ -107,8 +85,8 @@ def best_threshold(logits: Tensor, y: Tensor) -> Tensor:
 
 def live_angles(trained: Trained) -> int:
     """Number of angles that the logit depends on at all, by its gradients on training points."""
-    params = {key: value[:SEEDS_FOR_LIVE] for key, value in trained.params.items()}
-    x = trained.parts["train"][0][:SEEDS_FOR_LIVE]
+    params = {key: value[:SEEDS_FOR_LIVE].double() for key, value in trained.params.items()}
+    x = trained.parts["train"][0][:SEEDS_FOR_LIVE].double()
     one = grad(lambda params, x: trained.batch(params, x[None])[0])
     gradients = vmap(vmap(one, (None, 0)))(params, x)["theta"]
     return int((gradients.abs().amax((0, 1)) > LIVE_GRADIENT).sum())
@@ -133,7 +111,8 @@ def figure(pair: Mapping[str, Trained], marks: Mapping[str, float]) -> Figure:
         losses={name: trained.losses.cpu().numpy() for name, trained in pair.items()},
         accuracies={name: values.cpu().numpy() for name, values in right.items()},
         marks=marks,
-        points=part,
+        part=part,
+        n_points=models[0].parts[part][1].shape[1],
     )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import signal
 import subprocess
@@ -21,9 +20,9 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
 
 from matplotlib.figure import Figure
-from sklearn.datasets import make_circles
 
-from experiments import _data, _desk, _record, _run, _vqc_report, vqc
+import quilt_func as qf
+from experiments import _data, _desk, _record, _run, _vqc_model, _vqc_report, vqc
 from quilt_func.testing.tolerances import tolerance
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +41,13 @@ KEYS = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other take ten times as long, on a machine that is busy."""
+    with _run._threads(1):
+        yield
+
+
 # --- a toy experiment: two stages of a running sum ---
 
 
@@ -52,14 +58,18 @@ class Toy:
     device: str = "cpu"
 
 
-def toy(stop_at=None):
-    """An experiment of two stages whose `stop_at`-th step, counted over both, is interrupted."""
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def toy(stop_at=None, stop=interrupt):
+    """An experiment of two stages that calls `stop` in its `stop_at`-th step of both together."""
     taken = []
 
     def step(carry):
         taken.append(carry)
         if len(taken) == stop_at:
-            raise KeyboardInterrupt
+            stop()
         carry = {"sum": carry["sum"] * 1.7 + 0.1}
         return carry, carry["sum"]
 
@@ -104,6 +114,25 @@ def test_an_interrupted_run_keeps_its_rows_and_resumes(tmp_path):
     _run.conduct(resumed, Toy(), tmp_path, stem="toy", resume=True)
     assert len(taken) == 2
     assert read(tmp_path / "toy.json")["rows"] == read(tmp_path / "whole/toy.json")["rows"]
+
+
+def test_a_terminated_run_keeps_its_rows_and_ends_with_a_hint(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    experiment, _ = toy(stop_at=7, stop=lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit, match="130"):
+        _run.exit_if_interrupted(lambda: _run.conduct(experiment, Toy(), tmp_path, stem="toy"))
+    entry = read(tmp_path / "toy.json")
+    assert (entry["status"], len(entry["rows"])) == ("interrupted", 1)
+    assert "--resume" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_takes_its_threads_and_gives_them_back(tmp_path):
+    before, seen = torch.get_num_threads(), []
+    experiment, _ = toy(stop_at=1, stop=lambda: seen.append(torch.get_num_threads()))
+    _run.conduct(replace(experiment, threads=before + 1), Toy(), tmp_path, stem="toy")
+    assert seen == [before + 1]
+    assert torch.get_num_threads() == before
 
 
 def test_without_resume_a_run_starts_anew(tmp_path):
@@ -202,23 +231,21 @@ def test_baselines_come_from_the_cache_the_second_time(quick, monkeypatch):
     assert read(quick / "circles-quick.json")["baselines"] == before
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_a_killed_run_resumes_to_the_same_numbers(name, tmp_path):
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path):
     path = tmp_path / "circles.json"
-    arguments = ["--seeds", "2", "--epochs", "20", "--no-baselines", "--out", str(tmp_path)]
-    command = [sys.executable, "-m", "experiments.vqc", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
+    arguments = ["--seeds", "2", "--epochs", "20", "--no-baselines", "--out"]
+    command = [sys.executable, "-m", "experiments.vqc", *arguments, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not path.exists():
             time.sleep(0.01)
-        process.send_signal(getattr(signal, name))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     entry = read(path)
-    assert entry["status"] == {"SIGTERM": "interrupted", "SIGKILL": "running"}[name]
-    assert process.returncode == {"SIGTERM": 130, "SIGKILL": -9}[name]
+    assert entry["status"] == "running"
     assert entry["rows"]
-    vqc.main([*arguments, "--resume"])
-    expected = vqc.run(vqc.Config(seeds=2, epochs=20, baselines=False))
-    assert read(path)["rows"] == _desk.plain(expected.rows)
+    vqc.main([*arguments, str(tmp_path), "--resume"])
+    vqc.main([*arguments, str(tmp_path / "whole")])
+    assert read(path)["rows"] == read(tmp_path / "whole" / "circles.json")["rows"]
 
 
 @pytest.mark.parametrize("dataset", _data.NAMES)
@@ -263,72 +290,101 @@ def test_a_config_that_cannot_run_is_refused_with_the_remedy(change, text, capsy
 
 
 def test_a_seed_does_not_depend_on_the_number_of_seeds():
-    few, many = (vqc.initial_params(vqc.BETTER, vqc.Config(seeds=n)) for n in (2, 3))
+    few, many = (_vqc_model.initial_params(_vqc_model.BETTER, n) for n in (2, 3))
     assert torch.equal(few["theta"], many["theta"][:2])
     few, many = (_data.splits("circles", n, fresh=10) for n in (2, 3))
     assert all(np.array_equal(few[part].x, many[part].x[:2]) for part in few)
 
 
-def test_features_are_scaled_by_the_training_points_alone():
-    for name in _data.NAMES:
-        train = _data.splits(name, 2, fresh=10)["train"].x
-        assert np.allclose(train.min(axis=1), 0)
-        assert np.allclose(train.max(axis=1), np.pi)
+@pytest.mark.parametrize("name", _data.NAMES)
+def test_features_are_scaled_by_the_training_points_alone(name):
+    """Toy sets by one minimum and maximum, as in the paper's notebook; real sets by column."""
+    train = _data.splits(name, 2, fresh=10)["train"].x
+    axis = (1, 2) if name in _data.TOYS else 1
+    assert np.allclose(train.min(axis), 0)
+    assert np.allclose(train.max(axis), np.pi)
 
 
-def test_the_circuit_agrees_with_kronecker_products():
-    theta = vqc.qf.uniforms((4, 4, 2), 0, dtype=torch.float64) * 2 * math.pi
-    x = torch.tensor([0.3, 1.1, 0.3, 1.1], dtype=torch.float64)
-    encoding = kron([ry(angle) for angle in x])
-    layers = [dense_layer(angles) for angles in theta.numpy()]
-    for reupload in (False, True):
-        state = encoding[:, 0]
-        for number, layer in enumerate(layers):
-            state = layer @ (encoding @ state if reupload and number else state)
-        expected = abs(state[:8]) @ abs(state[:8]) - abs(state[8:]) @ abs(state[8:])
-        error = abs(vqc.expectation(theta, x, reupload).item() - expected)
-        assert error < tolerance(theta.dtype, n_gates=60)
+# An oracle that shares no code: Kronecker products, autograd, and torch's own Adam.
 
 
 def ry(angle):
-    c, s = math.cos(angle / 2), math.sin(angle / 2)
-    return np.array([[c, -s], [s, c]])
+    c, s = (angle / 2).cos(), (angle / 2).sin()
+    return torch.stack([c, -s, s, c]).reshape(2, 2).to(torch.complex128)
+
+
+def rz(angle):
+    return torch.stack([-0.5j * angle, 0.5j * angle]).exp().diag()
 
 
 def kron(matrices):
-    return reduce(np.kron, matrices)
+    return reduce(torch.kron, matrices)
 
 
-def dense_layer(angles):
-    result = kron([ry(angle) for angle in angles[:, 0]])
-    result = kron([np.diag(np.exp([-0.5j * a, 0.5j * a])) for a in angles[:, 1]]) @ result
-    on, off, flip = np.diag([0, 1]), np.diag([1, 0]), np.array([[0, 1], [1, 0]])
-    for control, target in [(0, 1), (2, 3), (1, 2)]:
-        chain = [np.eye(2)] * 4
-        idle = kron([*chain[:control], off, *chain[control + 1 :]])
-        active = kron([{control: on, target: flip}.get(w, np.eye(2)) for w in range(4)])
-        result = (idle + active) @ result
-    return result
+def cnot(control, target):
+    factors = torch.eye(2, dtype=torch.complex128).repeat(2, 4, 1, 1)
+    factors[:, control] = torch.tensor([[[1, 0], [0, 0]], [[0, 0], [0, 1]]])
+    factors[1, target] = torch.tensor([[0, 1], [1, 0]])
+    return kron(factors[0]) + kron(factors[1])
+
+
+def dense_expectation(theta, x, reupload):
+    encoding = kron(map(ry, x))
+    state = encoding[:, 0]
+    for number, angles in enumerate(theta):
+        state = encoding @ state if reupload and number else state
+        state = kron(map(rz, angles[:, 1])) @ kron(map(ry, angles[:, 0])) @ state
+        state = cnot(1, 2) @ cnot(2, 3) @ cnot(0, 1) @ state
+    return state[:8].abs().square().sum() - state[8:].abs().square().sum()
+
+
+@pytest.mark.parametrize("reupload", [False, True])
+def test_the_circuit_agrees_with_kronecker_products(reupload):
+    theta = 2 * math.pi * qf.uniforms((4, 4, 2), 0, dtype=torch.float64)
+    x = torch.tensor([0.3, 1.1, 0.4, 1.2], dtype=torch.float64)
+    error = _vqc_model.expectation(theta, x, reupload) - dense_expectation(theta, x, reupload)
+    assert abs(error) < tolerance(theta.dtype, n_gates=60)
+
+
+@pytest.mark.parametrize("variant", [_vqc_model.PAPERS, _vqc_model.BETTER], ids=str)
+def test_training_agrees_with_the_papers_loop_over_samples(variant):
+    points = _data.splits("circles", 2, samples=10, fresh=1)
+    x, y = (tensor.double() for tensor in vqc._to_wires(points["train"], "cpu"))
+    params = {k: v.double() for k, v in _vqc_model.initial_params(variant, 2).items()}
+    trained = _vqc_model.train(variant, params, {"train": (x, y)}, epochs=5)
+    own = {key: value[1].clone().requires_grad_() for key, value in params.items()}
+    optimiser = torch.optim.Adam(own.values(), lr=0.05)
+    for losses in trained.losses:
+        values = torch.stack([dense_expectation(own["theta"], sample, False) for sample in x[1]])
+        logits = variant.unit * (own.get("scale", 1.0) * values + own.get("bias", 0.0))
+        loss = torch.nn.BCEWithLogitsLoss()(logits, y[1])
+        assert abs(losses[1] - loss) < tolerance(x.dtype, n_gates=60 * 5, scale=variant.unit)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
 
 
 def test_eleven_of_the_angles_cannot_change_the_logit():
-    config = vqc.Config(seeds=2, epochs=1, fresh=1)
-    result = vqc.run(replace(config, baselines=False))
+    result = vqc.run(vqc.Config(seeds=2, epochs=1, fresh=1, baselines=False))
     assert {row["live"] for row in result.rows if "live" in row} == {21}
     assert result.rows[0]["angles"] == 32
 
 
-def test_the_bayes_limit_agrees_with_a_monte_carlo_estimate():
-    points, _ = make_circles(20_000, factor=0.5, noise=0.1, random_state=0)
-    angles = np.linspace(0, 2 * np.pi, 180, endpoint=False)
-    ring = np.stack([np.cos(angles), np.sin(angles)], -1)
+@pytest.mark.parametrize("name", _data.TOYS)
+def test_the_bayes_limit_agrees_with_a_monte_carlo_estimate(name):
+    draw, noise = _data.TOYS[name], _data.TOYS[name].keywords["noise"]
+    points, _ = draw(20_000, random_state=0)
+    curves, classes = draw(360, noise=None)
     densities = [
-        sum(np.exp(-((points - radius * p) ** 2).sum(1) / (2 * 0.1**2)) for p in ring)
-        for radius in (1.0, 0.5)
+        sum(np.exp(-((points - p) ** 2).sum(1) / (2 * noise**2)) for p in curves[classes == label])
+        for label in (0, 1)
     ]
     right = np.maximum(*densities) / sum(densities)  # chance that the better guess is right
-    assert abs(right.mean() - _data.bayes_limit("circles")) < 5 * right.std() / math.sqrt(20_000)
-    assert _data.bayes_limit("moons") is None
+    assert abs(right.mean() - _data.bayes_limit(name)) < 5 * right.std() / math.sqrt(20_000)
+
+
+def test_the_bayes_limit_of_real_data_is_not_known():
+    assert _data.bayes_limit("iris") is None
 
 
 def test_the_best_threshold_is_never_worse_than_zero():
@@ -341,11 +397,11 @@ def test_the_best_threshold_is_never_worse_than_zero():
 
 
 def test_scale_and_bias_make_the_classifier_good():
-    """Over 256 seeds, 98.85 % of fresh points are right, with a deviation of 0.51 % by seed."""
-    config = vqc.Config(seeds=32, fresh=500)
+    """Over 256 seeds, 98.89 % of fresh points are right, with a deviation of 0.48 % by seed."""
     points = _data.splits("circles", 32, fresh=500)
     parts = {name: vqc._to_wires(part, "cpu") for name, part in points.items()}
-    trained = vqc.train(vqc.BETTER, config, parts, _desk.Desk())
+    params = _vqc_model.initial_params(_vqc_model.BETTER, 32)
+    trained = _vqc_model.train(_vqc_model.BETTER, params, parts)
     x, y = parts["fresh"]
     mean = _vqc_report.accuracy(trained.logits(x), y).mean().item()
-    assert 0.9885 - 5 * 0.0051 / math.sqrt(32) < mean < _data.bayes_limit("circles")
+    assert 0.9889 - 5 * 0.0048 / math.sqrt(32) < mean < _data.bayes_limit("circles")
