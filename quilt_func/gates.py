@@ -83,7 +83,7 @@ def _u(theta: Tensor, phi: Tensor, lam: Tensor) -> Tensor:
     )
 
 
-@turn(np.kron(_X, _X))
+@turn(_array(np.kron(_X, _X)))
 def _rxx(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -92,7 +92,7 @@ def _rxx(theta: Tensor) -> Tensor:
     )
 
 
-@turn(np.kron(_Y, _Y))
+@turn(_array(np.kron(_Y, _Y)))
 def _ryy(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -101,7 +101,7 @@ def _ryy(theta: Tensor) -> Tensor:
     )
 
 
-@turn(np.kron(_Z, _Z))
+@turn(_array(np.kron(_Z, _Z)))
 def _rzz(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(

@@ -87,6 +87,20 @@ def every_form(p, x):
     return qf.expval(circuit(), qf.pauli_sum({"XIZ": 0.5, "ZYI": 0.5}))
 
 
+def diagonals(p, x):
+    """Diagonal gates in a row, whose product has vanishing factors."""
+    circuit = qf.circuit(
+        3,
+        qf.ry(x, [0, 2]),
+        qf.h(1),
+        qf.rzz(p[:2], [(0, 1), (1, 2)]),
+        qf.cp(p[2], 0, 2),
+        qf.inverse(qf.crz)(p[1], 1, 2),
+        qf.h(range(3)),
+    )
+    return qf.expval(circuit(), qf.pauli_sum({"ZIZ": 0.5, "ZYI": 0.5}))
+
+
 def far_apart(p, x):
     """Seven wires, several blocks, long-range pairs."""
     pairs = [(0, 6), (2, 5), (4, 1), (3, 0), (6, 2)]
@@ -181,6 +195,7 @@ def states_in(p, x):
 MODELS = [
     Model("layers", layers, 12, 21),
     Model("every_form", every_form, 7, 17),
+    Model("diagonals", diagonals, 3, 10),
     Model("far_apart", far_apart, 8, 33, frequency=8),
     Model("long_words", long_words, 3, 40),
     Model("matrices", matrices, 3, 10, frequency=6),

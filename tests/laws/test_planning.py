@@ -1,4 +1,4 @@
-"""Plans: every gate once and in order, nothing multiplied that only moves, nothing planned twice."""
+"""Plans: every gate once and in order, no product that only moves, nothing planned twice."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from oracles.compare import assert_close
 from torch.func import grad, vmap
 
 import quilt_func as qf
-from quilt_func import _sweep, evolution, fusion, kernel, planning
+from quilt_func import _recipes, _run, _sweep, fusion, kernel, planning
 from quilt_func.testing import strategies as qst
 
 F64 = torch.float64
@@ -24,7 +24,7 @@ def applied(circuit, keys=None):
     ops = [op for op in circuit.ops if op.wires]
     keys = keys or [()] * len(ops)
     return [
-        planning.Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
+        _recipes.Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
         for i, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
@@ -51,7 +51,7 @@ def test_every_gate_once_and_in_order(data):
 def test_factors_keep_the_order_on_every_wire(data):
     circuit = data.draw(qst.circuits(max_qubits=4, max_ops=12))
     gates, wires = applied(circuit), tuple(range(circuit.n_qubits))
-    order = [gate for factor in planning.factors(gates, wires) for gate in factor.gates]
+    order = [gate for factor in _recipes.factors(gates, wires) for gate in factor.gates]
     for wire in wires:
         assert [g for g in order if wire in g.wires] == [g for g in gates if wire in g.wires]
 
@@ -108,7 +108,7 @@ def batches(monkeypatch):
         found.extend(stack.shape[0] for stack in stacks)
         return stacks
 
-    monkeypatch.setattr(evolution, "build", recorded)
+    monkeypatch.setattr(_run, "build", recorded)
     return found
 
 
@@ -123,7 +123,8 @@ def test_shared_weights_stay_one_matrix(batches):
     assert set(batches) == {1}
     batches.clear()
     vmap(grad(model), (0, None))(theta.expand(3, -1, -1, -1), xs[0])
-    assert set(batches) <= {1, 3} and 3 in batches, "1 is for blocks without parameters"
+    assert set(batches) <= {1, 3}, "1 is for blocks without parameters"
+    assert 3 in batches
 
 
 def test_explain_counts_what_runs():
@@ -157,7 +158,7 @@ def deviation(monkeypatch_target, name, broken, monkeypatch):
 
 def test_planted_mistakes_show(monkeypatch):
     def reversed_factors(gates, wires):
-        return planning_factors(gates, wires)[::-1]
+        return ordered_factors(gates, wires)[::-1]
 
     def transposed(matrices, wires, state, out):
         sweep_apply(matrices.mT, wires, state, out)
@@ -165,13 +166,13 @@ def test_planted_mistakes_show(monkeypatch):
     def swapped(a, b, wires):
         return sweep_outer(b, a, wires)
 
-    planning_factors, sweep_apply = planning.factors, _sweep.apply_block
+    ordered_factors, sweep_apply = _recipes.factors, _sweep.apply_block
     sweep_outer = _sweep.outer_product
     wrong = 1e-3
     assert max(deviation(planning, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
-    assert deviation(planning, "factors", reversed_factors, monkeypatch)[0] > wrong
-    assert deviation(evolution, "apply_block", transposed, monkeypatch)[0] > wrong
-    assert deviation(evolution, "outer_product", swapped, monkeypatch)[1] > wrong
+    assert deviation(_recipes, "factors", reversed_factors, monkeypatch)[0] > wrong
+    assert deviation(_run, "apply_block", transposed, monkeypatch)[0] > wrong
+    assert deviation(_run, "outer_product", swapped, monkeypatch)[1] > wrong
 
 
 @pytest.mark.parametrize("n", [6, 9])
