@@ -18,8 +18,8 @@ PACKAGE = ROOT / "quilt_func"
 # fmt: off
 CORRIDOR = [
     "_tree", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates", "kernel",
-    "planning", "fusion", "evolution", "_text", "circuits", "_words", "pauli", "observables",
-    "measure", "derivatives", "optim",
+    "_recipes", "planning", "fusion", "_run", "evolution", "_text", "circuits", "_words", "pauli",
+    "observables", "measure", "derivatives", "optim",
 ]
 SIDE_ROOMS = [
     "ansatz", "channels", "density", "diagnostics", "distributed", "draw", "nn", "passes",
