@@ -149,9 +149,9 @@ class _Pull(Function):
         start = [] if state is None else [state]
         plain = _plain_pull(ctx.circuit, ctx.axes, ctx.wanted, state is None)
         _, pull = vjp(plain, gradient, *start, *leaves)
-        found, *rest = pull(gradients)
-        by_state = None if state is None else rest.pop(0)
-        return (None, None, None, by_state, None, found, *rest)
+        by_gradient, *by_others = pull(gradients)
+        by_state = None if state is None else by_others.pop(0)
+        return (None, None, None, by_state, None, by_gradient, *by_others)
 
     @staticmethod
     def vmap(

@@ -16,8 +16,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from quilt_func._recipes import Prefix, Stack, Table
 from quilt_func._tree import constant
-from quilt_func.planning import Prefix, Segment, Stack, Table
+from quilt_func.planning import Segment
 
 Params: TypeAlias = Sequence[Sequence[Tensor]]
 """Of each op, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
@@ -92,7 +93,7 @@ def _turn_entries(table: Table, params: Params, device: torch.device) -> Tensor:
     return torch.complex(*split.unbind(1))
 
 
-def _joined(column: Sequence[Tensor]) -> Tensor:
+def _joined(column: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     return torch.cat(column) if len(column) > 1 else column[0]
 
 

@@ -1,0 +1,405 @@
+"""Recipes of block matrices: integers that say where each entry of a block comes from.
+
+Within a block, gates are sorted into layers that alternate between *local* ones, which are
+Kronecker products of 2 by 2 matrices, and *mixed* ones. Neighbouring constant gates become one
+constant matrix here and now, and if that only moves and turns rows, as CX, X, CZ or SWAP do, it is
+taken in by the factor before it: such gates cost no arithmetic later. What is left are `Stack`s:
+tables of indices by which `fusion.py` builds all blocks of one kind at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quilt_func.ops import Gate, Matrix, Structure
+from quilt_func.typing import WireSet
+
+Index: TypeAlias = NDArray[np.int64]
+
+BatchKey: TypeAlias = tuple[int, ...]
+"""The `vmap` levels that a parameter is batched over, descending."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Matrix entries of the gates of one batch key, in a flat vector.
+
+    First those of turns, then, row by row, those of other gates, each row's ops in order; then
+    constants.
+
+    Attributes:
+        turns: Ops of gates `cos(θ/2) - i sin(θ/2) G` whose `G` has the entries 0, ±1, ±i.
+        turn_parts: `(n_entries, 2)`, real and imaginary part of each of their entries, as places in
+            all cosines, then all sines, all negative sines, and 0.
+        rows: Other gates, and the ops of each.
+        constants: Entries of constant gates.
+    """
+
+    turns: tuple[int, ...]
+    turn_parts: Index
+    rows: tuple[tuple[Gate, tuple[int, ...]], ...]
+    constants: NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Recipe of all blocks of one batch key and width; indices count rows of what precedes.
+
+    Attributes:
+        key: Batch key of the parameters.
+        width: Wires `k` of a block; `K = 2**k`.
+        table: Where matrix entries come from.
+        runs: `(n_runs, depth, 4)`, table entries of 2 by 2 matrices: gates on one wire.
+        locals: `(width, n_locals)`, the run on each wire of a local factor.
+        mixed: `(n_mixed, n_slots, K, K)`, table entries whose product over slots is a factor.
+        constants: `(n_constants, K, K)`; the first is the identity.
+        rows: `(n_blocks, depth, K)`, rows of constants, then locals, then mixed factors. In another
+            order than theirs they stand for a permutation, such as CX, that follows the factor.
+        phases: `(n_blocks, depth, K)`, what rows are multiplied by, or None for 1 throughout.
+    """
+
+    key: BatchKey
+    width: int
+    table: Table
+    runs: Index
+    locals: Index
+    mixed: Index
+    constants: NDArray[np.complex128]
+    rows: Index
+    phases: NDArray[np.complex128] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """One-wire gates on |0...0⟩, which make a product state: a run for each wire."""
+
+    key: BatchKey
+    table: Table
+    runs: Index
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """One gate on one wire set: set number `slot` of op number `op`."""
+
+    op: int
+    slot: int
+    gate: Gate
+    wires: WireSet
+    key: BatchKey
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the gate has no parameters."""
+        return not self.gate.n_params
+
+
+Part: TypeAlias = tuple[WireSet, list[Applied]]
+"""Wires of a block, and its gates in order."""
+
+
+_IDENTITY = Gate("identity", 1, 0, np.eye(2, dtype=np.complex128))
+"""The run of a wire without gates."""
+
+
+class _TableBuilder:
+    """A table, and where in it gates stand."""
+
+    def __init__(self, ops: Sequence[Structure], gates: Iterable[Applied]) -> None:
+        members: dict[Gate, dict[int, None]] = defaultdict(dict)
+        constants: dict[Gate, None] = {_IDENTITY: None}
+        for gate in gates:
+            if gate.is_constant and len(gate.wires) == 1:
+                constants[gate.gate] = None
+            elif not gate.is_constant:
+                members[gate.gate][gate.op] = None
+        self.offsets: dict[int | Gate, int] = {}
+        turns = {row: members.pop(row) for row in [*members] if _is_turn(row)}
+        size = 0
+        for row, its_ops in (turns | members).items():
+            for op in its_ops:
+                self.offsets[op] = size
+                size += len(ops[op].wires) * 4**row.n_wires
+        for row in constants:
+            self.offsets[row] = size
+            size += 4
+        self.table = Table(
+            tuple(op for its_ops in turns.values() for op in its_ops),
+            _turn_parts([(row, len(ops[op].wires)) for row, its in turns.items() for op in its]),
+            tuple((row, tuple(its_ops)) for row, its_ops in members.items()),
+            np.concatenate([_constant_matrix(row).reshape(-1) for row in constants]),
+        )
+
+    def start(self, gate: Applied) -> int:
+        """Where a gate's matrix starts."""
+        if gate.is_constant:
+            return self.offsets[gate.gate]
+        return self.offsets[gate.op] + gate.slot * (1 << 2 * len(gate.wires))
+
+    def runs(self, runs: Iterable[Sequence[Applied]]) -> Index:
+        """Entries of the matrices of runs, `(n_runs, depth, 4)`, filled up with identities."""
+        starts = [[self.start(gate) for gate in run] for run in runs]
+        depth = max([1, *map(len, starts)])
+        rest = self.offsets[_IDENTITY]
+        filled = [row + [rest] * (depth - len(row)) for row in starts]
+        return np.array(filled, dtype=np.int64)[..., None] + np.arange(4)
+
+
+def _is_turn(gate: Gate) -> bool:
+    generator = getattr(gate.matrix, "turn_generator", None)
+    return generator is not None and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
+
+
+def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> Index:
+    """Places of the entries' parts for gates and their numbers of wire sets."""
+    total = sum(m for _, m in turns)
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    first = 0
+    for gate, m in turns:
+        generator = np.asarray(getattr(gate.matrix, "turn_generator")).reshape(-1)  # noqa: B009
+        sines = -1j * generator
+        cosine = np.eye(2**gate.n_wires, dtype=bool).reshape(-1) & (sines.real == 0)
+        slots = np.arange(first, first + m)[:, None, None]
+        parts = np.stack([sines.real, sines.imag], -1)
+        places = np.where(
+            parts > 0, total + slots, np.where(parts < 0, 2 * total + slots, 3 * total)
+        )
+        places[:, cosine, 0] = slots[:, 0]
+        found.append(places.reshape(-1, 2))
+        first += m
+    return np.concatenate(found)
+
+
+def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Prefix:
+    builder = _TableBuilder(ops, gates)
+    runs: dict[int, list[Applied]] = {wire: [] for wire in range(n_qubits)}
+    for gate in gates:
+        runs[gate.wires[0]].append(gate)
+    key = next((gate.key for gate in gates if not gate.is_constant), ())
+    return Prefix(key, builder.table, builder.runs(runs.values()))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A part of a block's matrix: local runs by wire, constant gates, or gates to multiply."""
+
+    kind: str
+    gates: list[Applied] = field(default_factory=list)
+
+
+def factors(gates: Iterable[Applied], wires: WireSet) -> list[Factor]:
+    """Sort a block's gates into factors, first to act first.
+
+    Layers alternate: even ones are local. A gate joins the earliest layer of its kind that comes
+    after all gates before it on its wires; a constant one-wire gate may join a mixed layer.
+    """
+    level = dict.fromkeys(wires, 0)
+    layers: dict[int, list[Applied]] = defaultdict(list)
+    for gate in gates:
+        latest = max(level[wire] for wire in gate.wires)
+        is_local = len(gate.wires) == 1 and not (gate.is_constant and latest % 2)
+        place = latest + (latest % 2 == is_local)
+        layers[place].append(gate)
+        level.update(dict.fromkeys(gate.wires, place))
+    found: list[Factor] = []
+    for place, members in sorted(layers.items()):
+        found += _mixed(members) if place % 2 else [Factor("local", members)]
+    return found
+
+
+_MAX_SLOTS = 4
+"""Gates of one mixed factor; each costs a gather of the whole matrix."""
+
+
+def _mixed(gates: Iterable[Applied]) -> list[Factor]:
+    """Split a mixed layer into runs of constant gates, and of gates whose entries just multiply."""
+    found: list[Factor] = []
+    for gate in gates:
+        kind = "constant" if gate.is_constant else "mixed"
+        if found and found[-1].kind == kind and _joins(gate, found[-1].gates):
+            found[-1].gates.append(gate)
+        else:
+            found.append(Factor(kind, [gate]))
+    return found
+
+
+def _joins(gate: Applied, gates: Sequence[Applied]) -> bool:
+    if gate.is_constant:
+        return True
+    others = {wire for other in gates for wire in other.wires}
+    diagonal = all("diagonal" in other.gate.tags for other in (gate, *gates))
+    return len(gates) < _MAX_SLOTS and (diagonal or others.isdisjoint(gate.wires))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A factor of a block: rows of a matrix of its kind, in an order and with phases."""
+
+    kind: str
+    place: int
+    rows: Index
+    phases: Matrix
+
+    @classmethod
+    def of(cls, kind: str, place: int, width: int) -> Self:
+        return cls(kind, place, np.arange(2**width), np.ones(2**width, dtype=np.complex128))
+
+    def followed_by(self, monomial: Matrix) -> "_Chosen":
+        """The product of a matrix with one entry per row and this factor."""
+        source = (monomial != 0).argmax(1)
+        phases = monomial[np.arange(len(source)), source] * self.phases[source]
+        return replace(self, rows=self.rows[source], phases=phases)
+
+
+def _is_monomial(matrix: Matrix) -> bool:
+    return bool(((matrix != 0).sum(1) == 1).all())
+
+
+class StackBuilder:
+    """Collects the factors of blocks of one kind; equal ones are built once."""
+
+    def __init__(
+        self, ops: Sequence[Structure], key: BatchKey, width: int, parts: Sequence[Part]
+    ) -> None:
+        self.key = key
+        self.width = width
+        self.parts = parts
+        self.tables = _TableBuilder(ops, (gate for _, gates in parts for gate in gates))
+        self.runs: list[Sequence[Applied]] = [()]
+        self.locals: list[list[int]] = []
+        self.mixed: list[tuple[Sequence[Applied], WireSet]] = []
+        self.constants = [np.eye(2**width, dtype=np.complex128)]
+
+    def stack(self) -> Stack:
+        chosen = [self._chosen(gates, wires) for wires, gates in self.parts]
+        offsets = self._offsets()
+        size = 2**self.width
+        depth = max(map(len, chosen))
+        rows = np.tile(np.arange(size), (len(chosen), depth, 1))
+        phases = np.ones(rows.shape, dtype=np.complex128)
+        for i, members in enumerate(chosen):
+            for d, one in enumerate(members):
+                rows[i, d] = size * (offsets[one.kind] + one.place) + one.rows
+                phases[i, d] = one.phases
+        return Stack(
+            self.key,
+            self.width,
+            self.tables.table,
+            self.tables.runs(self.runs),
+            np.array(self.locals, dtype=np.int64).reshape(-1, self.width).T.copy(),
+            self._mixed_indices(),
+            np.stack(self.constants),
+            rows,
+            None if np.all(phases == 1) else phases,
+        )
+
+    def _offsets(self) -> dict[str, int]:
+        n_constants = len(self.constants)
+        return {"constant": 0, "local": n_constants, "mixed": n_constants + len(self.locals)}
+
+    def _chosen(self, gates: Iterable[Applied], wires: WireSet) -> list["_Chosen"]:
+        """A block's factors; constants that only move and turn rows are taken in by the last."""
+        found: list[_Chosen] = []
+        for factor in factors(gates, wires):
+            if factor.kind != "constant":
+                found.append(_Chosen.of(factor.kind, self._add(factor, wires), self.width))
+                continue
+            matrix = self._multiplied(factor.gates, wires)
+            if not _is_monomial(matrix):
+                found.append(_Chosen.of("constant", self._constant(matrix), self.width))
+                continue
+            last = found.pop() if found else _Chosen.of("constant", 0, self.width)
+            found.append(last.followed_by(matrix))
+        return found
+
+    def _add(self, factor: Factor, wires: WireSet) -> int:
+        if factor.kind == "local":
+            return self._local(factor.gates, wires)
+        self.mixed.append((factor.gates, wires))
+        return len(self.mixed) - 1
+
+    def _multiplied(self, gates: Iterable[Applied], wires: WireSet) -> Matrix:
+        matrix = self.constants[0]
+        for gate in gates:
+            matrix = _embedded(gate.gate, _positions(gate, wires), self.width) @ matrix
+        return matrix
+
+    def _constant(self, matrix: Matrix) -> int:
+        for place, known in enumerate(self.constants):
+            if np.array_equal(known, matrix):
+                return place
+        self.constants.append(matrix)
+        return len(self.constants) - 1
+
+    def _local(self, gates: Iterable[Applied], wires: WireSet) -> int:
+        runs: dict[int, list[Applied]] = defaultdict(list)
+        for gate in gates:
+            runs[gate.wires[0]].append(gate)
+        row = []
+        for wire in wires:
+            row.append(len(self.runs) if wire in runs else 0)
+            if wire in runs:
+                self.runs.append(runs[wire])
+        self.locals.append(row)
+        return len(self.locals) - 1
+
+    def _mixed_indices(self) -> Index:
+        size = 2**self.width
+        n_slots = max([1, *(len(gates) for gates, _ in self.mixed)])
+        one = self.tables.offsets[_IDENTITY]
+        found = np.full((len(self.mixed), n_slots, size, size), one, dtype=np.int64)
+        for place, (gates, wires) in enumerate(self.mixed):
+            is_same = _is_same_elsewhere(gates, wires)
+            for slot, gate in enumerate(gates):
+                entries = self.tables.start(gate) + _pattern(_positions(gate, wires), self.width)
+                found[place, slot] = np.where(is_same, entries, one + 1)
+        return found
+
+
+def _positions(gate: Applied, wires: WireSet) -> WireSet:
+    return tuple(wires.index(wire) for wire in gate.wires)
+
+
+def _constant_matrix(gate: Gate) -> Matrix:
+    assert not callable(gate.matrix), "a gate without parameters has a constant matrix"
+    return np.asarray(gate.matrix, dtype=np.complex128)
+
+
+@lru_cache(maxsize=4096)
+def _embedded(gate: Gate, positions: WireSet, width: int) -> Matrix:
+    """A constant gate's matrix on `width` wires."""
+    matrix = _constant_matrix(gate).reshape(-1)[_pattern(positions, width)]
+    return np.where(_agrees(positions, width), matrix, 0)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(positions: WireSet, width: int) -> Index:
+    """Entry of a gate's flat matrix that stands at each entry of the block's matrix."""
+    local = np.zeros(2**width, dtype=np.int64)
+    for position in positions:
+        local = 2 * local + _bit(position, width)
+    return local[:, None] * (1 << len(positions)) + local[None, :]
+
+
+@lru_cache(maxsize=4096)
+def _agrees(positions: WireSet, width: int) -> NDArray[np.bool_]:
+    """Whether row and column of an entry have the same bits on all other wires."""
+    others = np.zeros(2**width, dtype=np.int64)
+    for position in set(range(width)) - set(positions):
+        others = 2 * others + _bit(position, width)
+    is_same: NDArray[np.bool_] = others[:, None] == others[None, :]
+    return is_same
+
+
+def _bit(position: int, width: int) -> Index:
+    return np.arange(2**width) >> (width - 1 - position) & 1
+
+
+def _is_same_elsewhere(gates: Sequence[Applied], wires: WireSet) -> NDArray[np.bool_]:
+    covered = tuple(sorted({p for gate in gates for p in _positions(gate, wires)}))
+    return _agrees(covered, len(wires))

@@ -1,0 +1,331 @@
+"""A planned run: the static part of ops, the batch axes of their tensors, the way out and back.
+
+`Static.plain` is the plain route, ordinary torch calls that leave batches to `torch.func`. `Run` is
+the fast one: it sees plain tensors with explicit batch axes, and needs no derivative of its own.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self, TypeAlias
+
+import torch
+from torch import Tensor
+
+from quilt_func import kernel
+from quilt_func._recipes import BatchKey
+from quilt_func._sweep import apply_block, outer_product
+from quilt_func._tree import batch_levels
+from quilt_func.fusion import Params, build, product
+from quilt_func.ops import Structure
+from quilt_func.planning import Block, Plan, Segment, plan
+from quilt_func.states import zero_state
+from quilt_func.typing import WireSet
+
+Levels: TypeAlias = BatchKey
+"""The `vmap` levels that are a tensor's first axes, descending: the last mapped is axis 0."""
+
+
+@dataclass(frozen=True)
+class Static:
+    """The static part of ops: all that is known without their leaves."""
+
+    n_qubits: int
+    ops: tuple[Structure, ...]
+    weak: tuple[tuple[float | None, ...], ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    def per_op(self, values: Iterable[Any]) -> list[list[Any]]:
+        """Sort one value per leaf by op."""
+        remaining = iter(values)
+        return [[next(remaining) for p in weak if p is None] for weak in self.weak]
+
+    def plan(self, keys: Iterable[BatchKey], from_zero: bool) -> Plan:
+        """Plan a run."""
+        return plan(self.n_qubits, self.ops, tuple(keys), from_zero)
+
+    def params(self, leaves: Iterable[Tensor], batches: Iterable[tuple[int, ...]]) -> Params:
+        """Parameters of each op `(m, *batch, *event)`: its leaves, and its numbers as tensors."""
+        remaining = iter(leaves)
+        real = self.dtype.to_real()
+        return [
+            [
+                next(remaining)
+                if p is None
+                else torch.full((len(op.wires), *batch), p, dtype=real, device=self.device)
+                for p in weak
+            ]
+            for op, weak, batch in zip(self.ops, self.weak, batches, strict=True)
+        ]
+
+    def plain(self, state: Tensor | None, *leaves: Tensor) -> Tensor:
+        """Run blocks in plain torch calls, which leave batches to `torch.func`."""
+        keys = (union(*own) for own in self.per_op(map(batch_levels, leaves)))
+        found = self.plan(keys, state is None)
+        params = self.params(leaves, [()] * len(self.ops))
+        if found.prefix is not None:
+            state = product(found.prefix, params, self.dtype, self.device)[:, 0]
+        for segment in found.segments:
+            stacks = build(segment, params, self.dtype, self.device)
+            for block in segment.blocks:
+                matrix = stacks[block.stack][0, block.position]
+                state = self._stepped(matrix, block.wires, state)
+        assert state is not None, "there is an op"
+        return state
+
+    def _stepped(self, matrix: Tensor, wires: WireSet, state: Tensor | None) -> Tensor:
+        if state is None and len(wires) == self.n_qubits:
+            return matrix[:, 0]
+        if state is None:
+            state = zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
+        if wires[-1] - wires[0] != len(wires) - 1:
+            return kernel.apply_matrix(matrix, wires, state)
+        split = state.reshape(2 ** wires[0], matrix.shape[-1], -1)
+        if split.shape[2] == 1:
+            return (split[:, :, 0] @ matrix.mT).reshape(-1)
+        return (matrix @ split).reshape(-1)
+
+
+def union(*levels: Levels) -> Levels:
+    """The levels that any of some tensors carries, descending."""
+    return tuple(sorted({level for one in levels for level in one}, reverse=True))
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Which batch axes the tensors of a call carry; a level's number is its age.
+
+    Attributes:
+        sizes: Size of each level.
+        levels: Of each tensor, the levels that are its first axes, descending.
+        inner: Levels that a gradient is summed over, where its leaf lacks them. Levels from this
+            one on are mapped over the gradient itself.
+    """
+
+    sizes: tuple[int, ...]
+    levels: tuple[Levels, ...]
+    inner: int = 0
+
+    def mapped(self, in_dims: Sequence[int | None], size: int) -> Self:
+        """The axes under one more level, which the tensors with an `in_dims` carry first."""
+        new = len(self.sizes)
+        pairs = zip(self.levels, in_dims, strict=True)
+        levels = tuple(own if dim is None else (new, *own) for own, dim in pairs)
+        return replace(self, sizes=(*self.sizes, size), levels=levels)
+
+    @property
+    def outer(self) -> Levels:
+        """The levels that are mapped over a gradient."""
+        return tuple(range(self.inner, len(self.sizes)))[::-1]
+
+    def shape(self, levels: Levels) -> tuple[int, ...]:
+        """Sizes of some levels."""
+        return tuple(self.sizes[level] for level in levels)
+
+    def expand(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
+        """Give a tensor with the axes `own` those that it lacks of `wanted`."""
+        for axis, level in enumerate(wanted):
+            if level not in own:
+                tensor = tensor.unsqueeze(axis)
+        return tensor.expand(*self.shape(wanted), *tensor.shape[len(wanted) :])
+
+    def reduce(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
+        """Sum a tensor over the axes `own` that are not `wanted`, and put those in order."""
+        dropped = [axis for axis, level in enumerate(own) if level not in wanted]
+        kept = [level for level in own if level in wanted]
+        summed = tensor.sum(dropped) if dropped else tensor
+        order = sorted(range(len(kept)), key=lambda axis: -kept[axis])
+        return summed.permute(*order, *range(len(kept), summed.ndim))
+
+
+class Run:
+    """A planned run on plain tensors with explicit batch axes.
+
+    States are `(lead, 2**n, last)`: levels that matrices carry lead, others come last.
+    """
+
+    def __init__(
+        self, circuit: Static, axes: Axes, from_zero: bool, leaves: Sequence[Tensor]
+    ) -> None:
+        self.circuit = circuit
+        self.axes = axes
+        self.leaves = leaves
+        own = circuit.per_op(axes.levels[1:])
+        self.keys = [union(axes.outer, *levels) if levels else () for levels in own]
+        self.plan = circuit.plan(self.keys, from_zero)
+        stacks = [stack for segment in self.plan.segments for stack in segment.stacks]
+        self.lead = union(axes.outer, *(stack.key for stack in stacks))
+        self.everything = union(self.lead, *axes.levels)
+        self.last = tuple(level for level in self.everything if level not in self.lead)
+        self.options = circuit.dtype, circuit.device
+
+        self.spare: list[Tensor] = []
+        self.borrowed: list[Tensor] = []
+
+    def forward(self, state: Tensor | None) -> Tensor:
+        """The state after the run, its levels first."""
+        params = self._params(self._aligned())
+        current = self._start(params) if state is None else self._borrow(state, self.axes.levels[0])
+        for segment in self.plan.segments:
+            stacks = build(segment, params, *self.options)
+            for block in segment.blocks:
+                current = self._step(self._matrices(segment, stacks, block), block.wires, current)
+        return self._unpacked(current, self.everything)
+
+    def pull(
+        self, output: Tensor, of_output: Levels, gradient: Tensor, of_gradient: Levels,
+        wanted: Sequence[bool],
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        """Walk back: gradients of the state, if there is one, and of the leaves, where wanted."""
+        ket = self._packed(output, of_output).conj_physical()
+        bra = self._borrow(gradient, of_gradient)
+        sources = _Sources(self._aligned(), wanted[1:])
+        for segment in reversed(self.plan.segments):
+            stacks = sources.build(partial(self._build, segment))
+            ket, bra, gradients = self._walk(segment, stacks, ket, bra)
+            sources.collect(stacks, gradients)
+        if self.plan.prefix is not None:
+            start = sources.build(self._product)
+            by_start = self._unpacked(bra, self.plan.prefix.key).movedim(-1, 0)
+            sources.collect(start, [by_start.reshape(start[0].shape)])
+        found = [self._by_leaf(i, by_param) for i, by_param in sources.found()]
+        if not wanted[0]:
+            return tuple(found)
+        kept = union(self.axes.outer, self.axes.levels[0])
+        return (self._unpacked(bra, kept).contiguous(), *found)
+
+    def _walk(
+        self, segment: Segment, stacks: Sequence[Tensor], ket: Tensor, bra: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+        """Undo a segment; the gradients of its stacks are products of the states in between.
+
+        `ket` is the conjugate of the state, so that no product has to conjugate it.
+        """
+        products = [[Tensor()] * stack.shape[1] for stack in stacks]
+        for block in reversed(segment.blocks):
+            transposed = self._matrices(segment, stacks, block).detach().mT
+            ket = self._step(transposed, block.wires, ket)
+            if stacks[block.stack].requires_grad:
+                key = segment.stacks[block.stack].key
+                each = outer_product(bra, ket, block.wires)
+                products[block.stack][block.position] = self._by_key(each, key)
+            bra = self._step(transposed.conj_physical(), block.wires, bra)
+        pairs = zip(stacks, products, strict=True)
+        return ket, bra, [torch.stack(p, 1) if stack.requires_grad else None for stack, p in pairs]
+
+    def _step(self, matrices: Tensor, wires: WireSet, state: Tensor) -> Tensor:
+        """Apply a block; a state that is not borrowed makes room for the next."""
+        out = self.spare.pop() if self.spare else torch.empty_like(state)
+        apply_block(matrices, wires, state, out)
+        if not any(state is other for other in self.borrowed):
+            self.spare.append(state)
+        return out
+
+    def _aligned(self) -> list[Tensor]:
+        """Leaves as parameters `(m, batch, *event)`, or `(m, *event)` where nothing is batched."""
+        own = zip(self.circuit.per_op(self.leaves), self.circuit.per_op(self.axes.levels[1:]),
+                  self.keys, strict=True)  # fmt: skip
+        return [
+            self.axes.expand(leaf, levels, key).movedim(len(key), 0).flatten(1, len(key))
+            if key
+            else leaf
+            for leaves, all_levels, key in own
+            for leaf, levels in zip(leaves, all_levels, strict=True)
+        ]
+
+    def _params(self, aligned: Iterable[Tensor]) -> Params:
+        batches = ((math.prod(self.axes.shape(key)),) if key else () for key in self.keys)
+        return self.circuit.params(aligned, batches)
+
+    def _build(self, segment: Segment, aligned: Sequence[Tensor]) -> list[Tensor]:
+        return build(segment, self._params(aligned), *self.options)
+
+    def _product(self, aligned: Sequence[Tensor]) -> list[Tensor]:
+        assert self.plan.prefix is not None
+        return [product(self.plan.prefix, self._params(aligned), *self.options)]
+
+    def _by_leaf(self, place: int, by_param: Tensor) -> Tensor:
+        """Gradient of a leaf, its levels first, of that of its parameter."""
+        per_op = zip(self.keys, self.circuit.per_op(self.leaves), strict=True)
+        key = [key for key, own in per_op for _ in own][place]
+        if not key:
+            return by_param
+        split = by_param.unflatten(1, self.axes.shape(key)).movedim(0, len(key))
+        return self.axes.reduce(split, key, union(self.axes.outer, self.axes.levels[1 + place]))
+
+    def _matrices(self, segment: Segment, stacks: Sequence[Tensor], block: Block) -> Tensor:
+        """One block's matrix, `(1, K, K)`, or `(lead, K, K)` if there are many."""
+        matrices = stacks[block.stack][:, block.position]
+        key = segment.stacks[block.stack].key
+        if not key:
+            return matrices
+        size = matrices.shape[-1]
+        split = matrices.reshape(*self.axes.shape(key), size, size)
+        return self.axes.expand(split, key, self.lead).reshape(-1, size, size)
+
+    def _by_key(self, each: Tensor, key: BatchKey) -> Tensor:
+        """Sum matrices `(lead, K, K)` over the levels that a stack does not have."""
+        size = each.shape[-1]
+        split = each.reshape(*self.axes.shape(self.lead), size, size)
+        return self.axes.reduce(split, self.lead, key).reshape(-1, size, size)
+
+    def _start(self, params: Params) -> Tensor:
+        """The product state of the prefix, or |0...0⟩."""
+        if self.plan.prefix is not None:
+            key = self.plan.prefix.key
+            start = product(self.plan.prefix, params, *self.options)
+            return self._packed(start.reshape(-1, *self.axes.shape(key)).movedim(0, -1), key)
+        return self._packed(
+            zero_state(self.circuit.n_qubits, dtype=self.options[0], device=self.options[1]), ()
+        )
+
+    def _borrow(self, state: Tensor, own: Levels) -> Tensor:
+        self.borrowed.append(self._packed(state, own))
+        return self.borrowed[-1]
+
+    def _packed(self, state: Tensor, own: Levels) -> Tensor:
+        """Bring a state with its levels first to the layout of the run, contiguous."""
+        full = self.axes.expand(state, own, self.everything)
+        place = self.everything.index
+        order = [*map(place, self.lead), len(self.everything), *map(place, self.last)]
+        lead = math.prod(self.axes.shape(self.lead))
+        return full.permute(order).reshape(lead, state.shape[-1], -1).contiguous()
+
+    def _unpacked(self, state: Tensor, wanted: Levels) -> Tensor:
+        """Bring a state to the layout of its callers, summed over levels that are not wanted."""
+        lead, last = self.axes.shape(self.lead), self.axes.shape(self.last)
+        split = state.reshape(*lead, -1, *last).movedim(len(lead), -1)
+        return self.axes.reduce(split, self.lead + self.last, wanted)
+
+
+class _Sources:
+    """Parameters that collect their gradients through several builds."""
+
+    def __init__(self, params: Sequence[Tensor], wanted: Sequence[bool]) -> None:
+        self.places = [place for place, is_wanted in enumerate(wanted) if is_wanted]
+        self.params = [param.detach() for param in params]
+        self.sums = {place: torch.zeros_like(self.params[place]) for place in self.places}
+        for place in self.places:
+            self.params[place].requires_grad_()
+
+    def build(self, make: Callable[[Sequence[Tensor]], list[Tensor]]) -> list[Tensor]:
+        with torch.enable_grad():
+            return make(self.params)
+
+    def collect(self, built: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+        """Add what gradients of built tensors say of the parameters."""
+        pairs = [(b, g) for b, g in zip(built, gradients, strict=True) if b.requires_grad]
+        if not pairs:
+            return
+        sources = [self.params[place] for place in self.places]
+        outputs, by_output = zip(*pairs, strict=True)
+        found = torch.autograd.grad(outputs, sources, by_output, allow_unused=True)
+        for place, gradient in zip(self.places, found, strict=True):
+            if gradient is not None:
+                self.sums[place] += gradient
+
+    def found(self) -> Iterable[tuple[int, Tensor]]:
+        """Places of the wanted parameters, and their gradients."""
+        return self.sums.items()
