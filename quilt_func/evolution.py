@@ -148,7 +148,7 @@ class _Pull(Function):
         state, gradient, *leaves = ctx.saved_tensors
         start = [] if state is None else [state]
         plain = _plain_pull(ctx.circuit, ctx.axes, ctx.wanted, state is None)
-        _, pull = vjp(plain, gradient, *start, *leaves)
+        pull = vjp(plain, gradient, *start, *leaves)[1]
         by_gradient, *by_others = pull(gradients)
         by_state = None if state is None else by_others.pop(0)
         return (None, None, None, by_state, None, by_gradient, *by_others)
