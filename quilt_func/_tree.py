@@ -53,7 +53,16 @@ def constant(array: Any, dtype: torch.dtype, device: torch.device) -> torch.Tens
 
 def adjoint(matrices: torch.Tensor) -> torch.Tensor:
     """Conjugate transpose in memory: neither lazy nor physical conjugation can be batched."""
-    return torch.complex(matrices.real.mT, -matrices.imag.mT)
+    plain = unconjugated(matrices)
+    return torch.complex(plain.real.mT, -plain.imag.mT)
+
+
+def unconjugated(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor without a lazy conjugation, whose imaginary part `vmap` cannot read."""
+    if not tensor.is_conj():
+        return tensor
+    plain = tensor.conj()
+    return torch.complex(plain.real, -plain.imag)
 
 
 def batch_levels(tensor: torch.Tensor) -> tuple[int, ...]:

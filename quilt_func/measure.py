@@ -17,7 +17,7 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._tree import is_differentiated, tree_leaves
+from quilt_func._tree import is_differentiated, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
 from quilt_func.states import split_wires
@@ -135,6 +135,7 @@ def _centred(function: str, state: Tensor, observable: Observable) -> Tensor:
     check_state_size(function, state, _checked(function, observable).n_qubits)
     leaves = (leaf for leaf in tree_leaves(observable) if isinstance(leaf, Tensor))
     common_dtype_and_device(function, (state, *leaves))
+    state = unconjugated(state)
     image = observable.apply(state)
     mean = (state.real * image.real + state.imag * image.imag).sum()
     return image - mean * state
@@ -162,6 +163,7 @@ def probs(state: Tensor) -> Tensor:
         tensor([0.5000, 0.0000, 0.0000, 0.5000])
     """
     check_state("probs", state)
+    state = unconjugated(state)
     return state.real.square() + state.imag.square()
 
 

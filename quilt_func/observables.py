@@ -13,7 +13,7 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
-from quilt_func._tree import register
+from quilt_func._tree import register, unconjugated
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,7 @@ class Diagonal:
     def expectation(self, state: Tensor) -> Tensor:
         """Expectation value; see `quilt_func.expval`."""
         _check("expval", self.n_qubits, self.values, state)
+        state = unconjugated(state)
         return (self.values * (state.real.square() + state.imag.square())).sum()
 
 

@@ -20,7 +20,7 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._tree import is_forward_mode, register
+from quilt_func._tree import is_forward_mode, register, unconjugated
 from quilt_func.planning import WHOLE
 from quilt_func.typing import PauliTerms
 
@@ -304,6 +304,7 @@ def pauli_sum(
 
 def word_values(words: tuple[str, ...], state: Tensor) -> Tensor:
     """Expectation values of Pauli words, `(n_words,)`."""
+    state = unconjugated(state)
     if is_forward_mode():
         return _words.expectations(words, state, state)
     values: Tensor = _Values.apply(words, state)
@@ -311,6 +312,7 @@ def word_values(words: tuple[str, ...], state: Tensor) -> Tensor:
 
 
 def _applied(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
+    state = unconjugated(state)
     if is_forward_mode():
         return _words.apply_sum(words, coefficients, state)
     image: Tensor = _Applied.apply(words, coefficients, state)

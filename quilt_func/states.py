@@ -24,7 +24,7 @@ from quilt_func._checks import (
     is_index,
     message,
 )
-from quilt_func._tree import adjoint
+from quilt_func._tree import adjoint, unconjugated
 
 Device = torch.device | str | None
 
@@ -432,6 +432,7 @@ def purity(rho: Tensor) -> Tensor:
         Nielsen and Chuang (2010), section 2.4.1.
     """
     _check_density("purity", rho)
+    rho = unconjugated(rho)
     return (rho.real.square() + rho.imag.square()).sum()
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from oracles.compare import assert_close
-from torch.func import grad, vmap
+from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import kernel
@@ -51,6 +51,44 @@ def test_states_of_any_layout(view, n):
     assert_close(qf.reduced_density(given, [0]), qf.reduced_density(plain, [0]), **BOUNDS)
     slope = grad(lambda s: qf.expval(circuit(s), energy))
     assert_close(slope(given.detach()).resolve_conj(), slope(plain).resolve_conj(), **BOUNDS)
+
+
+READINGS = {
+    "expval of words": lambda s, n: qf.expval(s, qf.pauli_sum({"Z" * n: 0.5, "Y" * n: 0.5})),
+    "expval of two": lambda s, n: qf.expval(s, [diagonal(n), projector(n)]),
+    "variance of words": lambda s, n: qf.variance(s, qf.pauli_sum({"Y" * n: 1.0})),
+    "variance of a diagonal": lambda s, n: qf.variance(s, diagonal(n)),
+    "covariance": lambda s, n: qf.covariance(s, diagonal(n), projector(n)),
+    "image": lambda s, n: qf.pauli_sum({"Z" * n: 0.5, "Y" * n: 0.5}).apply(s).abs(),
+    "probs": lambda s, n: qf.probs(s),
+    "marginal": lambda s, n: qf.marginal(s, [n - 1]),
+    "purity": lambda s, n: qf.purity(qf.reduced_density(s, [0]).conj()),
+    "entropy": lambda s, n: qf.entropy(qf.reduced_density(s, [0]).conj()),
+    "circuit": lambda s, n: qf.probs(circuit_of(torch.tensor(0.7, dtype=F64), n)(s)),
+}
+
+
+def diagonal(n):
+    return qf.diagonal(torch.linspace(-1, 1, 2**n, dtype=F64))
+
+
+def projector(n):
+    return qf.hermitian(torch.full((2**n, 2**n), 0.5**n, dtype=torch.complex128))
+
+
+@pytest.mark.parametrize("n", [3, 6])
+@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
+def test_conjugates_within_transforms(reading, n):
+    states = random_states(2, n)
+    expected = torch.stack([reading(state.conj().resolve_conj(), n) for state in states])
+    assert_close(reading(states[0].conj(), n), expected[0], **BOUNDS)
+    assert_close(vmap(lambda s: reading(s.conj(), n))(states), expected, **BOUNDS)
+    tangent = states.flip(0)
+    values, slopes = jvp(vmap(lambda s: reading(s.conj(), n)), (states,), (tangent,))
+    assert_close(values, expected, **BOUNDS)
+    pulled = vmap(grad(lambda s: reading(s.conj(), n).sum()))(states)
+    paired = (pulled.resolve_conj().conj() * tangent).real.sum(-1)
+    assert_close(paired, slopes.reshape(2, -1).sum(-1), **BOUNDS)
 
 
 @each_size
