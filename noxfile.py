@@ -37,7 +37,9 @@ def tests(session: nox.Session) -> None:
 def deep(session: nox.Session) -> None:
     """Draw thousands of new examples for every law; takes hours."""
     session.install("-e", ".[experiments,test]")
-    session.run("pytest", "-n", "auto", "tests/laws", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"})
+    session.run(
+        "pytest", "-n", "auto", "tests/laws", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"}
+    )
 
 
 @nox.session

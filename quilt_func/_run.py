@@ -186,6 +186,8 @@ class Run:
             stacks = sources.build(partial(self._build, segment))
             ket, bra, gradients = self._walk(segment, stacks, ket, bra)
             sources.collect(stacks, gradients)
+        del ket
+        self.spare.clear()
         if self.plan.prefix is not None:
             start = sources.build(self._product)
             by_start = self._unpacked(bra, self.plan.prefix.key).movedim(-1, 0)

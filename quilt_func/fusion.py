@@ -10,7 +10,7 @@ What is built has a leading batch axis: parameters `(m, batch, *event)` make blo
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TypeAlias
 
 import torch
@@ -56,8 +56,8 @@ def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.devi
         factors.append(_local_factors(stack, entries))
     if stack.mixed.size:
         gathered = entries.index_select(0, _index(stack, "mixed", device))
-        split = gathered.reshape(*stack.mixed.shape, batch)
-        factors.append((split[:, 0] if split.shape[1] == 1 else split.prod(1)).movedim(-1, 0))
+        slots = gathered.reshape(*stack.mixed.shape, batch).unbind(1)
+        factors.append(reduce(torch.mul, slots).movedim(-1, 0))
     rows = torch.cat(factors, 1).reshape(batch, -1, size)
     chosen = rows.index_select(1, _index(stack, "rows", device))
     if stack.phases is not None:
@@ -141,6 +141,8 @@ def _outer(vectors: Tensor) -> Tensor:
 
 
 def _pairwise(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[-1] == 1:  # a matrix product: its derivative holds nothing of the result's size
+        return (a @ b.mT).flatten(1).unsqueeze(-1)
     return (a.unsqueeze(2) * b.unsqueeze(1)).flatten(1, 2)
 
 
