@@ -1,5 +1,8 @@
 """Sphinx configuration: MyST pages, Google docstrings, and a gate table read from the rows."""
 
+import re
+from typing import Any
+
 import quilt_func as qf
 
 project = "quilt_func"
@@ -13,6 +16,8 @@ html_title = "quilt_func"
 html_static_path = ["_static"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+napoleon_use_ivar = True
+napoleon_use_param = False
 napoleon_use_rtype = False
 
 
@@ -26,3 +31,27 @@ def _gate_table() -> str:
 
 
 myst_substitutions = {"gate_table": _gate_table()}
+
+_CODE_MATHS_BAR = re.compile(r"(?<!`)`([^`]+)`(?!`)|\$([^$]+)\$|(\|)")
+
+
+def _to_rest(match: re.Match[str]) -> str:
+    code, maths, _ = match.groups()
+    if code is not None:
+        return f"``{' '.join(code.split())}``"
+    return r"\|" if maths is None else f":math:`{' '.join(maths.split())}`"
+
+
+def _read_as_markdown(*event: Any) -> None:
+    """Turn a docstring's `code`, $maths$ and |kets⟩ into Sphinx's own marks; examples stay."""
+    lines: list[str] = event[-1]
+    paragraphs = "\n".join(lines).split("\n\n")
+    is_example = [">>> " in paragraph for paragraph in paragraphs]
+    pairs = zip(paragraphs, is_example, strict=True)
+    text = "\n\n".join(p if kept else _CODE_MATHS_BAR.sub(_to_rest, p) for p, kept in pairs)
+    lines[:] = text.split("\n")
+
+
+def setup(app: Any) -> None:
+    """Read docstrings before napoleon does."""
+    app.connect("autodoc-process-docstring", _read_as_markdown, priority=100)
