@@ -38,7 +38,8 @@ _CODE_MATHS_BAR = re.compile(r"(?<!`)`([^`]+)`(?!`)|\$([^$]+)\$|(\|)")
 def _to_rest(match: re.Match[str]) -> str:
     code, maths, _ = match.groups()
     if code is not None:
-        return f"``{' '.join(code.split())}``"
+        joins = r"\ " if match.string[match.end() :][:1].isalnum() else ""
+        return f"``{' '.join(code.split())}``{joins}"
     return r"\|" if maths is None else f":math:`{' '.join(maths.split())}`"
 
 
