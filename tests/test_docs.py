@@ -4,6 +4,7 @@ The examples themselves are collected by `conftest.py`, page by page and line by
 collection is shown to see them all, and to fail on a wrong one.
 """
 
+import inspect
 import re
 import shlex
 from doctest import ELLIPSIS
@@ -14,6 +15,8 @@ from sybil import Sybil
 from sybil.document import PythonDocStringDocument
 from sybil.parsers.markdown import PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
+
+import quilt_func as qf
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -87,3 +90,23 @@ def test_testpaths_hold_all_documents(pytestconfig):
     assert {"tests", "quilt_func", "README.md", "docs"} <= set(pytestconfig.getini("testpaths"))
     plugins = [type(plugin).__name__ for plugin in pytestconfig.pluginmanager.get_plugins()]
     assert plugins.count("Collector") == 2, "pages and docstrings"
+
+
+def reference():
+    """Modules of the reference pages, each with the names that it is limited to, if any."""
+    text = (ROOT / "docs" / "api.md").read_text("utf8")
+    found = re.findall(r"automodule:: (\S+)\n +:members:([^\n]*)", text)
+    return {
+        module: {name.strip() for name in names.split(",") if name.strip()}
+        for module, names in found
+    }
+
+
+def test_every_public_name_is_in_the_reference():
+    modules = reference()
+    for name in set(qf.__all__) - {"GATES", "testing", *(row.name for row in qf.GATES)}:
+        value = getattr(qf, name)
+        module = value.__name__ if inspect.ismodule(value) else value.__module__
+        assert module in modules, f"{name} is missing in docs/api.md"
+        assert not modules[module] or name in modules[module], f"{name} is missing in docs/api.md"
+    assert "{{ gate_table }}" in (ROOT / "docs" / "api.md").read_text("utf8")
