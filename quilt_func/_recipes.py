@@ -35,13 +35,15 @@ class Table:
     Attributes:
         turns: Ops of gates `cos(θ/2) - i sin(θ/2) G` whose `G` has the entries 0, ±1, ±i.
         turn_parts: `(n_entries, 2)`, real and imaginary part of each of their entries, as places in
-            all cosines, then all sines, all negative sines, and 0.
+            all cosines, then all sines.
+        turn_signs: `(n_entries, 2)`, 1, -1 or 0, what these parts are multiplied by.
         rows: Other gates, and the ops of each.
         constants: Entries of constant gates.
     """
 
     turns: tuple[int, ...]
     turn_parts: Index
+    turn_signs: Index
     rows: tuple[tuple[Gate, tuple[int, ...]], ...]
     constants: NDArray[np.complex128]
 
@@ -61,6 +63,7 @@ class Stack:
         rows: `(n_blocks, depth, K)`, rows of constants, then locals, then mixed factors. In another
             order than theirs they stand for a permutation, such as CX, that follows the factor.
         phases: `(n_blocks, depth, K)`, what rows are multiplied by, or None for 1 throughout.
+        direct: A shorter way for few and small blocks, where the number of calls counts, or None.
     """
 
     key: BatchKey
@@ -72,15 +75,34 @@ class Stack:
     constants: NDArray[np.complex128]
     rows: Index
     phases: NDArray[np.complex128] | None
+    direct: "Direct | None"
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """Blocks by one gather: each factor has at most one gate on a wire.
+
+    Attributes:
+        entries: `(n_slots, 1, n_blocks, depth, K, K)`, table entries whose product over slots is a
+            factor; depth is a power of two, in the order of `halving_order`.
+        phases: `(n_blocks, depth, K, 1)`, what rows are multiplied by, or None for 1 throughout.
+    """
+
+    entries: Index
+    phases: NDArray[np.complex128] | None
 
 
 @dataclass(frozen=True, eq=False)
 class Prefix:
-    """One-wire gates on |0...0⟩, which make a product state: a run for each wire."""
+    """One-wire gates on |0...0⟩, which make a product state: a run for each wire.
+
+    `direct` is `(n_qubits, 2**n_qubits)`, table entries whose product over wires is an amplitude.
+    """
 
     key: BatchKey
     table: Table
     runs: Index
+    direct: Index | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +152,7 @@ class _TableBuilder:
             size += 4
         self.table = Table(
             tuple(op for its_ops in turns.values() for op in its_ops),
-            _turn_parts([(row, len(ops[op].wires)) for row, its in turns.items() for op in its]),
+            *_turn_parts([(row, len(ops[op].wires)) for row, its in turns.items() for op in its]),
             tuple((row, tuple(its_ops)) for row, its_ops in members.items()),
             np.concatenate([_constant_matrix(row).reshape(-1) for row in constants]),
         )
@@ -155,24 +177,22 @@ def _is_turn(gate: Gate) -> bool:
     return generator is not None and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
 
 
-def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> Index:
-    """Places of the entries' parts for gates and their numbers of wire sets."""
+def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> tuple[Index, Index]:
+    """Places and signs of the entries' parts, for gates and their numbers of wire sets."""
     total = sum(m for _, m in turns)
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    places = [np.zeros((0, 2), dtype=np.int64)]
+    signs = [np.zeros((0, 2), dtype=np.int64)]
     first = 0
     for gate, m in turns:
         generator = np.asarray(getattr(gate.matrix, "turn_generator")).reshape(-1)  # noqa: B009
-        sines = -1j * generator
-        cosine = np.eye(2**gate.n_wires, dtype=bool).reshape(-1) & (sines.real == 0)
+        sines = np.stack([generator.imag, -generator.real], -1).astype(np.int64)  # of -i G
+        is_cosine = np.zeros_like(sines, dtype=bool)
+        is_cosine[np.eye(2**gate.n_wires, dtype=bool).reshape(-1), 0] = True
         slots = np.arange(first, first + m)[:, None, None]
-        parts = np.stack([sines.real, sines.imag], -1)
-        places = np.where(
-            parts > 0, total + slots, np.where(parts < 0, 2 * total + slots, 3 * total)
-        )
-        places[:, cosine, 0] = slots[:, 0]
-        found.append(places.reshape(-1, 2))
+        places.append(np.where(is_cosine, slots, total + slots).reshape(-1, 2))
+        signs.append(np.tile(np.where(is_cosine, 1, sines), (m, 1)))
         first += m
-    return np.concatenate(found)
+    return np.concatenate(places), np.concatenate(signs)
 
 
 def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Prefix:
@@ -181,7 +201,11 @@ def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied])
     for gate in gates:
         runs[gate.wires[0]].append(gate)
     key = next((gate.key for gate in gates if not gate.is_constant), ())
-    return Prefix(key, builder.table, builder.runs(runs.values()))
+    starts = builder.runs(runs.values())
+    is_small = n_qubits <= _DIRECT_WIRES and starts.shape[1] == 1
+    bits = np.stack([_bit(wire, n_qubits) for wire in range(n_qubits)])
+    direct = starts[:, 0, :1] + 2 * bits if is_small else None
+    return Prefix(key, builder.table, starts, direct)
 
 
 @dataclass(frozen=True)
@@ -192,7 +216,7 @@ class Factor:
     gates: list[Applied] = field(default_factory=list)
 
 
-def factors(gates: Iterable[Applied], wires: WireSet) -> list[Factor]:
+def factors(gates: Iterable[Applied], wires: WireSet, *, joins: bool = True) -> list[Factor]:
     """Sort a block's gates into factors, first to act first.
 
     Layers alternate: even ones are local. A gate joins the earliest layer of its kind that comes
@@ -202,7 +226,7 @@ def factors(gates: Iterable[Applied], wires: WireSet) -> list[Factor]:
     layers: dict[int, list[Applied]] = defaultdict(list)
     for gate in gates:
         latest = max(level[wire] for wire in gate.wires)
-        is_local = len(gate.wires) == 1 and not (gate.is_constant and latest % 2)
+        is_local = len(gate.wires) == 1 and not (joins and gate.is_constant and latest % 2)
         place = latest + (latest % 2 == is_local)
         layers[place].append(gate)
         level.update(dict.fromkeys(gate.wires, place))
@@ -211,6 +235,12 @@ def factors(gates: Iterable[Applied], wires: WireSet) -> list[Factor]:
         found += _mixed(members) if place % 2 else [Factor("local", members)]
     return found
 
+
+_DIRECT_ENTRIES = 2**16
+"""Entries of the largest gather that replaces many calls."""
+
+_DIRECT_WIRES = 5
+"""Wires of the largest product state that is made by a gather."""
 
 _MAX_SLOTS = 4
 """Gates of one mixed factor; each costs a gather of the whole matrix."""
@@ -260,6 +290,30 @@ def _is_monomial(matrix: Matrix) -> bool:
     return bool(((matrix != 0).sum(1) == 1).all())
 
 
+def _moments(gates: Iterable[Applied]) -> list[dict[int, Applied]]:
+    """One-wire gates in the fewest steps with one gate on a wire."""
+    found: list[dict[int, Applied]] = []
+    count: dict[int, int] = defaultdict(int)
+    for gate in gates:
+        (wire,) = gate.wires
+        if count[wire] == len(found):
+            found.append({})
+        found[count[wire]][wire] = gate
+        count[wire] += 1
+    return found
+
+
+def halving_order(depth: int) -> list[int]:
+    """Order of factors in which products of the two halves are products of neighbours."""
+    return (
+        [0] if depth == 1 else [2 * i + half for half in (0, 1) for i in halving_order(depth // 2)]
+    )
+
+
+def _unless_ones(phases: Matrix) -> Matrix | None:
+    return None if np.all(phases == 1) else phases
+
+
 class StackBuilder:
     """Collects the factors of blocks of one kind; equal ones are built once."""
 
@@ -295,8 +349,63 @@ class StackBuilder:
             self._mixed_indices(),
             np.stack(self.constants),
             rows,
-            None if np.all(phases == 1) else phases,
+            _unless_ones(phases),
+            None if self.key else self._direct(),
         )
+
+    def _direct(self) -> Direct | None:
+        """The shorter way, if all constants only move and turn rows and the gather is small."""
+        blocks = [self._moments(gates, wires) for wires, gates in self.parts]
+        if any(moments is None for moments in blocks):
+            return None
+        depth = 1 << max(len(moments or ()) - 1 for moments in blocks).bit_length()
+        size, n_slots = 2**self.width, max(self.width, _MAX_SLOTS)
+        if n_slots * len(blocks) * depth * size**2 > _DIRECT_ENTRIES:
+            return None
+        one = self.tables.offsets[_IDENTITY]
+        entries = np.full((n_slots, 1, len(blocks), depth, size, size), one, dtype=np.int64)
+        entries[0] = np.where(np.eye(size, dtype=bool), one, one + 1)
+        phases = np.ones((len(blocks), depth, size, 1), dtype=np.complex128)
+        for i, moments in enumerate(blocks):
+            for d, (slots, order) in enumerate(moments or ()):
+                entries[: len(slots), 0, i, d] = [slot[order.rows] for slot in slots]
+                entries[len(slots) :, 0, i, d] = one
+                phases[i, d, :, 0] = order.phases
+        halves = halving_order(depth)
+        return Direct(entries[:, :, :, halves], _unless_ones(phases[:, halves]))
+
+    def _moments(
+        self, gates: Iterable[Applied], wires: WireSet
+    ) -> list[tuple[list[Index], "_Chosen"]] | None:
+        """Factors of at most one gate on a wire, by slots, with the rows' order of each."""
+        plain = _Chosen.of("", 0, self.width)
+        found: list[tuple[list[Index], _Chosen]] = []
+        for factor in factors(gates, wires, joins=False):
+            if factor.kind == "constant":
+                matrix = self._multiplied(factor.gates, wires)
+                if not _is_monomial(matrix):
+                    return None
+                slots, order = found.pop() if found else (self._local_slots({}, wires), plain)
+                found.append((slots, order.followed_by(matrix)))
+            elif factor.kind == "mixed":
+                found.append((self._mixed_slots(factor.gates, wires), plain))
+            else:
+                found += [
+                    (self._local_slots(moment, wires), plain) for moment in _moments(factor.gates)
+                ]
+        return found
+
+    def _local_slots(self, moment: dict[int, Applied], wires: WireSet) -> list[Index]:
+        identity = self.tables.offsets[_IDENTITY]
+        starts = [self.tables.start(moment[w]) if w in moment else identity for w in wires]
+        return [start + _pattern((i,), self.width) for i, start in enumerate(starts)]
+
+    def _mixed_slots(self, gates: Sequence[Applied], wires: WireSet) -> list[Index]:
+        zero = self.tables.offsets[_IDENTITY] + 1
+        is_same = _is_same_elsewhere(gates, wires)
+        patterns = (_pattern(_positions(gate, wires), self.width) for gate in gates)
+        pairs = zip(gates, patterns, strict=True)
+        return [np.where(is_same, self.tables.start(g) + pattern, zero) for g, pattern in pairs]
 
     def _offsets(self) -> dict[str, int]:
         n_constants = len(self.constants)
@@ -354,10 +463,7 @@ class StackBuilder:
         one = self.tables.offsets[_IDENTITY]
         found = np.full((len(self.mixed), n_slots, size, size), one, dtype=np.int64)
         for place, (gates, wires) in enumerate(self.mixed):
-            is_same = _is_same_elsewhere(gates, wires)
-            for slot, gate in enumerate(gates):
-                entries = self.tables.start(gate) + _pattern(_positions(gate, wires), self.width)
-                found[place, slot] = np.where(is_same, entries, one + 1)
+            found[place, : len(gates)] = self._mixed_slots(gates, wires)
         return found
 
 

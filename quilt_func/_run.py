@@ -76,8 +76,8 @@ class Static:
         return state
 
     def _stepped(self, matrix: Tensor, wires: WireSet, state: Tensor | None) -> Tensor:
-        if state is None and len(wires) == self.n_qubits:
-            return matrix[:, 0]
+        if len(wires) == self.n_qubits:
+            return matrix[:, 0] if state is None else state @ matrix.mT
         if state is None:
             state = zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
         if wires[-1] - wires[0] != len(wires) - 1:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._recipes import Prefix, Stack, Table
+from quilt_func._recipes import Direct, Prefix, Stack, Table
 from quilt_func._tree import constant
 from quilt_func.planning import Segment
 
@@ -44,11 +44,15 @@ def build(
 def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`."""
     entries = _entries(prefix.table, params, dtype, device)
+    if prefix.direct is not None:
+        return _over_slots(entries, prefix, prefix.direct.shape)
     return _outer(_runs(prefix, entries)[:, :, 0])
 
 
 def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
     entries = _entries(stack.table, params, dtype, device)
+    if stack.direct is not None:
+        return _direct_blocks(stack.direct, entries, dtype, device)
     batch, size = entries.shape[1], 2**stack.width
     fixed = _fixed(stack, dtype, device)
     factors = [fixed if batch == 1 else fixed.expand(batch, -1, -1, -1)]
@@ -63,6 +67,26 @@ def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.devi
     if stack.phases is not None:
         chosen = chosen * _phases(stack, dtype, device)
     return _products(chosen.reshape(batch, *stack.rows.shape, size))
+
+
+def _direct_blocks(
+    direct: Direct, entries: Tensor, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    factors = _over_slots(entries, direct, direct.entries.shape)
+    if direct.phases is not None:
+        factors = factors * _direct_phases(direct, dtype, device)
+    while factors.shape[-3] > 1:
+        first, second = factors.chunk(2, -3)
+        factors = second @ first
+    return factors[..., 0, :, :]
+
+
+def _over_slots(entries: Tensor, recipe: Direct | Prefix, shape: tuple[int, ...]) -> Tensor:
+    """Products of table entries over slots, the first axis of a shape."""
+    name = "entries" if isinstance(recipe, Direct) else "direct"
+    chosen = entries.index_select(0, _index(recipe, name, entries.device))
+    batch = () if isinstance(recipe, Direct) else (-1,)
+    return reduce(torch.mul, chosen.reshape(*shape, *batch).unbind(0))
 
 
 def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -84,12 +108,14 @@ def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.dev
 
 
 def _turn_entries(table: Table, params: Params, device: torch.device) -> Tensor:
-    """Entries of all turns by one cosine and one sine."""
+    """Entries of all turns by one cosine and one sine, `(n_entries, batch)`."""
     half = _joined([params[i][0] for i in table.turns]) * 0.5
-    sine = half.sin()
-    values = torch.cat([half.cos(), sine, -sine, torch.zeros_like(half[:1])])
-    parts = values.index_select(0, _index(table, "turn_parts", device))
-    split = parts.reshape(*table.turn_parts.shape, -1)
+    waves = torch.cat([half.cos(), half.sin()])
+    parts = waves.index_select(0, _index(table, "turn_parts", device))
+    signs = _turn_signs(table, waves.dtype, device)
+    if parts.ndim == 1:
+        return torch.view_as_complex((parts * signs).reshape(-1, 1, 2))
+    split = (parts * signs[:, None]).unflatten(0, (-1, 2))
     return torch.complex(*split.unbind(1))
 
 
@@ -152,6 +178,16 @@ def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> 
 
 
 @lru_cache(maxsize=1024)
+def _turn_signs(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(table.turn_signs.reshape(-1), dtype, device)
+
+
+@lru_cache(maxsize=1024)
+def _direct_phases(direct: Direct, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(direct.phases, dtype, device)
+
+
+@lru_cache(maxsize=1024)
 def _fixed(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant(stack.constants[None], dtype, device)
 
@@ -163,5 +199,5 @@ def _phases(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=4096)
-def _index(recipe: Stack | Prefix | Table, name: str, device: torch.device) -> Tensor:
+def _index(recipe: Stack | Prefix | Table | Direct, name: str, device: torch.device) -> Tensor:
     return constant(getattr(recipe, name).reshape(-1), torch.int64, device)

@@ -157,8 +157,8 @@ def deviation(monkeypatch_target, name, broken, monkeypatch):
 
 
 def test_planted_mistakes_show(monkeypatch):
-    def reversed_factors(gates, wires):
-        return ordered_factors(gates, wires)[::-1]
+    def reversed_factors(gates, wires, **options):
+        return ordered_factors(gates, wires, **options)[::-1]
 
     def transposed(matrices, wires, state, out):
         sweep_apply(matrices.mT, wires, state, out)
