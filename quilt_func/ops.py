@@ -292,6 +292,8 @@ def _parameter_name(gate: Gate, position: int) -> str:
 
 def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
     """Turn the wire arguments of a call into `m` tuples of ints, or raise."""
+    if len(args) == 1 and type(args[0]) is range and gate.n_wires == 1:
+        return _of_range(gate, args[0])
     if len(args) == 1 and not is_index(args[0]):
         given = _listed(gate, args[0])
         sets = tuple((w,) for w in given) if gate.n_wires == 1 else given
@@ -301,6 +303,12 @@ def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
         requirement = f"be {gate.n_wires} int(s) or one iterable of wire sets"
         raise _wires_error(gate, args, requirement, got=f"{len(args)} arguments")
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
+
+
+@lru_cache(maxsize=1024)
+def _of_range(gate: Gate, wires: range) -> tuple[WireSet, ...]:
+    """What is written most is parsed once."""
+    return tuple(_wire_set(gate, (wire,)) for wire in wires)
 
 
 def _listed(gate: Gate, given: Any) -> tuple[Any, ...]:
