@@ -100,7 +100,7 @@ def _boundary(ax: Axes, panel: Boundary) -> ContourSet:
     ax.set_xticks(ticks, ["0", "π/2", "π"])
     ax.set_yticks(ticks, ["0", "π/2", "π"])
     ax.legend(fontsize=8.5, loc="upper right", edgecolor="none", framealpha=0.75)
-    note = f"black: seed {panel.seed}, whose points are shown; grey: {len(others)} other seeds"
+    note = f"black: seed {panel.seed}, whose points are shown; grey: {len(others)} others"
     ax.set(aspect="equal", xlabel=f"feature 1 (rad)\n{note}", ylabel="feature 2 (rad)")
     return shades
 
@@ -139,7 +139,8 @@ def _histogram(
     width = math.ceil(0.01 * n_points)  # in points, so that bins hold equally many accuracies
     bins = (np.arange(n_points + 0.5, lowest - width, -width)[::-1] / n_points).tolist()
     for colour, (name, values) in zip(MODEL_COLOURS, accuracies.items(), strict=True):
-        label = f"{name}: {values.mean():.1%} ± {values.std():.1%}"
+        sd = values.std(ddof=min(1, len(values) - 1))
+        label = f"{name}: {values.mean():.1%} ± {sd:.1%}"
         ax.hist(values, bins, color=colour, alpha=0.7, label=label)
     ax.margins(y=0.12)
     falling = sorted(marks.items(), key=lambda mark: -mark[1])
@@ -149,6 +150,6 @@ def _histogram(
         where = (value - 0.003, height)
         text = f"{name}: {value:.2%}"
         ax.annotate(text, where, xycoords=ax.get_xaxis_transform(), ha="right", va="top", **NOTE)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     ax.set(xlabel=f"accuracy on {n_points} {part} points", ylabel="seeds")
     ax.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 1.0))

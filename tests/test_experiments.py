@@ -405,3 +405,18 @@ def test_scale_and_bias_make_the_classifier_good():
     x, y = parts["fresh"]
     mean = _vqc_report.accuracy(trained.logits(x), y).mean().item()
     assert 0.9889 - 5 * 0.0048 / math.sqrt(32) < mean < _data.bayes_limit("circles")
+
+
+def test_the_pages_table_is_the_committed_records():
+    """By model, in order: mean and deviation of test points, then of fresh ones."""
+    entry = read(ROOT / "docs" / "_static" / "vqc-circles.json")
+    page = (ROOT / "docs" / "experiments" / "vqc.md").read_text("utf-8")
+    table = page[page.index("## Results on the circles") : page.index("## Why")]
+    found = re.findall(r"(\d+\.\d\d) ± (\d+\.\d\d)", table)
+    rows = [row for row in (*entry["rows"], *entry["baselines"]) if "sd" in row]
+    expected = {}
+    for row in rows:
+        if row["points"] != "train":
+            values = [f"{100 * row[key]:.2f}" for key in ("mean", "sd")]
+            expected.setdefault(row["model"], []).append(tuple(values))
+    assert found == [pair for pairs in expected.values() for pair in pairs]
