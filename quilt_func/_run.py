@@ -5,7 +5,7 @@ the fast one: it sees plain tensors with explicit batch axes, and needs no deriv
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self, TypeAlias
@@ -28,12 +28,59 @@ Levels: TypeAlias = BatchKey
 
 
 @dataclass(frozen=True)
+class Packing:
+    """Leaves of one dtype and one batch, joined: a call pays for each tensor that it carries.
+
+    Attributes:
+        groups: Places of the leaves that are joined.
+        shapes: Shape of each leaf.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, leaves: Sequence[Tensor]) -> Self:
+        """Sort leaves into groups."""
+        groups: dict[Any, list[int]] = {}
+        for place, leaf in enumerate(leaves):
+            groups.setdefault((leaf.dtype, batch_levels(leaf)), []).append(place)
+        return cls(tuple(map(tuple, groups.values())), tuple(tuple(leaf.shape) for leaf in leaves))
+
+    def pack(self, leaves: Mapping[int, Tensor] | Sequence[Tensor], group: Sequence[int]) -> Tensor:
+        """Join a group's leaves along their flattened shapes; batch axes before those stay."""
+        parts = [self._flat(leaves[place], self.shapes[place]) for place in group]
+        return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+
+    def _flat(self, leaf: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return leaf if len(shape) == 1 else leaf.flatten(leaf.ndim - len(shape))
+
+    def unpack(self, packed: Iterable[Tensor]) -> list[Tensor]:
+        """Leaves of joined groups."""
+        found: dict[int, Tensor] = {}
+        for group, flat in zip(self.groups, packed, strict=True):
+            sizes = [math.prod(self.shapes[place]) for place in group]
+            parts = flat.split(sizes, -1) if len(group) > 1 else (flat,)
+            for place, part in zip(group, parts, strict=True):
+                shape = self.shapes[place]
+                found[place] = part if len(shape) == 1 else part.unflatten(-1, shape)
+        return [found[place] for place in range(len(found))]
+
+    def spread(self, values: Iterable[Any]) -> list[Any]:
+        """One value per leaf, of one per group."""
+        pairs = zip(self.groups, values, strict=True)
+        found = {place: value for group, value in pairs for place in group}
+        return [found[place] for place in range(len(found))]
+
+
+@dataclass(frozen=True)
 class Static:
     """The static part of ops: all that is known without their leaves."""
 
     n_qubits: int
     ops: tuple[Structure, ...]
     weak: tuple[tuple[float | None, ...], ...]
+    packing: Packing
     dtype: torch.dtype
     device: torch.device
 
@@ -74,6 +121,10 @@ class Static:
                 state = self._stepped(matrix, block.wires, state)
         assert state is not None, "there is an op"
         return state
+
+    def plain_packed(self, state: Tensor | None, *packed: Tensor) -> Tensor:
+        """Run blocks in plain torch calls, of joined leaves."""
+        return self.plain(state, *self.packing.unpack(packed))
 
     def _stepped(self, matrix: Tensor, wires: WireSet, state: Tensor | None) -> Tensor:
         if len(wires) == self.n_qubits:
@@ -147,12 +198,13 @@ class Run:
     """
 
     def __init__(
-        self, circuit: Static, axes: Axes, from_zero: bool, leaves: Sequence[Tensor]
+        self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor]
     ) -> None:
         self.circuit = circuit
         self.axes = axes
-        self.leaves = leaves
-        own = circuit.per_op(axes.levels[1:])
+        self.leaves = circuit.packing.unpack(packed)
+        self.levels: list[Levels] = circuit.packing.spread(axes.levels[1:])
+        own = circuit.per_op(self.levels)
         self.keys = [union(axes.outer, *levels) if levels else () for levels in own]
         self.plan = circuit.plan(self.keys, from_zero)
         stacks = [stack for segment in self.plan.segments for stack in segment.stacks]
@@ -181,7 +233,8 @@ class Run:
         """Walk back: gradients of the state, if there is one, and of the leaves, where wanted."""
         ket = self._packed(output, of_output).conj_physical()
         bra = self._borrow(gradient, of_gradient)
-        sources = _Sources(self._aligned(), wanted[1:])
+        packing = self.circuit.packing
+        sources = _Sources(self._aligned(), packing.spread(wanted[1:]))
         for segment in reversed(self.plan.segments):
             stacks = sources.build(partial(self._build, segment))
             ket, bra, gradients = self._walk(segment, stacks, ket, bra)
@@ -192,7 +245,9 @@ class Run:
             start = sources.build(self._product)
             by_start = self._unpacked(bra, self.plan.prefix.key).movedim(-1, 0)
             sources.collect(start, [by_start.reshape(start[0].shape)])
-        found = [self._by_leaf(i, by_param) for i, by_param in sources.found()]
+        by_leaf = {i: self._by_leaf(i, by_param) for i, by_param in sources.found()}
+        pairs = zip(packing.groups, wanted[1:], strict=True)
+        found = [packing.pack(by_leaf, group) for group, is_wanted in pairs if is_wanted]
         if not wanted[0]:
             return tuple(found)
         kept = union(self.axes.outer, self.axes.levels[0])
@@ -227,7 +282,7 @@ class Run:
 
     def _aligned(self) -> list[Tensor]:
         """Leaves as parameters `(m, batch, *event)`, or `(m, *event)` where nothing is batched."""
-        own = zip(self.circuit.per_op(self.leaves), self.circuit.per_op(self.axes.levels[1:]),
+        own = zip(self.circuit.per_op(self.leaves), self.circuit.per_op(self.levels),
                   self.keys, strict=True)  # fmt: skip
         return [
             self.axes.expand(leaf, levels, key).movedim(len(key), 0).flatten(1, len(key))
@@ -255,7 +310,7 @@ class Run:
         if not key:
             return by_param
         split = by_param.unflatten(1, self.axes.shape(key)).movedim(0, len(key))
-        return self.axes.reduce(split, key, union(self.axes.outer, self.axes.levels[1 + place]))
+        return self.axes.reduce(split, key, union(self.axes.outer, self.levels[place]))
 
     def _matrices(self, segment: Segment, stacks: Sequence[Tensor], block: Block) -> Tensor:
         """One block's matrix, `(1, K, K)`, or `(lead, K, K)` if there are many."""

@@ -21,7 +21,7 @@ from torch.func import vjp, vmap
 
 from quilt_func import kernel
 from quilt_func._checks import check_state_size, common_dtype_and_device
-from quilt_func._run import Axes, Levels, Run, Static, union
+from quilt_func._run import Axes, Levels, Packing, Run, Static, union
 from quilt_func._tree import is_forward_mode
 from quilt_func.ops import Op, check_fits
 from quilt_func.planning import WHOLE
@@ -79,10 +79,12 @@ def _evolved(
     structures = tuple(op.structure for op in acting)
     weak = tuple(tuple(p if type(p) is float else None for p in op.params) for op in acting)
     leaves = [leaf for op in acting for leaf in op.leaves]
-    circuit = Static(n_qubits, structures, weak, dtype, device)
+    packing = Packing.of(leaves)
+    circuit = Static(n_qubits, structures, weak, packing, dtype, device)
     if n_qubits <= WHOLE or is_forward_mode():
         return circuit.plain(state, *leaves)
-    evolved: Tensor = _Evolve.apply(circuit, Axes((), ((),) * (1 + len(leaves))), state, *leaves)
+    packed = [packing.pack(leaves, group) for group in packing.groups]
+    evolved: Tensor = _Evolve.apply(circuit, Axes((), ((),) * (1 + len(packed))), state, *packed)
     return evolved
 
 
@@ -90,22 +92,22 @@ class _Evolve(Function):
     """Run a circuit between two buffers."""
 
     @staticmethod
-    def forward(circuit: Static, axes: Axes, state: Tensor | None, *leaves: Tensor) -> Tensor:
-        return Run(circuit, axes, state is None, leaves).forward(state)
+    def forward(circuit: Static, axes: Axes, state: Tensor | None, *packed: Tensor) -> Tensor:
+        return Run(circuit, axes, state is None, packed).forward(state)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.circuit, ctx.axes, state, *leaves = inputs
-        ctx.save_for_backward(state, output, *leaves)
+        ctx.circuit, ctx.axes, state, *packed = inputs
+        ctx.save_for_backward(state, output, *packed)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        state, output, *leaves = ctx.saved_tensors
+        state, output, *packed = ctx.saved_tensors
         own, *others = ctx.axes.levels
         everything = union(*ctx.axes.levels)
         axes = replace(ctx.axes, levels=(own, everything, everything, *others))
         wanted = ctx.needs_input_grad[2:]
-        found = iter(_Pull.apply(ctx.circuit, axes, wanted, state, output, gradient, *leaves))
+        found = iter(_Pull.apply(ctx.circuit, axes, wanted, state, output, gradient, *packed))
         return (None, None, *(next(found) if is_wanted else None for is_wanted in wanted))
 
     @staticmethod
@@ -131,24 +133,24 @@ class _Pull(Function):
         state: Tensor | None,
         output: Tensor,
         gradient: Tensor,
-        *leaves: Tensor,
+        *packed: Tensor,
     ) -> tuple[Tensor, ...]:
         own = replace(axes, levels=(axes.levels[0], *axes.levels[3:]))
-        run = Run(circuit, own, state is None, leaves)
+        run = Run(circuit, own, state is None, packed)
         return run.pull(output, axes.levels[1], gradient, axes.levels[2], wanted)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         del output
-        ctx.circuit, ctx.axes, ctx.wanted, state, _, gradient, *leaves = inputs
-        ctx.save_for_backward(state, gradient, *leaves)
+        ctx.circuit, ctx.axes, ctx.wanted, state, _, gradient, *packed = inputs
+        ctx.save_for_backward(state, gradient, *packed)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        state, gradient, *leaves = ctx.saved_tensors
+        state, gradient, *packed = ctx.saved_tensors
         start = [] if state is None else [state]
         plain = _plain_pull(ctx.circuit, ctx.axes, ctx.wanted, state is None)
-        pull = vjp(plain, gradient, *start, *leaves)[1]
+        pull = vjp(plain, gradient, *start, *packed)[1]
         by_gradient, *by_others = pull(gradients)
         by_state = None if state is None else by_others.pop(0)
         return (None, None, None, by_state, None, by_gradient, *by_others)
@@ -181,7 +183,7 @@ def _plain_pull(
     levels = of_leaves if from_zero else [of_state, *of_leaves]
 
     def run(*tensors: Tensor) -> Tensor:
-        return circuit.plain(None, *tensors) if from_zero else circuit.plain(*tensors)
+        return circuit.plain_packed(None, *tensors) if from_zero else circuit.plain_packed(*tensors)
 
     for level in range(axes.inner):
         run = _mapped(run, levels, level)
