@@ -19,7 +19,7 @@ from quilt_func._checks import (
 )
 from quilt_func._tree import is_differentiated, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, expectations_at_once
 from quilt_func.states import split_wires
 from quilt_func.typing import Observable
 
@@ -56,6 +56,8 @@ def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tens
         if not observable:
             remedy = "Give at least one observable."
             raise ValueError(message("expval", "observable", [], "not be empty", "none", remedy))
+        if all(isinstance(one, PauliSum) for one in observable):
+            return expectations_at_once(observable, state)
         return torch.stack([_checked("expval", one).expectation(state) for one in observable])
     return _checked("expval", observable).expectation(state)
 

@@ -307,24 +307,42 @@ def word_values(words: tuple[str, ...], state: Tensor) -> Tensor:
     state = unconjugated(state)
     if is_forward_mode():
         return _words.expectations(words, state, state)
-    values: Tensor = _Values.apply(words, state)
+    values: Tensor = _Values.apply(" ".join(words), state)
     return values
+
+
+def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
+    """Expectation values of several sums, each word measured once, `(n_sums,)`."""
+    for one in sums:
+        one._check("expval", state)
+    if sums[0].n_qubits <= WHOLE:
+        return torch.stack([one.expectation(state) for one in sums])
+    places: dict[str, int] = {}
+    for one in sums:
+        for word in one.words:
+            places.setdefault(word, len(places))
+    values = word_values(tuple(places), state)
+    chosen = (values[[places[word] for word in one.words]] for one in sums)
+    return torch.stack([v @ one._tensor(state) for v, one in zip(chosen, sums, strict=True)])
 
 
 def _applied(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
     state = unconjugated(state)
     if is_forward_mode():
         return _words.apply_sum(words, coefficients, state)
-    image: Tensor = _Applied.apply(words, coefficients, state)
+    image: Tensor = _Applied.apply(" ".join(words), coefficients, state)
     return image
 
 
 class _Values(Function):
-    """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind."""
+    """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind.
+
+    Words come joined by spaces: transforms walk through tuples, again and again.
+    """
 
     @staticmethod
-    def forward(words: tuple[str, ...], state: Tensor) -> Tensor:
-        return _words.expectations(words, state, state, has_windows=True)
+    def forward(words: str, state: Tensor) -> Tensor:
+        return _words.expectations(tuple(words.split()), state, state, has_windows=True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -338,9 +356,7 @@ class _Values(Function):
         return None, _Applied.apply(ctx.words, 2 * gradient, state)
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: Sequence[Any], words: tuple[str, ...], state: Tensor
-    ) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: Sequence[Any], words: str, state: Tensor) -> tuple[Tensor, int]:
         del info
         return _Values.apply(words, state.movedim(in_dims[1], 0)), 0
 
@@ -349,8 +365,8 @@ class _Applied(Function):
     """Σ c_t P_t ψ, linear in the coefficients and in the state."""
 
     @staticmethod
-    def forward(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
-        return _words.apply_sum(words, coefficients, state, has_windows=True)
+    def forward(words: str, coefficients: Tensor, state: Tensor) -> Tensor:
+        return _words.apply_sum(tuple(words.split()), coefficients, state, has_windows=True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -361,15 +377,13 @@ class _Applied(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         coefficients, state = ctx.saved_tensors
-        by_coefficients = (
-            _words.expectations(ctx.words, gradient, state) if ctx.needs_input_grad[1] else None
-        )
+        by_coefficients = None
+        if ctx.needs_input_grad[1]:
+            by_coefficients = _words.expectations(tuple(ctx.words.split()), gradient, state)
         return None, by_coefficients, _Applied.apply(ctx.words, coefficients, gradient)
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: Sequence[Any], words: tuple[str, ...], *tensors: Tensor
-    ) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: Sequence[Any], words: str, *tensors: Tensor) -> tuple[Tensor, int]:
         batched = (
             tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
             for tensor, dim in zip(tensors, in_dims[1:], strict=True)

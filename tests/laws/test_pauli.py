@@ -211,3 +211,13 @@ def test_several_observables_are_stacked():
     state = qf.ghz_state(2, dtype=torch.complex128)
     several = [qf.pauli_sum({"ZZ": 1.0}), qf.pauli_sum({"XX": 2.0}), qf.pauli_sum({"ZI": 1.0})]
     assert_close(qf.expval(state, several), np.array([1.0, 2.0, 0.0]), scale=2.0)
+
+
+@pytest.mark.parametrize("n", [3, 7])
+@given(data=st.data())
+def test_several_sums_at_once_are_each_alone(n, data):
+    sums = [data.draw(qst.pauli_sums(n)) for _ in range(3)]
+    states = torch.stack([data.draw(qst.states(n)) for _ in range(2)])
+    alone = [[qf.expval(state, one) for one in sums] for state in states]
+    together = vmap(lambda state: qf.expval(state, sums))(states)
+    assert_close(together, torch.stack([torch.stack(row) for row in alone]), n_gates=64, scale=6.0)
