@@ -202,9 +202,10 @@ def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied])
         runs[gate.wires[0]].append(gate)
     key = next((gate.key for gate in gates if not gate.is_constant), ())
     starts = builder.runs(runs.values())
-    is_small = n_qubits <= _DIRECT_WIRES and starts.shape[1] == 1
-    bits = np.stack([_bit(wire, n_qubits) for wire in range(n_qubits)])
-    direct = starts[:, 0, :1] + 2 * bits if is_small else None
+    direct = None
+    if n_qubits <= _DIRECT_WIRES and starts.shape[1] == 1:
+        bits = np.stack([_bit(wire, n_qubits) for wire in range(n_qubits)])
+        direct = starts[:, 0, :1] + 2 * bits
     return Prefix(key, builder.table, starts, direct)
 
 
