@@ -1,5 +1,7 @@
 """Plans: every gate once and in order, no product that only moves, nothing planned twice."""
 
+import tracemalloc
+
 import pytest
 import torch
 from hypothesis import given
@@ -78,6 +80,15 @@ def test_a_structure_is_planned_once():
     before = planning.plan.cache_info().misses
     layers(theta + 1, 7)()
     assert planning.plan.cache_info().misses == before
+
+
+def test_planning_holds_nothing_of_the_states_size():
+    circuit = layers(torch.zeros(2, 24, 2), 24)
+    tracemalloc.start()
+    plan_of(circuit)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**24, "bytes; a state of 24 qubits has 2**27"
 
 
 def saved_bytes(depth):
