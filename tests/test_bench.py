@@ -232,7 +232,13 @@ def test_limit_grows_with_the_work():
 
 
 def test_program_records_rows_and_figures(tmp_path, monkeypatch, capsys):
-    rates = {"copy": [[2**20, 1e10]], "cgemm": 1e11, "cpu": "a machine", "date": "a day"}
+    rates = {
+        "copy": [[2**20, 1e10]],
+        "cgemm": 1e11,
+        "cpu": "a machine",
+        "date": "a day",
+        "python": "3",
+    }
     ask = measure.answer
     monkeypatch.setattr(
         measure, "answer", lambda module, *rest: rates if module == "limit" else ask(module, *rest)

@@ -32,7 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "energies": ("vqe(12,6)", "vqe(16,6)", "vqe(20,4)"),
     "states": ("fwd(20,6)", "fwd(24,4)"),
     "ensembles": ("seeds(64,4,4,70)", "hessian(8,2)", "train(4,4,70,80)", "kernel(8,2,128)"),
-    "shapes": ("brick(16,6)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)"),
+    "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)"),
     "scaling": (
         "vqe(16,4)", "vqe(16,16)", "vqe(20,64)", "vqe(24,4)",
         "fwd(16,4)", "fwd(18,4)", "fwd(22,4)",
@@ -70,9 +70,9 @@ class Config:
     work: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     threads: int = 2
-    budget: float = 2.0
+    budget: float = 1.0
     repeats: int = 1000
-    timeout: float = 90.0
+    timeout: float = 120.0
     seeds: int = 1
     device: str = "cpu"
 

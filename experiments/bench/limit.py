@@ -3,7 +3,8 @@
 A circuit fused into blocks of `k` wires reads and writes the state once per block and multiplies
 it by a `2**k` square matrix. A gradient walks state and costate back and forms one outer product
 per block: three times the bytes, four times the arithmetic. The limit is the larger of the two
-times, for the best `k`. A Hessian counts as two gradients per angle.
+times, for the best `k`. A Hessian counts as two gradients per angle. It is the limit of methods
+that keep a statevector: contracting a shallow circuit as a tensor network can be faster.
 
     python -m experiments.bench.limit
 """
@@ -115,7 +116,8 @@ def about() -> dict[str, str]:
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     cores = f"{torch.get_num_threads()} threads"
     day = datetime.now(tz=UTC).date().isoformat()
-    return {"cpu": f"{(names or [platform.machine()])[0]}, {cores}", "date": day}
+    cpu = f"{(names or [platform.machine()])[0]}, {cores}"
+    return {"cpu": cpu, "date": day, "python": platform.python_version()}
 
 
 if __name__ == "__main__":

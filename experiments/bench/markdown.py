@@ -21,12 +21,15 @@ def page(rows: Sequence[Row], baselines: Sequence[Row]) -> str:
     """
     machine, *verdicts = baselines
     parts = [
-        f"{machine['date']}; {machine['note']}; Python and library versions: {_versions(rows)}.",
+        f"{machine['date']}. {machine['note']}. Python {machine['python']}, {_versions(rows)}.",
+        "## The fastest peers",
         _summary(rows),
+        "## Targets",
         _table(
             ("target", "reached", "bar", "verdict"),
             [(v["peer"], f"{v['ratio']:.3g}", v["note"], v["status"]) for v in verdicts],
         ),
+        "## Every measurement",
         _every(rows),
         "Without a time: " + "; ".join(_absences(rows)) + ".",
     ]

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from .peers import PEERS
 
@@ -13,7 +14,12 @@ Row: TypeAlias = Mapping[str, Any]
 
 COLOURS = {"ours": "#D55E00", "torch": "#0072B2", "jax": "#009E73", "native": "#6B6B6B"}
 MARKS = {"ours": "|", "torch": "o", "jax": "D", "native": "s"}
-LABELS = {"ours": "quilt_func", "torch": "torch", "jax": "JAX, compiled", "native": "C++"}
+LABELS = {
+    "ours": "quilt_func",
+    "torch": "torch",
+    "jax": "JAX, compiled",
+    "native": "C++ (hollow: doubles, against our doubles)",
+}
 OURS = {"single": "quilt", "double": "quilt-double"}
 INK, FAINT = "#222222", "#DDDDDD"
 LEGEND: dict[str, Any] = {
@@ -21,6 +27,7 @@ LEGEND: dict[str, Any] = {
     "borderaxespad": 0.2, "handletextpad": 0.1, "columnspacing": 1.2,
 }  # fmt: skip
 ROW_INCHES, MARGIN_INCHES = 0.3, 1.4
+ROOM_FOR_NAMES = 12
 
 
 def draw(rows: Sequence[Row]) -> Figure | None:
@@ -77,13 +84,15 @@ def _line(axes: Axes, place: int, found: Sequence[tuple[float, str]]) -> None:
     axes.annotate(
         PEERS[peer].title, (ratio, place), xytext=(-6, 0), textcoords="offset points",
         fontsize=7, color=INK, ha="right", va="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )  # fmt: skip
 
 
 def _finish(axes: Axes, n_works: int) -> None:
     axes.set_xscale("log")
     left, right = axes.get_xlim()
-    axes.set_xlim(min(left, 0.5) / 4, max(right, 2))
+    axes.set_xlim(min(left, 0.5) / ROOM_FOR_NAMES, max(right, 2))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color=COLOURS["ours"], lw=2, zorder=0)
     axes.set_ylim(n_works - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

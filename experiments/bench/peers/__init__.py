@@ -63,7 +63,9 @@ PEERS = {
         "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
         lacks=("hessian", "kernel", *BATCHES),
     ),
-    "qulacs": Peer("Qulacs", "qulacs", "qulacs", "qulacs", "native", "double", ("kernel",)),
+    "qulacs": Peer(
+        "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double", ("kernel",)
+    ),
     "qsim": Peer("qsim", "qsim", "qsimcirq", "qsimcirq", "native", lacks=ONLY_STATES),
     "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from ..workloads import Work
 from .base import UnsupportedError
 from .torch_tools import Energy, Logits, States, hessian_run, placed, tasks
 
-MAX_WIRES = 10
+MAX_ENTRIES = 10**9
 
 
 def _energy(work: Work) -> Energy:
@@ -52,8 +52,8 @@ def _states(work: Work) -> States:
 
 
 def _check(work: Work) -> None:
-    if work.circuit.n > MAX_WIRES:
-        raise UnsupportedError(f"full matrices are tried up to {MAX_WIRES} wires")
+    if 4**work.circuit.n * work.circuit.n_gates * max(1, work.n_samples) > MAX_ENTRIES:
+        raise UnsupportedError(f"full matrices are tried up to {MAX_ENTRIES:,} entries in all")
 
 
 def evolve(work: Work, theta: Tensor, x: Tensor | None = None) -> Tensor:
