@@ -10,6 +10,9 @@ import nox
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
+"""A page's examples share their names, so a file stays in one process."""
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -30,7 +33,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run laws, oracles, experiments in miniature, and every example of the documents."""
     session.install("-e", ".[experiments,test]")
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -38,7 +41,7 @@ def deep(session: nox.Session) -> None:
     """Draw thousands of new examples for every law; takes hours."""
     session.install("-e", ".[experiments,test]")
     session.run(
-        "pytest", "-n", "auto", "tests/laws", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"}
+        "pytest", *PARALLEL, "tests/laws", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"}
     )
 
 
