@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from .peers import PEERS
 from .targets import fastest
+from .workloads import parse
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ def page(rows: Sequence[Row], baselines: Sequence[Row]) -> str:
         ),
         "## Every measurement",
         _every(rows),
-        "Without a time: " + "; ".join(_absences(rows)) + ".",
+        "## Without a time",
+        "\n".join(f"- {absence}" for absence in _absences(rows)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -42,7 +44,7 @@ def _summary(rows: Sequence[Row]) -> str:
     for row in rows:
         if row["peer"] == "quilt" and row["status"] == "ok":
             rivals = [fastest(rows, row["work"], family) for family in FAMILIES]
-            own = f"{_spread(row)}", f"{row['peak_mib']:.0f}", f"{row['of_limit']:.0%}"
+            own = f"{_spread(row)}", f"{row['peak_mib']:.0f}", f"{row['of_limit']:.1%}"
             lines.append((f"`{row['work']}`", *own, *(_rival(row, rival) for rival in rivals)))
     return _table(header, lines)
 
@@ -78,12 +80,14 @@ def _measurement(row: Row) -> tuple[str, ...]:
 
 
 def _absences(rows: Sequence[Row]) -> list[str]:
+    lacks = [f"{peer.title}: no {', '.join(peer.lacks)}" for peer in PEERS.values() if peer.lacks]
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        if row["status"] != "ok":
-            key = (PEERS[row["peer"]].title, row["note"])
-            reasons.setdefault(key, []).append(f"`{row['work']}`")
-    return [f"{title} on {', '.join(works)} ({note})" for (title, note), works in reasons.items()]
+        peer = PEERS[row["peer"]]
+        if row["status"] != "ok" and parse(row["work"]).task not in peer.lacks:
+            reasons.setdefault((peer.title, row["note"]), []).append(f"`{row['work']}`")
+    others = [f"{title} on {', '.join(works)}: {note}" for (title, note), works in reasons.items()]
+    return [*lacks, *others]
 
 
 def _versions(rows: Sequence[Row]) -> str:
