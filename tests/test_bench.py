@@ -159,7 +159,7 @@ def test_workers_measure_the_papers_method(name):
     row = measured(name, "paper", reference.solve(parse(name)))
     assert row["status"] == "ok", row["note"]
     assert row["q25_ms"] <= row["median_ms"] <= row["q75_ms"]
-    assert row["repeats"] == (1 if name.startswith("vqc") else measure.TRAININGS)
+    assert row["repeats"] == 3
     assert row["mismatch_ppm"] < 1e6 * measure.TOLERANCE
 
 

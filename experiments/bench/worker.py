@@ -22,7 +22,8 @@ from .memory import peak_bytes, reset_peak, resident_bytes
 from .peers.base import Run, UnsupportedError
 from .workloads import parse
 
-MIN_REPEATS, WARM_UPS, PATIENCE = 3, 2, 5
+MIN_REPEATS, WARM_UPS = 3, 2
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Job:
         peer: Name of a peer.
         result: File for the resulting arrays; `measure.attempt` fills it in.
         threads: Threads and cores the process may use.
-        budget_s: Seconds to spend on repetitions; where three don't fit, up to `PATIENCE` times it.
+        budget_s: Seconds to spend on repetitions; where three don't fit, up to `PATIENCE_S`.
         max_repeats: Repetitions at most.
     """
 
@@ -89,8 +90,8 @@ def repeat(run: Run, job: Job, first: float) -> list[float]:
     Slow steps are not warmed up, and very slow ones are taken once: nothing but compiling makes a
     first step much slower than the next.
     """
-    patience, compiled = PATIENCE * job.budget_s, peers.PEERS[job.peer].family == "jax"
-    if first > patience > 0 and not compiled:
+    patience, compiled = max(PATIENCE_S, job.budget_s), peers.PEERS[job.peer].family == "jax"
+    if first > patience and not compiled:
         return [first]
     began, times = time.perf_counter(), list[float]()
     for _ in range(WARM_UPS):
