@@ -26,8 +26,9 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_count, common_dtype_and_device, describe, message
-from quilt_func._tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from quilt_func._checks import check_count, common_dtype_and_device, message
+from quilt_func._params import check_real, flatten, flatten_like, outline
+from quilt_func._tree import tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Schedule
 
 Scalar: TypeAlias = Tensor | float
@@ -77,8 +78,8 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
         >>> apply_updates({"x": torch.tensor(1.0)}, {"x": torch.tensor(-0.25)})
         {'x': tensor(0.7500)}
     """
-    leaves, structure = _flatten("apply_updates", "params", params)
-    others = _flatten_like("apply_updates", "params", params, "updates", updates)
+    leaves, structure = flatten("apply_updates", "params", params)
+    others = flatten_like("apply_updates", "params", params, "updates", updates)
     return tree_unflatten(map(torch.add, leaves, others), structure)
 
 
@@ -407,7 +408,7 @@ def constant_schedule(value: Scalar) -> Schedule:
     """
 
     def schedule(step: Tensor) -> Tensor:
-        _check_real("constant_schedule(...)", "step", step)
+        check_real("constant_schedule(...)", "step", step)
         return torch.zeros_like(step) + value
 
     return schedule
@@ -441,7 +442,7 @@ def exponential_schedule(init_value: Scalar, transition_steps: int, decay_rate: 
     check_count("exponential_schedule", "transition_steps", transition_steps, minimum=1)
 
     def schedule(step: Tensor) -> Tensor:
-        _check_real("exponential_schedule(...)", "step", step)
+        check_real("exponential_schedule(...)", "step", step)
         return init_value * decay_rate ** (step / transition_steps)
 
     return schedule
@@ -478,7 +479,7 @@ def cosine_schedule(init_value: Scalar, decay_steps: int, alpha: Scalar = 0.0) -
     check_count("cosine_schedule", "decay_steps", decay_steps, minimum=1)
 
     def schedule(step: Tensor) -> Tensor:
-        _check_real("cosine_schedule(...)", "step", step)
+        check_real("cosine_schedule(...)", "step", step)
         progress = (step / decay_steps).clamp(0, 1)
         return init_value * (alpha + (1 - alpha) * 0.5 * (1 + torch.cos(math.pi * progress)))
 
@@ -525,7 +526,7 @@ def warmup_cosine_schedule(
     fall = cosine_schedule(1.0, decay_steps - warmup_steps)
 
     def schedule(step: Tensor) -> Tensor:
-        _check_real(f"{name}(...)", "step", step)
+        check_real(f"{name}(...)", "step", step)
         rising = (step / max(warmup_steps, 1)).clamp(0, 1)
         rise = init_value + (peak_value - init_value) * rising
         descent = end_value + (peak_value - end_value) * fall(step - warmup_steps)
@@ -538,11 +539,11 @@ def _stateless(transform: Callable[[PyTree, PyTree], PyTree]) -> GradientTransfo
     """Make a transformation of a function from gradients and parameters to updates."""
 
     def init(params: PyTree) -> PyTree:
-        _flatten("init", "params", params)
+        flatten("init", "params", params)
         return ()
 
     def update(grads: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
-        _flatten("update", "grads", grads)
+        flatten("update", "grads", grads)
         if type(state) is not tuple or state:
             raise _state_error("be the empty tuple", state)
         return transform(grads, params), state
@@ -558,16 +559,16 @@ def _recurrence(n_averages: int, rule: Callable[[Tensor], Leafwise]) -> Gradient
     """
 
     def init(params: PyTree) -> PyTree:
-        leaves, _ = _flatten("init", "params", params)
+        leaves, _ = flatten("init", "params", params)
         averages = tuple(tree_map(torch.zeros_like, params) for _ in range(n_averages))
         return RecurrenceState(leaves[0].new_zeros(()), averages)
 
     def update(grads: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
         del params
-        leaves, structure = _flatten("update", "grads", grads)
+        leaves, structure = flatten("update", "grads", grads)
         if not isinstance(state, RecurrenceState) or len(state.averages) != n_averages:
             raise _state_error(f"be a RecurrenceState with {n_averages} averages", state)
-        olds = (_flatten_like("update", "grads", grads, "state", tree) for tree in state.averages)
+        olds = (flatten_like("update", "grads", grads, "state", tree) for tree in state.averages)
         step = state.step + 1
         news = zip(*starmap(rule(step), zip(leaves, *olds, strict=True)), strict=True)
         updates, *averages = (tree_unflatten(column, structure) for column in news)
@@ -635,7 +636,7 @@ def _add_decayed_weights(function: str, weight_decay: float) -> GradientTransfor
         if params is None:
             need, remedy = "be given for weight decay", "Call `update(grads, state, params)`."
             raise TypeError(message("update", "params", params, need, "None", remedy))
-        _flatten_like("update", "grads", grads, "params", params)
+        flatten_like("update", "grads", grads, "params", params)
         return tree_map(lambda g, p: torch.add(g, p, alpha=weight_decay), grads, params)
 
     return _stateless(decay) if weight_decay else chain()
@@ -669,60 +670,11 @@ def _times(leaf: Tensor, factor: Scalar) -> Tensor:
     return leaf * factor
 
 
-def _flatten(function: str, argument: str, tree: PyTree) -> tuple[list[Tensor], Any]:
-    """Flatten a tree, after a check for real tensors of one precision on one device."""
-    leaves, structure = tree_flatten(tree)
-    if not leaves:
-        need, remedy = "hold at least one tensor", "Give the parameters to optimise."
-        raise ValueError(message(function, argument, tree, need, "an empty tree", remedy))
-    for leaf in leaves:
-        _check_real(function, argument, leaf)
-    common_dtype_and_device(function, leaves)
-    return leaves, structure
-
-
-def _flatten_like(
-    function: str, model_name: str, model: PyTree, argument: str, tree: PyTree
-) -> list[Tensor]:
-    """List a tree's leaves in the order of a checked model's, after a check that both match."""
-    models = tree_leaves(model)
-    try:
-        leaves = tree_leaves(tree_map(_like, model, tree))
-    except ValueError:
-        leaves = []
-    if len(leaves) != len(models) or any(leaf is None for leaf in leaves):
-        need = f"match the structure and shapes of `{model_name}`, {describe(_outline(model))}"
-        remedy = "Make them from the same params; for an ensemble, vmap `init` and `update`."
-        given, got = _outline(tree), describe(_outline(tree))
-        raise ValueError(message(function, argument, given, need, got, remedy))
-    common_dtype_and_device(function, (models[0], *leaves))
-    return leaves
-
-
-def _like(model: Tensor, leaf: object) -> Tensor | None:
-    """Pass a tensor of the model's shape; anything else is None."""
-    return leaf if isinstance(leaf, Tensor) and leaf.shape == model.shape else None
-
-
-def _outline(tree: PyTree) -> PyTree:
-    """Tree with shapes in place of tensors, for error messages."""
-    return tree_map(lambda leaf: tuple(leaf.shape) if isinstance(leaf, Tensor) else leaf, tree)
-
-
 def _state_error(need: str, state: PyTree) -> TypeError:
     """Error for a state that another optimiser made."""
     remedy = "Pass the state that this optimiser's `init` or last `update` returned."
     got = f"a {type(state).__name__}"
-    return TypeError(message("update", "state", _outline(state), need, got, remedy))
-
-
-def _check_real(function: str, argument: str, value: object) -> None:
-    """Check that a value is a float32 or float64 tensor."""
-    if not isinstance(value, Tensor) or value.dtype not in COMPLEX_OF:
-        kind = value.dtype if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        need, got = "be float32 or float64 throughout", str(kind).removeprefix("torch.")
-        remedy = "Wrap numbers in `torch.tensor`; split complex ones with `torch.view_as_real`."
-        raise TypeError(message(function, argument, value, need, got, remedy))
+    return TypeError(message("update", "state", outline(state), need, got, remedy))
 
 
 def _check_scalar(function: str, argument: str, value: object, low: float = 0.0) -> None:
@@ -730,7 +682,7 @@ def _check_scalar(function: str, argument: str, value: object, low: float = 0.0)
     if not isinstance(value, Tensor):
         _check_number(function, argument, value, low)
         return
-    _check_real(function, argument, value)
+    check_real(function, argument, value)
     if value.ndim:
         need, got = "be a number or a 0-d tensor", f"shape {tuple(value.shape)}"
         remedy = "Map a function of one value over many with `torch.func.vmap`."

@@ -19,11 +19,12 @@ PACKAGE = ROOT / "quilt_func"
 CORRIDOR = [
     "_tree", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates", "kernel",
     "_recipes", "planning", "fusion", "_run", "evolution", "_text", "circuits", "_words", "pauli",
-    "observables", "measure", "derivatives", "optim",
+    "observables", "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim",
+    "natural",
 ]
 SIDE_ROOMS = [
-    "ansatz", "channels", "density", "diagnostics", "distributed", "draw", "nn", "passes",
-    "problems", "qasm", "saving", "testing", "trajectories",
+    "ansatz", "bitstrings", "channels", "density", "diagnostics", "distributed", "draw",
+    "molecules", "nn", "passes", "problems", "qasm", "saving", "testing", "trajectories",
 ]
 # fmt: on
 ALLOWED = {"torch", "numpy", "quilt_func"} | set(sys.stdlib_module_names)
