@@ -8,8 +8,9 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from quilt_func import ansatz, optim
+from quilt_func import ansatz, molecules, optim, problems
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
+from quilt_func.costs import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.derived import controlled, gate, inverse, power
 from quilt_func.evolution import evolve
 from quilt_func.gates import (
@@ -93,11 +94,13 @@ __all__ = [
     "Qasm",
     "ansatz",
     "basis_state",
+    "bit_strings",
     "ccx",
     "ccz",
     "ch",
     "circuit",
     "controlled",
+    "cost_diagonal",
     "counts",
     "covariance",
     "cp",
@@ -115,6 +118,7 @@ __all__ = [
     "expval",
     "expval_from_samples",
     "fidelity",
+    "from_diagonal",
     "gate",
     "ghz_state",
     "h",
@@ -124,12 +128,14 @@ __all__ = [
     "iswap",
     "linear",
     "marginal",
+    "molecules",
     "optim",
     "overlap",
     "p",
     "pauli_rot",
     "pauli_sum",
     "power",
+    "problems",
     "probs",
     "product_state",
     "purity",
@@ -152,6 +158,7 @@ __all__ = [
     "tdg",
     "testing",
     "to_bits",
+    "to_diagonal",
     "u",
     "uniforms",
     "unitary",

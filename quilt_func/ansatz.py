@@ -31,8 +31,10 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
-from quilt_func.gates import cx, h, rxx, ry, ryy, rz, rzz, u
+from quilt_func.costs import z_masks
+from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
 from quilt_func.ops import Gate, Op
+from quilt_func.pauli import PauliSum
 from quilt_func.typing import AnsatzFn, Parts, WireSet
 
 Entangler = str | Iterable[tuple[int, int]]
@@ -506,6 +508,92 @@ def init_data_reuploading(
         return {"theta": theta}
     check_count("init_data_reuploading", "n_features", n_features)
     return {"theta": theta, "scale": u.new_ones(u.shape[0], n_features)}
+
+
+def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
+    r"""Quantum approximate optimisation: from |+...+⟩, layers of $e^{-i\gamma C}$ and RX(2β).
+
+    A word of the cost with the coefficient $c$ becomes a rotation by $2 \gamma c$; the constant,
+    a global phase, is left out. Costs here are minimised: a cut that others maximise comes with
+    the opposite sign, and so does its $\gamma$.
+
+    Args:
+        params (real, (n_layers, 2)): γ and β of every layer.
+        cost: Pauli sum of the letters I and Z.
+
+    Returns:
+        Hadamard gates, then, in every layer, one op for each number of Zs in a word up to five
+        (more take CNOTs), and RX, on wires `range(cost.n_qubits)`.
+
+    Raises:
+        TypeError: If `params` is not a real tensor, `cost` not a Pauli sum, or dtypes differ.
+        ValueError: If the shape does not fit, or a word has the letters X or Y.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in `params` and the coefficients.
+
+    Examples:
+        >>> from quilt_func import pauli_sum
+        >>> [op.gate.name for op in qaoa(torch.zeros(1, 2), pauli_sum({"ZZI": 1.0, "IIZ": 1.0}))]
+        ['h', 'rz', 'rzz', 'rx']
+
+    References:
+        Farhi, Goldstone and Gutmann (2014), arXiv:1411.4028.
+    """
+    _check_tensor("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
+    common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
+    places: dict[int, list[int]] = {}
+    masks = z_masks("qaoa", cost)
+    for place, mask in enumerate(masks):
+        places.setdefault(mask.count("1"), []).append(place)
+    sets = {size: [_ones(masks[place]) for place in found] for size, found in places.items()}
+    wires, given = range(cost.n_qubits), cost.coefficients
+    if isinstance(given, tuple):
+        given = torch.tensor(given, dtype=params.dtype, device=params.device)
+    ops: list[Parts] = [h(wires)]
+    for gamma, beta in zip(*params.unbind(-1), strict=True):
+        for size in sorted(size for size in sets if size):
+            ops.append(_z_rotation(2 * gamma * given[places[size]], sets[size]))
+        ops.append(rx(2 * beta, wires))
+    return tuple(ops)
+
+
+def _ones(mask: str) -> WireSet:
+    return tuple(wire for wire, bit in enumerate(mask) if bit == "1")
+
+
+def _z_rotation(theta: Tensor, wires: list[WireSet]) -> Parts:
+    """Rotations about words of Z of one size."""
+    size = len(wires[0])
+    if size > 2:
+        return pauli_rot(theta, "Z" * size, wires)
+    return rzz(theta, wires) if size == 2 else rz(theta, [wire for (wire,) in wires])
+
+
+def init_qaoa(u: Tensor, *, low: float = 0.0, high: float = 2 * math.pi) -> Tensor:
+    """Parameters of `qaoa`: angles uniform in [low, high).
+
+    Args:
+        u (real, (n_layers, 2)): Uniform numbers in [0, 1), from `uniforms`.
+        low: Smallest angle.
+        high: Upper end, excluded but for rounding.
+
+    Returns:
+        (real, (n_layers, 2)): Angles in radians, of the dtype and device of `u`.
+
+    Raises:
+        TypeError: If `u` is not a real tensor.
+        ValueError: If its shape does not fit.
+
+    Transforms:
+        vmap (an ensemble), grad, jvp.
+
+    Examples:
+        >>> from quilt_func import uniforms
+        >>> init_qaoa(uniforms((3, 2), 0)).shape
+        torch.Size([3, 2])
+    """
+    return _angles("init_qaoa", u, ("n_layers", 2), low, high)
 
 
 _LAYERS_REMEDY = (

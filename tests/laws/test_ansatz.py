@@ -25,8 +25,10 @@ from quilt_func.ansatz import (
     init_brickwork,
     init_data_reuploading,
     init_hardware_efficient,
+    init_qaoa,
     init_strongly_entangling,
     iqp_encoding,
+    qaoa,
     strongly_entangling,
 )
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
@@ -149,6 +151,24 @@ def dense_reuploading(x, theta, scale=None):
     return compose(len(x), steps)
 
 
+COST = {"ZIIZ": 0.5, "IZII": -0.75, "ZZZI": 0.25, "IIII": 3.0, "IZZI": 1.0}
+
+
+HADAMARD = (PAULI["X"] + PAULI["Z"]) / math.sqrt(2)
+
+
+def dense_qaoa(params):
+    """Hadamards, then layers exp(-i γ C) by eigenvalues, without the constant, and turns by X."""
+    n = 4
+    signs = {w: np.diag(embed(n, {i: PAULI[p] for i, p in enumerate(w) if p != "I"})) for w in COST}
+    cost = sum(c * signs[w] for w, c in COST.items() if set(w) != {"I"})
+    layers = [embed(n, dict.fromkeys(range(n), HADAMARD))]
+    for gamma, beta in params:
+        layers.append(np.diag(np.exp(-1j * float(gamma) * cost)))
+        layers += [turn(2 * beta, n, {w: "X"}) for w in range(n)]
+    return compose(n, layers)
+
+
 @dataclass(frozen=True)
 class Case:
     """A template, the shapes of its arguments, its oracle, and how fast its value can oscillate."""
@@ -256,6 +276,14 @@ CASES = {
     ),
     "reuploading-unscaled": Case(
         data_reuploading, 4, [(4,), {"theta": (2, 4, 2)}], reupload_dict, ["ry", *LAYER] * 2, 2.0
+    ),
+    "qaoa": Case(
+        partial(qaoa, cost=qf.pauli_sum(COST)),
+        4,
+        [(2, 2)],
+        dense_qaoa,
+        ["h", *["rz", "rzz", "pauli_rot[ZZZ]", "rx"] * 2],
+        8.0,  # a difference of 2 Σ|c| = 5 between costs, and four mixers of frequency 2
     ),
 }
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -451,6 +479,7 @@ def counting(template):
     return mutant
 
 
+HALVED = torch.tensor([[1.0, 0.5], [0.5, 1.0]], dtype=F64)
 RING, BRICKS = PAIRS["ring", 4], PAIRS["pairs", 4]
 DENSE_MUTANTS = {
     "ring left open": ("hardware-ring", partial(hardware_mutant, pairs=RING[:-1])),
@@ -481,6 +510,12 @@ DENSE_MUTANTS = {
     "one repeat": ("iqp", iqp_encoding),
     "scale ignored": ("reuploading", partial(reuploading_mutant, scaled=False)),
     "uploaded once": ("reuploading", partial(reuploading_mutant, once=True)),
+    "qaoa: mixer's half lost": ("qaoa", lambda p: qaoa(p * HALVED[0], qf.pauli_sum(COST))),
+    "qaoa: cost's half lost": ("qaoa", lambda p: qaoa(p * HALVED[1], qf.pauli_sum(COST))),
+    "qaoa: words from the last wire": (
+        "qaoa",
+        lambda p: qaoa(p, qf.pauli_sum({word[::-1]: c for word, c in COST.items()})),
+    ),
     "layer before data": ("reuploading", partial(reuploading_mutant, after=True)),
 }
 FAITHFUL = {
@@ -812,6 +847,7 @@ def test_amplitude_encoding_of_complex_features_has_a_gradient():
 # Initial parameters
 
 INITS = {
+    "qaoa": (init_qaoa, (3, 2)),
     "hardware": (init_hardware_efficient, (2, 3, 2)),
     "strongly": (init_strongly_entangling, (2, 3, 3)),
     "brickwork": (init_brickwork, (2, 2, 9)),
@@ -881,6 +917,30 @@ SAMPLE = "Give one sample; map over a batch with `torch.func.vmap`."
 CONVERT = "Convert it with `torch.as_tensor(..., dtype=torch.float32)`."
 MAKE = "Make them with `init_data_reuploading(u, n_features)`."
 BAD = {
+    "angles of qaoa": (
+        lambda: qaoa(torch.zeros(3), qf.pauli_sum(COST)),
+        ValueError,
+        "qaoa(params=Tensor(shape=(3,), dtype=float32)): `params` must have shape (n_layers, 2), "
+        "but got shape (3,). Give γ and β of every layer.",
+    ),
+    "cost without a cost": (
+        lambda: qaoa(Z2[None], qf.pauli_sum({"XZ": 1.0})),
+        ValueError,
+        "qaoa(observable=PauliSum(1 XZ)): `observable` must have words of I and Z, but got 'XZ'. "
+        "Only those have a cost for every bit string.",
+    ),
+    "cost of qaoa": (
+        lambda: qaoa(Z2[None], qf.diagonal(Z2)),
+        TypeError,
+        "qaoa(observable=Diagonal(values=tensor([0., 0.]))): `observable` must be a PauliSum, but "
+        "got a Diagonal. Make one with `pauli_sum` or `from_diagonal`.",
+    ),
+    "precisions of qaoa": (
+        lambda: qaoa(Z2[None], qf.pauli_sum({"Z": torch.tensor(1.0, dtype=F64)})),
+        TypeError,
+        "qaoa(): all tensors must share one precision, but got torch.float32 and torch.float64. "
+        "Convert one side with `.to(...)`; dtypes are never promoted.",
+    ),
     "shape": (
         lambda: hardware_efficient(torch.zeros(3, 2)),
         ValueError,

@@ -1,0 +1,346 @@
+r"""Hamiltonians of problems: energies of bit strings to be minimised, and models of magnets.
+
+Bit `b` of a string is the basis state of its wire, wire 0 first; its spin is $z = 1 - 2b$, the
+eigenvalue of Z. `to_diagonal` tabulates the energies of all strings:
+
+    >>> from quilt_func import expval, ghz_state, to_diagonal
+    >>> triangle = maxcut(3, [(0, 1), (1, 2), (0, 2)])
+    >>> to_diagonal(triangle).values
+    tensor([ 0., -2., -2., -2., -2., -2., -2.,  0.])
+    >>> expval(ghz_state(3), triangle)
+    tensor(0.)
+
+Coefficients may be Python numbers or tensors, which are leaves.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from quilt_func._checks import COMPLEX_OF, check_count, check_wires, describe, message
+from quilt_func.costs import z_masks
+from quilt_func.pauli import PauliSum, pauli_sum
+
+Scalar = Tensor | float
+
+
+def ising(
+    n_qubits: int,
+    couplings: Mapping[tuple[int, int], Scalar],
+    fields: Mapping[int, Scalar] | None = None,
+    constant: Scalar = 0.0,
+) -> PauliSum:
+    r"""Ising energy $\sum_{ij} J_{ij} z_i z_j + \sum_i h_i z_i + c$.
+
+    Args:
+        n_qubits: Number of spins.
+        couplings (real, ()): $J_{ij}$ by pair of wires.
+        fields (real, ()): $h_i$ by wire.
+        constant (real, ()): $c$.
+
+    Returns:
+        Pauli sum of the words ZZ, Z and I.
+
+    Raises:
+        TypeError: If a wire or a coefficient is of the wrong kind.
+        ValueError: If wires repeat or are out of range.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in all coefficients.
+
+    Examples:
+        >>> ising(3, {(0, 1): 1.0, (1, 2): -1.0}, {0: 0.5})
+        PauliSum(1 ZZI + -1 IZZ + 0.5 ZII + 0 III)
+
+    References:
+        Lucas (2014), Front. Phys. 2, 5.
+    """
+    check_count("ising", "n_qubits", n_qubits)
+    _pairs("ising", "couplings", couplings, n_qubits)
+    check_wires("ising", fields or (), n_qubits, "fields")
+    terms: dict[Any, Scalar] = {("ZZ", pair): value for pair, value in couplings.items()}
+    terms |= {("Z", (wire,)): value for wire, value in (fields or {}).items()}
+    return pauli_sum({**terms, ("", ()): constant}, n_qubits=n_qubits)
+
+
+def from_qubo(matrix: Tensor, offset: Scalar = 0.0) -> PauliSum:
+    r"""Ising form of $x^T Q x + c$ over bits $x_i = (1 - z_i) / 2$.
+
+    Args:
+        matrix (real, (n, n)): $Q$; only $Q_{ij} + Q_{ji}$ and the diagonal matter.
+        offset (real, ()): $c$.
+
+    Returns:
+        Pauli sum of all words ZZ and Z, and the constant.
+
+    Raises:
+        TypeError: If the matrix is not a real tensor.
+        ValueError: If it is not square.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the matrix and the offset.
+
+    Examples:
+        >>> to_diagonal(from_qubo(torch.tensor([[1.0, 3.0], [0.0, -2.0]]))).values
+        tensor([ 0., -2.,  1.,  2.])
+
+    References:
+        Lucas (2014), Front. Phys. 2, 5.
+    """
+    n = _square(matrix)
+    rows, columns = torch.triu_indices(n, n, 1, device=matrix.device)
+    linear, both = matrix.diagonal(), matrix + matrix.mT
+    between = both[rows, columns] / 4
+    fields = -linear / 2 - (both.sum(1) - 2 * linear) / 4
+    constant = offset + linear.sum() / 2 + between.sum()
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    keys = [*(("ZZ", pair) for pair in pairs), *(("Z", (i,)) for i in range(n)), ("", ())]
+    return pauli_sum(keys, torch.cat([between, fields, constant[None]]), n_qubits=n)
+
+
+def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    r"""Matrix and offset of an Ising energy: the inverse of `from_qubo`.
+
+    Args:
+        observable: Pauli sum of the words I, Z and ZZ.
+        dtype: Of the result, where the coefficients are Python numbers.
+
+    Returns:
+        (real, (n, n)), (real, ()): Upper triangular $Q$, and $c$, of $x^T Q x + c$.
+
+    Raises:
+        TypeError: If the observable is not a Pauli sum.
+        ValueError: If a word has X or Y, or Z on more than two wires.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the coefficients.
+
+    Examples:
+        >>> matrix, offset = to_qubo(maxcut(2, [(0, 1)]))
+        >>> matrix, offset
+        (tensor([[-1.,  2.],
+                [ 0., -1.]]), tensor(0.))
+    """
+    masks = z_masks("to_qubo", observable)
+    n, given = observable.n_qubits, observable.coefficients
+    if isinstance(given, tuple):
+        given = torch.tensor(given, dtype=dtype)
+    recipe = torch.zeros(n * n + 1, len(masks), dtype=given.dtype)
+    for column, mask in enumerate(masks):
+        wires = [wire for wire, bit in enumerate(mask) if bit == "1"]
+        if len(wires) > 2:
+            need, remedy = "have words of at most two Z", "A QUBO has pairs only: add bits."
+            raise ValueError(message("to_qubo", "observable", observable, need, mask, remedy))
+        for place, factor in _qubo_entries(wires, n):
+            recipe[place, column] += factor
+    entries = recipe.to(given.device) @ given
+    return entries[:-1].reshape(n, n), entries[-1]
+
+
+def maxcut(
+    n_nodes: int,
+    edges: Iterable[tuple[int, int]],
+    weights: Sequence[Scalar] | Tensor | None = None,
+) -> PauliSum:
+    r"""Minus the weight of the cut edges, $\sum_{ij} w_{ij} (z_i z_j - 1) / 2$.
+
+    Args:
+        n_nodes: Number of nodes, one wire each.
+        edges: Pairs of nodes.
+        weights (real, (n_edges,)): Weights $w_{ij}$; default: 1 each.
+
+    Returns:
+        Pauli sum; its lowest eigenvalue is minus the largest cut.
+
+    Raises:
+        TypeError: If an edge or a weight is of the wrong kind.
+        ValueError: If an edge repeats, joins a node to itself or is out of range, or the number
+            of weights is not that of the edges.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the weights.
+
+    Examples:
+        >>> maxcut(3, [(0, 1), (1, 2)])
+        PauliSum(0.5 ZZI + 0.5 IZZ + -1 III)
+
+    References:
+        Farhi, Goldstone and Gutmann (2014), arXiv:1411.4028, section 2.
+    """
+    check_count("maxcut", "n_nodes", n_nodes)
+    pairs = _pairs("maxcut", "edges", edges, n_nodes)
+    given = _scalars("maxcut", "weights", [1.0] * len(pairs) if weights is None else weights)
+    if len(given) != len(pairs):
+        need, got = f"have {len(pairs)} entries", str(len(given))
+        remedy = "Give one weight for every edge."
+        raise ValueError(message("maxcut", "weights", weights, need, got, remedy))
+    if len({frozenset(pair) for pair in pairs}) < len(pairs):
+        remedy = "Name an edge once, with the sum of its weights."
+        raise ValueError(message("maxcut", "edges", pairs, "be distinct", f"{pairs}", remedy))
+    terms: dict[Any, Scalar] = {
+        ("ZZ", pair): weight / 2 for pair, weight in zip(pairs, given, strict=True)
+    }
+    return pauli_sum({**terms, ("", ()): -_total(given) / 2}, n_qubits=n_nodes)
+
+
+def number_partitioning(numbers: Sequence[Scalar] | Tensor) -> PauliSum:
+    r"""Squared difference of two groups' sums, $(\sum_i a_i z_i)^2$.
+
+    Args:
+        numbers (real, (n,)): Numbers $a_i$; bit `i` says which group number `i` is in.
+
+    Returns:
+        Pauli sum; its lowest eigenvalue is 0 if the numbers can be shared out evenly.
+
+    Raises:
+        TypeError: If a number is of the wrong kind.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the numbers.
+
+    Examples:
+        >>> number_partitioning([3.0, 1.0, 2.0])
+        PauliSum(6 ZZI + 12 ZIZ + 4 IZZ + 14 III)
+
+    References:
+        Lucas (2014), Front. Phys. 2, 5, section 2.1.
+    """
+    given, n = _scalars("number_partitioning", "numbers", numbers), len(numbers)
+    terms: dict[Any, Scalar] = {
+        (i, j): 2 * given[i] * given[j] for i in range(n) for j in range(i + 1, n)
+    }
+    return ising(n, terms, constant=_total([a * a for a in given]))
+
+
+def heisenberg(
+    n_qubits: int,
+    coupling: tuple[Scalar, Scalar, Scalar] = (1.0, 1.0, 1.0),
+    field: Scalar = 0.0,
+    *,
+    periodic: bool = False,
+) -> PauliSum:
+    r"""Spin chain $\sum_i (J_x X_i X_{i+1} + J_y Y_i Y_{i+1} + J_z Z_i Z_{i+1}) + h \sum_i Z_i$.
+
+    Args:
+        n_qubits: Number of spins.
+        coupling (real, ()): $J_x, J_y, J_z$; positive ones are antiferromagnetic.
+        field (real, ()): $h$.
+        periodic: Whether the last spin is coupled to the first; two spins are coupled once.
+
+    Returns:
+        Pauli sum in Pauli matrices, not spins: they are twice as large.
+
+    Raises:
+        TypeError: If a coefficient is of the wrong kind.
+        ValueError: If there are no spins, or not three couplings.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the coefficients.
+
+    Examples:
+        >>> heisenberg(2)
+        PauliSum(1 XX + 1 YY + 1 ZZ + 0 ZI + 0 IZ)
+
+    References:
+        Heisenberg (1928), Z. Phys. 49, 619.
+    """
+    check_count("heisenberg", "n_qubits", n_qubits, minimum=1)
+    if not isinstance(coupling, (tuple, list)) or len(coupling) != 3:
+        need, remedy = "be three numbers", "Give Jx, Jy and Jz."
+        raise ValueError(
+            message("heisenberg", "coupling", coupling, need, describe(coupling), remedy)
+        )
+    terms: dict[Any, Scalar] = {
+        (2 * letter, pair): strength
+        for letter, strength in zip("XYZ", coupling, strict=True)
+        for pair in _neighbours(n_qubits, periodic)
+    }
+    terms |= {("Z", (wire,)): field for wire in range(n_qubits)}
+    return pauli_sum(terms, n_qubits=n_qubits)
+
+
+def transverse_field_ising(
+    n_qubits: int, coupling: Scalar = 1.0, field: Scalar = 1.0, *, periodic: bool = False
+) -> PauliSum:
+    r"""Chain $-J \sum_i Z_i Z_{i+1} - h \sum_i X_i$, critical at $|h| = |J|$.
+
+    Args:
+        n_qubits: Number of spins.
+        coupling (real, ()): $J$.
+        field (real, ()): $h$.
+        periodic: Whether the last spin is coupled to the first; two spins are coupled once.
+
+    Returns:
+        Pauli sum.
+
+    Raises:
+        TypeError: If a coefficient is of the wrong kind.
+        ValueError: If there are no spins.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the coefficients.
+
+    Examples:
+        >>> transverse_field_ising(2, field=0.5)
+        PauliSum(-1 ZZ + -0.5 XI + -0.5 IX)
+
+    References:
+        Pfeuty (1970), Ann. Phys. 57, 79.
+    """
+    check_count("transverse_field_ising", "n_qubits", n_qubits, minimum=1)
+    _scalars("transverse_field_ising", "coupling", [coupling])
+    _scalars("transverse_field_ising", "field", [field])
+    terms: dict[Any, Scalar] = {("ZZ", pair): -coupling for pair in _neighbours(n_qubits, periodic)}
+    terms |= {("X", (wire,)): -field for wire in range(n_qubits)}
+    return pauli_sum(terms, n_qubits=n_qubits)
+
+
+def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tuple[int, ...]]:
+    """Check pairs of distinct wires."""
+    pairs = list(given)
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            need, remedy = "hold pairs of wires", "Write (0, 1), a tuple."
+            raise TypeError(message(function, argument, pair, need, describe(pair), remedy))
+    return [check_wires(function, pair, n_qubits, argument) for pair in pairs]
+
+
+def _scalars(function: str, argument: str, given: Any) -> list[Any]:
+    """Check real numbers or 0-d real tensors, one by one."""
+    for value in given:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number and getattr(value, "dtype", None) not in COMPLEX_OF:
+            need, remedy = "hold real numbers", "Give numbers or real floating-point tensors."
+            raise TypeError(message(function, argument, value, need, describe(value), remedy))
+    return list(given)
+
+
+def _neighbours(n_qubits: int, periodic: bool) -> list[tuple[int, int]]:
+    closing = [(n_qubits - 1, 0)] if periodic and n_qubits > 2 else []
+    return [(wire, wire + 1) for wire in range(n_qubits - 1)] + closing
+
+
+def _total(values: Sequence[Scalar]) -> Scalar:
+    """Sum of numbers or 0-d tensors; of none it is 0."""
+    return sum(values, start=0.0)
+
+
+def _square(matrix: Any) -> int:
+    if not isinstance(matrix, Tensor) or matrix.dtype not in COMPLEX_OF:
+        got = str(matrix.dtype) if isinstance(matrix, Tensor) else f"a {type(matrix).__name__}"
+        need, remedy = "be a float32 or float64 tensor", "Convert it with `torch.as_tensor`."
+        raise TypeError(message("from_qubo", "matrix", matrix, need, got, remedy))
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
+        need, got = "have shape (n, n)", f"shape {tuple(matrix.shape)}"
+        remedy = "Give one problem; map over a batch with `torch.func.vmap`."
+        raise ValueError(message("from_qubo", "matrix", matrix, need, got, remedy))
+    return matrix.shape[0]
+
+
+def _qubo_entries(wires: list[int], n: int) -> list[tuple[int, float]]:
+    """Product of the spins 1 - 2x of the wires: places in (matrix, offset), and factors."""
+    linear = [(wire * n + wire, -2.0) for wire in wires]
+    pair = [(wires[0] * n + wires[1], 4.0)] if len(wires) == 2 else []
+    return [*linear, *pair, (n * n, 1.0)]
