@@ -11,6 +11,7 @@ from typing import Any as _Any
 from quilt_func import ansatz, molecules, optim, problems
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
 from quilt_func.costs import bit_strings, cost_diagonal, from_diagonal, to_diagonal
+from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
 from quilt_func.derived import controlled, gate, inverse, power
 from quilt_func.evolution import evolve
 from quilt_func.gates import (
@@ -51,6 +52,15 @@ from quilt_func.gates import (
     y,
     z,
 )
+from quilt_func.geometry import (
+    classical_fisher,
+    fubini_study,
+    jacobian_state,
+    qfi,
+    qfi_blocks,
+    qfi_diagonal,
+    qfi_vp,
+)
 from quilt_func.measure import (
     counts,
     covariance,
@@ -62,6 +72,7 @@ from quilt_func.measure import (
     to_bits,
     variance,
 )
+from quilt_func.natural import natural_gradient, varqite
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
@@ -99,6 +110,7 @@ __all__ = [
     "ccz",
     "ch",
     "circuit",
+    "classical_fisher",
     "controlled",
     "cost_diagonal",
     "counts",
@@ -119,19 +131,25 @@ __all__ = [
     "expval_from_samples",
     "fidelity",
     "from_diagonal",
+    "fubini_study",
     "gate",
     "ghz_state",
     "h",
     "hermitian",
+    "hessian_spectrum",
+    "hvp",
     "id",
     "inverse",
     "iswap",
+    "jacobian_state",
     "linear",
     "marginal",
     "molecules",
+    "natural_gradient",
     "optim",
     "overlap",
     "p",
+    "parameter_shift",
     "pauli_rot",
     "pauli_sum",
     "power",
@@ -139,6 +157,10 @@ __all__ = [
     "probs",
     "product_state",
     "purity",
+    "qfi",
+    "qfi_blocks",
+    "qfi_diagonal",
+    "qfi_vp",
     "random_state",
     "reduced_density",
     "rx",
@@ -151,6 +173,7 @@ __all__ = [
     "same_structure",
     "sample",
     "sdg",
+    "spsa",
     "swap",
     "sx",
     "sxdg",
@@ -163,6 +186,7 @@ __all__ = [
     "uniforms",
     "unitary",
     "variance",
+    "varqite",
     "w_state",
     "x",
     "y",

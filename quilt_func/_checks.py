@@ -5,6 +5,7 @@
 Checks read shapes, dtypes, devices and wires, never values: values can't be read under vmap.
 """
 
+import math
 import operator
 from collections.abc import Iterable
 from typing import Any
@@ -60,6 +61,18 @@ def check_count(function: str, argument: str, value: object, minimum: int = 0) -
             )
         )
     return value
+
+
+def check_number(
+    function: str, argument: str, value: object, low: float = 0.0, high: float = math.inf
+) -> None:
+    """Check that a value is a finite Python number with `low <= value < high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        need, got = "be a number", f"a {type(value).__name__}"
+        raise TypeError(message(function, argument, value, need, got, "Give a Python number."))
+    if not (low <= value < high and math.isfinite(value)):
+        need, remedy = f"be finite and in [{low:g}, {high:g})", "Give a number in this range."
+        raise ValueError(message(function, argument, value, need, str(value), remedy))
 
 
 def check_state(function: str, state: object, argument: str = "state") -> int:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count, common_dtype_and_device, message
+from quilt_func._checks import check_count, check_number, common_dtype_and_device, message
 from quilt_func._params import check_real, flatten, flatten_like, outline
 from quilt_func._tree import tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Schedule
@@ -329,7 +329,7 @@ def clip_by_global_norm(max_norm: float) -> GradientTransformation:
     References:
         Pascanu, Mikolov and Bengio (2013), algorithm 1.
     """
-    _check_number("clip_by_global_norm", "max_norm", max_norm)
+    check_number("clip_by_global_norm", "max_norm", max_norm)
 
     def clip(grads: PyTree, _: PyTree) -> PyTree:
         norm = _sqrt(torch.stack([leaf.square().sum() for leaf in tree_leaves(grads)]).sum())
@@ -359,7 +359,7 @@ def clip_by_value(max_value: float) -> GradientTransformation:
         >>> clip_by_value(1.0).update(torch.tensor([-3.0, 0.5]), ())[0]
         tensor([-1.0000,  0.5000])
     """
-    _check_number("clip_by_value", "max_value", max_value)
+    check_number("clip_by_value", "max_value", max_value)
     return _stateless(lambda gs, _: tree_map(lambda g: g.clamp(-max_value, max_value), gs))
 
 
@@ -583,8 +583,8 @@ def _scale_by_adam(function: str, betas: Any, eps: float) -> GradientTransformat
         got, remedy = f"a {type(betas).__name__}", "Give `betas=(0.9, 0.999)`, say."
         raise TypeError(message(function, "betas", betas, "be a pair of numbers", got, remedy))
     for beta in betas:
-        _check_number(function, "betas", beta, high=1.0)
-    _check_number(function, "eps", eps)
+        check_number(function, "betas", beta, high=1.0)
+    check_number(function, "eps", eps)
     b1, b2 = betas
     log1, log2 = (math.log(beta) if beta else -math.inf for beta in betas)
 
@@ -603,8 +603,8 @@ def _scale_by_adam(function: str, betas: Any, eps: float) -> GradientTransformat
 
 def _scale_by_rms(alpha: float, eps: float, centered: bool) -> GradientTransformation:
     """Divide gradients by their root mean square or, centered, their standard deviation."""
-    _check_number("rmsprop", "alpha", alpha, high=1.0)
-    _check_number("rmsprop", "eps", eps)
+    check_number("rmsprop", "alpha", alpha, high=1.0)
+    check_number("rmsprop", "eps", eps)
 
     def plain(g: Tensor, v: Tensor) -> tuple[Tensor, ...]:
         v = torch.lerp(v, g.square(), 1 - alpha)
@@ -619,7 +619,7 @@ def _scale_by_rms(alpha: float, eps: float, centered: bool) -> GradientTransform
 
 def _accumulate(function: str, momentum: float, nesterov: bool = False) -> GradientTransformation:
     """Sum gradients with decay `momentum`; 0 is the identity."""
-    _check_number(function, "momentum", momentum)
+    check_number(function, "momentum", momentum)
 
     def leafwise(g: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         b = torch.add(g, b, alpha=momentum)
@@ -630,7 +630,7 @@ def _accumulate(function: str, momentum: float, nesterov: bool = False) -> Gradi
 
 def _add_decayed_weights(function: str, weight_decay: float) -> GradientTransformation:
     """Add `weight_decay * params` to the gradients; 0 is the identity."""
-    _check_number(function, "weight_decay", weight_decay)
+    check_number(function, "weight_decay", weight_decay)
 
     def decay(grads: PyTree, params: PyTree) -> PyTree:
         if params is None:
@@ -680,22 +680,10 @@ def _state_error(need: str, state: PyTree) -> TypeError:
 def _check_scalar(function: str, argument: str, value: object, low: float = 0.0) -> None:
     """Check that a value is a number from `low` on or a real 0-d tensor."""
     if not isinstance(value, Tensor):
-        _check_number(function, argument, value, low)
+        check_number(function, argument, value, low)
         return
     check_real(function, argument, value)
     if value.ndim:
         need, got = "be a number or a 0-d tensor", f"shape {tuple(value.shape)}"
         remedy = "Map a function of one value over many with `torch.func.vmap`."
         raise ValueError(message(function, argument, value, need, got, remedy))
-
-
-def _check_number(
-    function: str, argument: str, value: object, low: float = 0.0, high: float = math.inf
-) -> None:
-    """Check that a value is a finite Python number with `low <= value < high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        need, got = "be a number", f"a {type(value).__name__}"
-        raise TypeError(message(function, argument, value, need, got, "Give a Python number."))
-    if not (low <= value < high and math.isfinite(value)):
-        need, remedy = f"be finite and in [{low:g}, {high:g})", "Give a number in this range."
-        raise ValueError(message(function, argument, value, need, str(value), remedy))
