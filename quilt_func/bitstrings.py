@@ -1,0 +1,416 @@
+r"""Minimise a cost over bit strings with a circuit, from many starts at once.
+
+A circuit spreads probability over strings; an objective turns probabilities and costs into one
+number that falls as cheap strings gain. Exactly, it sees the costs of all $2^n$ strings, and the
+least of them could be read off; from samples, it asks for the costs of those that it met:
+
+    >>> from quilt_func import ansatz, cost_diagonal, uniforms
+    >>> cost = cost_diagonal(lambda bits: int(bits, 2) ** 2 - 6 * int(bits, 2), 3)
+    >>> starts = 3 * uniforms((8, 2, 3, 2), 0)
+    >>> result = minimise_bitstring(cost, ansatz.hardware_efficient, starts)
+    >>> result.bits, result.cost, result.n_asked
+    ('011', -9.0, 8)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+
+from quilt_func._checks import check_count, common_dtype_and_device, describe, message
+from quilt_func._params import flatten, outline, ravel
+from quilt_func._tree import tree_leaves, tree_map
+from quilt_func.circuits import circuit
+from quilt_func.costs import Cost, checked_cost, to_diagonal
+from quilt_func.measure import probs, sample
+from quilt_func.observables import Diagonal
+from quilt_func.optim import GradientTransformation, adam, apply_updates
+from quilt_func.pauli import PauliSum
+from quilt_func.states import uniforms
+from quilt_func.typing import AnsatzFn, PyTree
+
+Objective: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""From probabilities `(k,)` and costs `(k,)` to one number."""
+
+Ask: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def mean_cost(probabilities: Tensor, costs: Tensor) -> Tensor:
+    """Mean of the costs: the energy of a variational eigensolver.
+
+    Args:
+        probabilities (real, (k,)): Probabilities, which add up to 1.
+        costs (real, (k,)): Costs.
+
+    Returns:
+        (real, ()): Mean.
+
+    Raises:
+        RuntimeError: By torch, if the shapes differ.
+
+    Transforms:
+        vmap, grad, jvp, hessian.
+
+    Examples:
+        >>> mean_cost(torch.tensor([0.25, 0.75]), torch.tensor([4.0, 8.0]))
+        tensor(7.)
+
+    References:
+        Peruzzo et al. (2014), Nat. Commun. 5, 4213.
+    """
+    return probabilities @ costs
+
+
+def cvar(alpha: float = 0.25) -> Objective:
+    """Mean of the cheapest share `alpha` of the outcomes, the conditional value at risk.
+
+    Args:
+        alpha: Share in (0, 1]; 1 is the mean of all.
+
+    Returns:
+        Objective, a function of probabilities and costs. Its derivatives jump where the share
+        begins to take in another cost.
+
+    Raises:
+        ValueError: If `alpha` is not in (0, 1].
+
+    Transforms:
+        vmap, grad, jvp, hessian, of the objective.
+
+    Examples:
+        >>> cvar(0.5)(torch.tensor([0.25, 0.75]), torch.tensor([4.0, 8.0]))
+        tensor(6.)
+
+    References:
+        Barkoutsos, Nannicini, Robert, Tavernelli and Woerner (2020), Quantum 4, 256.
+    """
+    if not 0 < alpha <= 1:
+        need, remedy = "be in (0, 1]", "Give the share of outcomes that count."
+        raise ValueError(message("cvar", "alpha", alpha, need, describe(alpha), remedy))
+
+    def objective(probabilities: Tensor, costs: Tensor) -> Tensor:
+        ordered, order = costs.sort()
+        p = probabilities[order]
+        weights = torch.minimum(p, (alpha - (p.cumsum(0) - p)).clamp(min=0.0))
+        return weights @ ordered / alpha
+
+    return objective
+
+
+def gibbs(eta: float = 1.0) -> Objective:
+    r"""Gibbs objective $-\ln \langle e^{-\eta C} \rangle / \eta$: the mean for small $\eta$.
+
+    Args:
+        eta: Positive inverse temperature, in reciprocal units of the cost. Keep it times the
+            range of the costs below 80 in float32 and 700 in float64.
+
+    Returns:
+        Objective, a function of probabilities and costs, in units of the cost.
+
+    Raises:
+        ValueError: If `eta` is not positive.
+
+    Transforms:
+        vmap, grad, jvp, hessian, of the objective.
+
+    Examples:
+        >>> gibbs(100.0)(torch.tensor([0.5, 0.5]), torch.tensor([0.0, 0.1]))
+        tensor(0.0069)
+
+    References:
+        Li, Fan, Coram, Riley and Leichenauer (2020), Phys. Rev. Research 2, 023074.
+    """
+    if not eta > 0:
+        need, remedy = "be positive", "Give the inverse of a typical difference of costs."
+        raise ValueError(message("gibbs", "eta", eta, need, describe(eta), remedy))
+
+    def objective(probabilities: Tensor, costs: Tensor) -> Tensor:
+        least = costs.amin()
+        return least - (probabilities @ (-eta * (costs - least)).exp()).log() / eta
+
+    return objective
+
+
+@dataclass(frozen=True)
+class Minimised:
+    """What `minimise_bitstring` found.
+
+    Attributes:
+        bits: The most probable string of the start whose string is cheapest; of strings or starts
+            that tie, the first.
+        cost: Its cost.
+        probability: Its probability; from samples, its share of the last samples.
+        n_asked: Number of distinct strings whose cost was asked for, by all starts together;
+            exactly, all of them.
+        n_lowest: How many of these have the lowest cost of them: above 1, solutions tie.
+        is_exact: Whether probabilities were exact, or estimated from samples.
+        strings: The most probable string of each start.
+        costs (real, (n_starts,)): Their costs.
+        probabilities (real, (n_starts,)): Their probabilities.
+        trace (real, (n_steps, n_starts)): Objective before every step; from samples, the mean of
+            the two values that gave the step.
+        asked: From samples: the strings' indices (int64) in the order in which each start first
+            asked for them. Exact: empty.
+        params: Stacked parameters after the last step.
+    """
+
+    bits: str
+    cost: float
+    probability: float
+    n_asked: int
+    n_lowest: int
+    is_exact: bool
+    strings: tuple[str, ...]
+    costs: Tensor
+    probabilities: Tensor
+    trace: Tensor
+    asked: tuple[Tensor, ...]
+    params: PyTree
+
+
+def minimise_bitstring(
+    problem: Diagonal | PauliSum | Cost,
+    ansatz: AnsatzFn,
+    params: PyTree,
+    *,
+    n_qubits: int | None = None,
+    objective: Objective = mean_cost,
+    optimiser: GradientTransformation | None = None,
+    n_steps: int = 50,
+    shots: int | None = None,
+    seed: int = 0,
+    step: float = 0.1,
+    chunk_size: int | None = None,
+) -> Minimised:
+    r"""Minimise a cost over bit strings: train a circuit, and take its most probable string.
+
+    Exactly (`shots=None`), gradients are those of the objective of all $2^n$ probabilities. From
+    samples, they are SPSA's: $[f(p + cΔ) - f(p - cΔ)] / (2c)\; Δ$ with random signs $Δ$ and
+    `shots` samples a side, because samples have no gradient of their own.
+
+    Args:
+        problem: Diagonal observable, Pauli sum of I and Z, or a function from strings such as
+            "010" to numbers, which is called once for each string that is asked for.
+        ansatz: Function from one start's parameters to circuit parts.
+        params (real, (n_starts, ...)): Tree of stacked parameters; all starts train at once.
+        n_qubits: Length of the strings, where `problem` is a function.
+        objective: `mean_cost`, `cvar(alpha)`, `gibbs(eta)`, or a function of probabilities and
+            costs, both `(k,)`; samples come with probabilities of 1 / shots.
+        optimiser: Default: `adam(0.1)`.
+        n_steps: Number of steps.
+        shots: Samples for one value of the objective; None is exact.
+        seed: Of the uniform numbers that samples and signs are made of.
+        step: SPSA's distance $c$, in radians.
+        chunk_size: How many starts are simulated at a time; None is all.
+
+    Returns:
+        The best string and how it was found, a `Minimised`.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind, or precisions or devices differ.
+        ValueError: If parameters are not stacked, a cost is NaN or infinite, or a number is out of
+            range.
+
+    Transforms:
+        None: call it outside of them. It uses vmap and grad itself.
+
+    Examples:
+        >>> from quilt_func import ansatz, uniforms
+        >>> starts = 3 * uniforms((4, 1, 3, 2), 0)
+        >>> def cost(bits):
+        ...     return -int(bits, 2)
+        >>> found = minimise_bitstring(
+        ...     cost, ansatz.hardware_efficient, starts, n_qubits=3, shots=16, n_steps=40
+        ... )
+        >>> found.bits, found.is_exact
+        ('111', False)
+
+    References:
+        Spall (1992), IEEE Transactions on Automatic Control 37, 332 (SPSA).
+    """
+    check_count("minimise_bitstring", "n_steps", n_steps, minimum=1)
+    first = _stacked(params)
+    ask, n = _asker(problem, n_qubits, first)
+
+    def state(one: PyTree) -> Tensor:
+        return circuit(n, ansatz(one))()
+
+    if shots is None:
+        table = ask(torch.arange(2**n, device=first.device))
+        view = _exact(state, objective, table, chunk_size)
+    else:
+        check_count("minimise_bitstring", "shots", shots, minimum=1)
+        if not step > 0:
+            need, remedy = "be positive", "Give a distance in radians."
+            raise ValueError(
+                message("minimise_bitstring", "step", step, need, describe(step), remedy)
+            )
+        flat, unravel = _flat(params)
+        u = uniforms((n_steps + 1, len(flat), 2 * shots + flat.shape[1]), seed).to(flat)
+        view = _sampled(lambda row: state(unravel(row)), objective, ask, u, step, chunk_size)
+        params = flat
+    optimiser, trace = optimiser or adam(0.1), []
+    opt_state = vmap(optimiser.init)(params)
+    for number in range(n_steps):
+        grads, values = view.gradients(params, number)
+        updates, opt_state = vmap(optimiser.update)(grads, opt_state, params)
+        params = apply_updates(params, updates)
+        trace.append(values)
+    found, probabilities = view.most_probable(params)
+    asked = view.asked()
+    params = params if shots is None else vmap(unravel)(params)
+    return _summary(n, ask, found, probabilities, asked, torch.stack(trace), params)
+
+
+class _View(NamedTuple):
+    """How the objective is seen: gradients and values of all starts, and the end of the search."""
+
+    gradients: Callable[[PyTree, int], tuple[PyTree, Tensor]]
+    most_probable: Callable[[PyTree], tuple[Tensor, Tensor]]
+    asked: Callable[[], tuple[Tensor, ...]]
+
+
+def _exact(
+    state: Callable[[PyTree], Tensor], objective: Objective, table: Tensor, chunk_size: int | None
+) -> _View:
+    value = grad_and_value(lambda params: objective(probs(state(params)), table))
+    gradients = vmap(value, chunk_size=chunk_size)
+    likeliest = vmap(lambda params: probs(state(params)).max(0), chunk_size=chunk_size)
+
+    def most_probable(params: PyTree) -> tuple[Tensor, Tensor]:
+        probabilities, found = likeliest(params)
+        return found, probabilities
+
+    return _View(lambda params, _: gradients(params), most_probable, lambda: ())
+
+
+def _sampled(
+    state: Callable[[Tensor], Tensor],
+    objective: Objective,
+    ask: Ask,
+    u: Tensor,
+    step: float,
+    chunk_size: int | None,
+) -> _View:
+    """SPSA on flat parameters (n_starts, n), which lets each sample be counted."""
+    draw = vmap(lambda row, u: sample(state(row), u), chunk_size=chunk_size)
+    pairs = vmap(vmap(lambda row, u: sample(state(row), u)), chunk_size=chunk_size)
+    history: list[Tensor] = []
+
+    def gradients(flat: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        split = u[number].split([u.shape[-1] - flat.shape[1], flat.shape[1]], 1)
+        signs = torch.where(split[1] < 0.5, -1.0, 1.0).to(flat)
+        ends = torch.stack([flat + step * signs, flat - step * signs], 1)
+        indices = pairs(ends, split[0].unflatten(1, (2, -1)))
+        history.append(indices.flatten(1))
+        equal = flat.new_full((indices.shape[-1],), 1 / indices.shape[-1])
+        values = vmap(vmap(objective, (None, 0)), (None, 0))(equal, ask(indices))
+        slopes = (values[:, 0] - values[:, 1]) / (2 * step)
+        return slopes[:, None] * signs, values.mean(1)
+
+    def most_probable(flat: Tensor) -> tuple[Tensor, Tensor]:
+        indices = draw(flat, u[-1][:, : u.shape[-1] - flat.shape[1]])
+        history.append(indices)
+        modes = indices.mode(1).values
+        return modes, (indices == modes[:, None]).to(flat).mean(1)
+
+    return _View(gradients, most_probable, lambda: tuple(map(_distinct, torch.cat(history, 1))))
+
+
+def _distinct(indices: Tensor) -> Tensor:
+    """Distinct entries, in the order in which they come first."""
+    _, places = np.unique(indices.cpu().numpy(), return_index=True)
+    return indices[torch.from_numpy(np.sort(places)).to(indices.device)]
+
+
+def _summary(
+    n: int,
+    ask: Ask,
+    found: Tensor,
+    probabilities: Tensor,
+    asked: tuple[Tensor, ...],
+    trace: Tensor,
+    params: PyTree,
+) -> Minimised:
+    costs = ask(found)
+    best = int(costs.argmin())
+    known = torch.cat(asked).unique() if asked else torch.arange(2**n, device=found.device)
+    values = ask(known)
+    strings = tuple(f"{index:0{n}b}" for index in found.tolist())
+    return Minimised(
+        bits=strings[best],
+        cost=float(costs[best]),
+        probability=float(probabilities[best]),
+        n_asked=len(known),
+        n_lowest=int((values == values.amin()).sum()),
+        is_exact=not asked,
+        strings=strings,
+        costs=costs,
+        probabilities=probabilities,
+        trace=trace,
+        asked=asked,
+        params=params,
+    )
+
+
+def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
+    """From indices to costs, whatever the problem is given by; and the length of the strings."""
+    if isinstance(problem, PauliSum):
+        problem = to_diagonal(problem, dtype=like.dtype)
+    if isinstance(problem, Diagonal):
+        return _look_up(problem, n_qubits, like), problem.n_qubits
+    if not callable(problem):
+        need, got = "be an observable or a function of bit strings", f"a {type(problem).__name__}"
+        remedy = "Make one with `cost_diagonal`, or give a function."
+        raise TypeError(message("minimise_bitstring", "problem", problem, need, got, remedy))
+    if n_qubits is None:
+        need, remedy = "be given with a function", "Give the length of the strings."
+        raise TypeError(message("minimise_bitstring", "n_qubits", None, need, "None", remedy))
+    check_count("minimise_bitstring", "n_qubits", n_qubits, minimum=1)
+    known: dict[int, float] = {}
+
+    def ask(indices: Tensor) -> Tensor:
+        distinct, places = indices.unique(return_inverse=True)
+        for index in distinct.tolist():
+            if index not in known:
+                string = f"{index:0{n_qubits}b}"
+                known[index] = checked_cost("minimise_bitstring", string, problem(string))
+        values = [known[index] for index in distinct.tolist()]
+        return torch.tensor(values, dtype=like.dtype, device=like.device)[places]
+
+    return ask, n_qubits
+
+
+def _look_up(problem: Diagonal, n_qubits: int | None, like: Tensor) -> Ask:
+    values, function = problem.values, "minimise_bitstring"
+    common_dtype_and_device(function, (like, values))
+    if n_qubits not in (None, problem.n_qubits):
+        need, remedy = f"be {problem.n_qubits}, as in `problem`", "Leave it out."
+        raise ValueError(message(function, "n_qubits", n_qubits, need, f"{n_qubits}", remedy))
+    if not bool(values.isfinite().all()):
+        place = int(values.isfinite().logical_not().nonzero()[0])
+        need, got = "have finite costs", f"{float(values[place])} at index {place}"
+        remedy = "Give a forbidden string a large cost instead."
+        raise ValueError(message(function, "problem", problem, need, got, remedy))
+    return lambda indices: values[indices]
+
+
+def _stacked(params: PyTree) -> Tensor:
+    """The first leaf of a tree whose leaves have the starts as their first axis."""
+    leaves, _ = flatten("minimise_bitstring", "params", params)
+    sizes = {leaf.shape[0] if leaf.ndim else 0 for leaf in leaves}
+    if len(sizes) > 1 or 0 in sizes:
+        need, got = "have the starts as first axis of every leaf", describe(outline(params))
+        remedy = "Stack one tree for each start; `tensor[None]` makes one start."
+        raise ValueError(message("minimise_bitstring", "params", params, need, got, remedy))
+    return leaves[0]
+
+
+def _flat(params: PyTree) -> tuple[Tensor, Callable[[Tensor], PyTree]]:
+    """One row of parameters (n_starts, n) for each start, and the way back from a row."""
+    _, unravel = ravel("minimise_bitstring", "params", tree_map(lambda leaf: leaf[0], params))
+    return torch.cat([leaf.flatten(1) for leaf in tree_leaves(params)], 1), unravel
