@@ -62,6 +62,16 @@ def ravel(function: str, argument: str, tree: PyTree) -> tuple[Tensor, Callable[
     return join(leaves), unravel
 
 
+def with_tangent(function: str, params: PyTree, v: PyTree) -> tuple[PyTree, PyTree]:
+    """Checked parameters and a checked vector like them, as forward mode takes them."""
+    leaves, structure = flatten(function, "params", params)
+    remedy = "Give one number per parameter."
+    tangents = flatten_like(function, "params", params, "v", v, remedy)
+    # An expanded tensor, which shares its memory, can carry no tangent.
+    point = tree_unflatten([leaf.contiguous() for leaf in leaves], structure)
+    return point, tree_unflatten(tangents, structure)
+
+
 def join(leaves: list[Tensor]) -> Tensor:
     """One vector of the entries of all leaves, in order."""
     return torch.cat([leaf.reshape(-1) for leaf in leaves])

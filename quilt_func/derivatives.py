@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.func import grad, jvp, vjp, vmap
 
 from quilt_func._checks import COMPLEX_OF, check_number, describe, message
-from quilt_func._params import check_real, flatten, flatten_like, join, ravel
+from quilt_func._params import check_real, flatten, join, ravel, with_tangent
 from quilt_func._shifts import Rule, shift_rule
 from quilt_func._tree import tree_flatten, tree_unflatten
 from quilt_func.circuits import Circuit
@@ -266,10 +266,8 @@ def hvp(fn: ObjectiveFn, params: PyTree, v: PyTree) -> PyTree:
     References:
         Pearlmutter (1994), Neural Computation 6, 147.
     """
-    _, structure = flatten("hvp", "params", params)
-    remedy = "Give one number per parameter."
-    tangents = flatten_like("hvp", "params", params, "v", v, remedy)
-    return jvp(grad(fn), (params,), (tree_unflatten(tangents, structure),))[1]
+    point, tangent = with_tangent("hvp", params, v)
+    return jvp(grad(fn), (point,), (tangent,))[1]
 
 
 def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
 from quilt_func._checks import COMPLEX_OF, check_state, describe, message
-from quilt_func._params import flatten, flatten_like, ravel
-from quilt_func._tree import tree_unflatten, unconjugated
+from quilt_func._params import flatten, ravel, with_tangent
+from quilt_func._tree import unconjugated
 from quilt_func.typing import PyTree
 
 StateFn = Callable[[Any], Tensor]
@@ -226,12 +226,10 @@ def qfi_vp(state_fn: StateFn, params: PyTree, v: PyTree) -> PyTree:
         >>> qfi_vp(lambda p: circuit(1, ry(p[0], 0), ry(p[1], 0))(), params, v)
         tensor([1.0000, 1.0000])
     """
-    _, structure = flatten("qfi_vp", "params", params)
-    remedy = "Give one number per parameter."
-    tangents = flatten_like("qfi_vp", "params", params, "v", v, remedy)
-    state, pull = vjp(state_fn, params)[:2]
+    point, tangent = with_tangent("qfi_vp", params, v)
+    state, pull = vjp(state_fn, point)[:2]
     check_state("qfi_vp", state, "state_fn")
-    along = jvp(state_fn, (params,), (tree_unflatten(tangents, structure),))[1]
+    along = jvp(state_fn, (point,), (tangent,))[1]
     (found,) = pull(4 * _project(along[None], unconjugated(state))[0])
     return found
 
