@@ -12,7 +12,6 @@ and all functions map over ensembles by `torch.func.vmap`.
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -93,8 +92,8 @@ def parameter_shift(
     def with_angles(vector: Tensor, others: Iterable[Tensor]) -> Circuit:
         found = dict(zip(chosen, vector.split(sizes), strict=True))
         given = [found.get(place, leaf) for place, leaf in enumerate(others)]
-        circuit: Circuit = tree_unflatten(given, structure)
-        return circuit
+        moved: Circuit = tree_unflatten(given, structure)
+        return moved
 
     def shifted(index: Tensor, shift: Tensor) -> Tensor:
         moved = flat + shift * (order == index)
@@ -114,16 +113,14 @@ def _traced(
 ) -> tuple[Circuit, list[bool], Callable[[Circuit], Any]]:
     """The circuit, which of its leaves depend on the parameters, and the way back to those."""
     depends: list[bool] = []
-    if circuit_fn is not None:
+    if circuit_fn is None:
+        _check_circuit("params", params, "be a circuit, or come with `circuit_fn`")
+    else:
         flatten("parameter_shift", "params", params)
 
     def build(given: PyTree) -> Circuit:
         circuit = given if circuit_fn is None else circuit_fn(given)
-        if not isinstance(circuit, Circuit):
-            name = "params" if circuit_fn is None else "circuit_fn"
-            need = "be a circuit" if circuit_fn is None else "return a circuit"
-            remedy = "Give a function from parameters to `circuit(...)`."
-            raise TypeError(_error(name, circuit, need, f"a {type(circuit).__name__}", remedy))
+        _check_circuit("circuit_fn", circuit, "return a circuit")
         # The innermost transform is the vjp below, so that this says what it differentiates.
         depends.extend(leaf.requires_grad for leaf in circuit.leaves)
         if not any(depends):
@@ -133,6 +130,12 @@ def _traced(
 
     circuit, pull = vjp(build, params)[:2]
     return circuit, depends, pull
+
+
+def _check_circuit(argument: str, value: object, need: str) -> None:
+    if not isinstance(value, Circuit):
+        remedy = "Give a function from parameters to `circuit(...)`."
+        raise TypeError(_error(argument, value, need, f"a {type(value).__name__}", remedy))
 
 
 def _error(argument: str, given: object, need: str, got: str, remedy: str) -> str:
@@ -212,7 +215,10 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     References:
         Spall (1992), IEEE Transactions on Automatic Control 37, 332.
     """
-    check_number("spsa", "step", step, low=sys.float_info.min)
+    check_number("spsa", "step", step)
+    if not step:
+        remedy = "Give a distance between parameters."
+        raise ValueError(message("spsa", "step", step, "be positive", f"{step}", remedy))
     flat, unravel = ravel("spsa", "params", params)
     rows = _directions("spsa", u, flat, at_most=None)
     signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
@@ -281,8 +287,8 @@ def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:
     Args:
         fn: Function from parameters to a number, (real, ()).
         params: Tree of real tensors with `n` entries in all.
-        u (real, (k, n)): Uniform numbers in [0, 1), from `uniforms`, k <= n: the first row is the
-            vector to start from; another takes over where its directions are exhausted.
+        u (real, (k, n) or (n,)): Uniform numbers in [0, 1), from `uniforms`, k <= n. The first row
+            is the vector to start from; another takes over where its directions are exhausted.
 
     Returns:
         (real, (k,)): Eigenvalues, ascending.

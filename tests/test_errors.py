@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from bad_calls import circuits, gates, observables, problems, states
+from bad_calls import circuits, derivatives, gates, interchange, observables, problems, states
 
 import quilt_func as qf
 
@@ -31,7 +31,11 @@ NAMES = {
     "a64": ANGLE.double(),
     "meta": ANGLE.to("meta"),
 }
-CALLS = [row for room in (gates, circuits, observables, states, problems) for row in room.CALLS]
+CALLS = [
+    row
+    for room in (gates, circuits, observables, states, problems, derivatives, interchange)
+    for row in room.CALLS
+]
 FORM = re.compile(r"\w+\((\w+)=.*\): `\1` must .+, but .+\. .+[.`\"]")
 OTHER_FORMS = re.compile(
     r"\w+\(\): .+\..+\."  # of several arguments at once
