@@ -76,6 +76,7 @@ from quilt_func.natural import natural_gradient, varqite
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
+from quilt_func.qasm import from_qasm, to_qasm
 from quilt_func.states import (
     basis_state,
     entropy,
@@ -132,6 +133,7 @@ __all__ = [
     "expval_from_samples",
     "fidelity",
     "from_diagonal",
+    "from_qasm",
     "fubini_study",
     "gate",
     "ghz_state",
@@ -183,6 +185,7 @@ __all__ = [
     "testing",
     "to_bits",
     "to_diagonal",
+    "to_qasm",
     "u",
     "uniforms",
     "unitary",

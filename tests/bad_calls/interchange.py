@@ -1,0 +1,19 @@
+"""Bad calls of OpenQASM, saving and `QuantumLayer`: call, kind of error, message."""
+
+# ruff: noqa: E501
+# fmt: off
+
+CALLS = [
+    ('from_qasm(3)', TypeError, 'from_qasm(text=3): `text` must be a string, but got a int. Read the file first: `Path(name).read_text()`.'),
+    ('from_qasm("qubit q; h q;")', ValueError, 'from_qasm(text=\'qubit q; h q;\'): `text` must be OpenQASM that can be simulated, but got the unknown gate `h` at line 1, column 10. Write `include "qelib1.inc";` before.'),
+    ('from_qasm("qubit[2] q; reset q;")', ValueError, "from_qasm(text='qubit[2] q; reset q;'): `text` must be OpenQASM that can be simulated, but got `reset` at line 1, column 13. A reset is not unitary. Start from |0...0> and leave resets out."),
+    ('from_qasm("qubit q;", max_gates=0)', ValueError, 'from_qasm(max_gates=0): `max_gates` must be at least 1, but got 0. Give 1 or more.'),
+    ('from_qasm("input float a;")()', TypeError, 'from_inputs(): takes the inputs a, but got 0 value(s) and []. Give each once, in this order or by name.'),
+    ('from_qasm("input float a;")(1, a=2)', TypeError, "from_inputs(): takes the inputs a, but got 1 value(s) and ['a']. Give each once, in this order or by name."),
+    ('from_qasm("input float a;")("1")', TypeError, "from_inputs(a='1'): `a` must be a Python number or a real tensor of shape (), but got a str. Map over many values with `torch.func.vmap`."),
+    ('from_qasm("input float a;")(zeros(2))', TypeError, 'from_inputs(a=Tensor(shape=(2,), dtype=float32)): `a` must be a Python number or a real tensor of shape (), but got torch.float32 of shape (2,). Map over many values with `torch.func.vmap`.'),
+    ('to_qasm(h(0))', TypeError, 'to_qasm(circuit=<h on (0,)>): `circuit` must be a circuit, but got a Op. Make one with `circuit`.'),
+    ('to_qasm(circuit(1), 4)', ValueError, 'to_qasm(version=4): `version` must be 2 or 3, but got 4. Version 2 is read by most tools, version 3 has modifiers.'),
+    ('to_qasm(circuit(1, unitary(eye(2, dtype=c64), 0)))', ValueError, 'to_qasm(circuit=<gate unitary>): `circuit` must hold gates that OpenQASM can say, but got `unitary`. OpenQASM has no matrices. Write it as gates.'),
+    ('to_qasm(circuit(2, controlled(sx)(0, 1)), 2)', ValueError, 'to_qasm(circuit=<gate csx>): `circuit` must hold gates that OpenQASM can say, but got `csx`, which has no definition in version 2. Give the gate `qasm=Qasm(name, definition)`, or write version 3.'),
+]
