@@ -37,12 +37,17 @@ _REACHES = (1.0, *np.geomspace(0.1, 4.0, 400).tolist())
 @lru_cache(maxsize=4096)
 def shift_rule(gate: Gate, position: int) -> Rule | None:
     """The rule of one angle of a gate; None if the gate is no `A exp(-i θ G / 2) B` in it."""
+    gaps = gaps_of(gate, position)
+    return None if gaps is None else rule_of(gaps)
+
+
+def gaps_of(gate: Gate, position: int) -> list[float] | None:
+    """The positive gaps between the eigenvalues of G / 2; None if there is no such G."""
     generator = _generator(gate, position)
     if generator is None:
         return None
     values = np.linalg.eigvalsh(generator) / 2
-    gaps = distinct((values[:, None] - values).ravel())
-    return rule_of(gaps)
+    return distinct((values[:, None] - values).ravel())
 
 
 def distinct(numbers: NDArray[np.float64]) -> list[float]:
