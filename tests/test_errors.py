@@ -9,7 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from bad_calls import circuits, derivatives, gates, interchange, observables, problems, states
+from bad_calls import (
+    circuits,
+    derivatives,
+    diagnostics,
+    gates,
+    interchange,
+    observables,
+    problems,
+    states,
+)
 
 import quilt_func as qf
 
