@@ -1,0 +1,149 @@
+"""Questions of addition and subtraction in the form of DeepMind's mathematics data set.
+
+The phrases and the layout, a line with the question and a line with the answer, are those of its
+module `arithmetic__add_or_sub`; the numbers come from a generator of ours. A file of the data set
+can take its place. Held-out questions share neither their text nor their two numbers and
+operation with a question to train on.
+
+References:
+    Saxton, Grefenstette, Hill and Kohli (2019), Analysing Mathematical Reasoning Abilities of
+    Neural Models, ICLR.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quilt_func._checks import message
+
+SUMS = (
+    "{p} + {q}",
+    "{p}+{q}",
+    "Work out {p} + {q}.",
+    "Calculate {p} + {q}.",
+    "What is {p} + {q}?",
+    "What is {p} plus {q}?",
+    "Add {p} and {q}.",
+    "Sum {p} and {q}.",
+    "Put together {p} and {q}.",
+    "Total of {p} and {q}.",
+)
+DIFFERENCES = (
+    "{p} - {q}",
+    "Work out {p} - {q}.",
+    "Calculate {p} - {q}.",
+    "What is {p} - {q}?",
+    "What is {p} minus {q}?",
+    "What is {p} take away {q}?",
+    "What is {q} less than {p}?",
+    "Subtract {q} from {p}.",
+)
+
+
+class Question(NamedTuple):
+    """A question and its answer, as they are written."""
+
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Questions to train on and held out, and the characters that all are written in."""
+
+    train: tuple[Question, ...]
+    held_out: tuple[Question, ...]
+
+    @property
+    def alphabet(self) -> str:
+        """All characters, sorted; the line break that ends a line is the first."""
+        both = (*self.train, *self.held_out)
+        return "".join(sorted({"\n", *(c for q in both for c in q.text + q.answer)}))
+
+
+def generate(
+    n_train: int, n_held_out: int, *, digits: int, decimals: int, seed: int = 0
+) -> Questions:
+    """Draw distinct questions of numbers with at most so many digits before and after the point.
+
+    Every number has a length of its own, so that short numbers are as frequent as long ones.
+    """
+    rng, seen = np.random.default_rng(seed), set()
+    found: list[Question] = []
+    capacity = (2 * 10 ** (digits + decimals)) ** 2
+    if n_train + n_held_out > capacity // 4:
+        need, remedy = f"be at most {capacity // 4} in all", "Give more digits or fewer questions."
+        got = str(n_train + n_held_out)
+        raise ValueError(message("generate", "n_train", n_train, need, got, remedy))
+    while len(found) < n_train + n_held_out:
+        p, q = (_number(rng, digits, decimals) for _ in range(2))
+        is_sum = bool(rng.integers(2))
+        if (p, q, is_sum) not in seen:
+            seen.add((p, q, is_sum))
+            phrases = SUMS if is_sum else DIFFERENCES
+            text = phrases[rng.integers(len(phrases))].format(p=p, q=q)
+            found.append(Question(text, written(p + q if is_sum else p - q)))
+    return Questions(tuple(found[n_held_out:]), tuple(found[:n_held_out]))
+
+
+def read(path: Path, n_held_out: int) -> Questions:
+    """Read a file of the data set and hold its last questions out; texts that return are dropped.
+
+    Raises:
+        ValueError: If the file holds fewer than twice as many questions.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = {q.strip(): a.strip() for q, a in zip(lines[::2], lines[1::2], strict=False)}
+    found = tuple(Question(text, answer) for text, answer in pairs.items())
+    if len(found) < 2 * n_held_out:
+        need, remedy = f"hold at least {2 * n_held_out} questions", "Give another file."
+        raise ValueError(message("read", "path", str(path), need, str(len(found)), remedy))
+    return Questions(found[:-n_held_out], found[-n_held_out:])
+
+
+def written(number: Decimal) -> str:
+    """A number as the data set writes it: no trailing zeros, no exponent, no minus zero."""
+    text = f"{number.normalize():f}"
+    return "0" if text == "-0" else text
+
+
+def encode(text: str, alphabet: str) -> Tensor:
+    """Characters as positions in the alphabet, (n,) int64."""
+    return torch.tensor([alphabet.index(character) for character in text])
+
+
+def windows(questions: Sequence[Question], alphabet: str, block: int) -> tuple[Tensor, Tensor]:
+    """The questions as one text, and the places where a window of `block + 1` may begin.
+
+    A window begins with a question, so that what it asks stands in front of the answer.
+    """
+    lines = [f"{question.text}\n{question.answer}\n" for question in questions]
+    places = np.cumsum([0, *map(len, lines[:-1])])
+    text = encode("".join(lines), alphabet)
+    starts = torch.from_numpy(places)
+    return text, starts[starts + block + 1 <= len(text)]
+
+
+def batches(
+    text: Tensor, starts: Tensor, block: int, size: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw batches without end: characters (size, block), and those one further on."""
+    rng = np.random.default_rng(seed)
+    reach = torch.arange(block + 1)
+    while True:
+        chosen = starts[torch.from_numpy(rng.integers(len(starts), size=size))]
+        rows = text[chosen[:, None] + reach]
+        yield rows[:, :-1], rows[:, 1:]
+
+
+def _number(rng: np.random.Generator, digits: int, decimals: int) -> Decimal:
+    whole, after = int(rng.integers(1, digits + 1)), int(rng.integers(decimals + 1))
+    size = int(rng.integers(10 ** (whole + after)))
+    sign = -1 if rng.integers(2) else 1
+    return Decimal(written(Decimal(sign * size).scaleb(-after)))
