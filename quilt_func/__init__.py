@@ -77,6 +77,7 @@ from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.qasm import from_qasm, to_qasm
+from quilt_func.saving import from_json, to_json
 from quilt_func.states import (
     basis_state,
     entropy,
@@ -134,6 +135,7 @@ __all__ = [
     "expval_from_samples",
     "fidelity",
     "from_diagonal",
+    "from_json",
     "from_qasm",
     "fubini_study",
     "gate",
@@ -186,6 +188,7 @@ __all__ = [
     "testing",
     "to_bits",
     "to_diagonal",
+    "to_json",
     "to_qasm",
     "u",
     "uniforms",

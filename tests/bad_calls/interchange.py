@@ -16,4 +16,13 @@ CALLS = [
     ('to_qasm(circuit(1), 4)', ValueError, 'to_qasm(version=4): `version` must be 2 or 3, but got 4. Version 2 is read by most tools, version 3 has modifiers.'),
     ('to_qasm(circuit(1, unitary(eye(2, dtype=c64), 0)))', ValueError, 'to_qasm(circuit=<gate unitary>): `circuit` must hold gates that OpenQASM can say, but got `unitary`. OpenQASM has no matrices. Write it as gates.'),
     ('to_qasm(circuit(2, controlled(sx)(0, 1)), 2)', ValueError, 'to_qasm(circuit=<gate csx>): `circuit` must hold gates that OpenQASM can say, but got `csx`, which has no definition in version 2. Give the gate `qasm=Qasm(name, definition)`, or write version 3.'),
+    ('to_json({1, 2})', TypeError, 'to_json(value={1, 2}): `value` must hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples, but got a set. Convert it to one of these.'),
+    ('to_json([h(0)])', TypeError, 'to_json(value=<h on (0,)>): `value` must hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples, but got a Op. Convert it to one of these.'),
+    ('to_json(meta)', TypeError, 'to_json(value=Tensor(shape=(), dtype=float32)): `value` must hold dense tensors of numbers, such as float16, bfloat16, float32, float64, complex64, complex128, but got Tensor(shape=(), dtype=float32). Convert them, outside of `torch.func` transforms.'),
+    ('to_json(1, gates=["h"])', TypeError, "to_json(gates=['h']): `gates` must be gates, but got a str. Give the gates themselves: `[mine]`."),
+    ('to_json(1, gates=[gate(n_wires=1)(lambda: eye(2))] * 2 + [gate(n_wires=1)(lambda: eye(2))])', ValueError, 'to_json(gates=[<gate <lambda>>, <gate <lambda>>, <gate <lambda>>]): `gates` must have names of their own, but got two named <lambda>. Rename one.'),
+    ('to_json(circuit(11, controlled(x, 10)(*range(11))))', ValueError, 'to_json(value=<gate ccccccccccx>): `value` must use gates of at most 10 wires, but got ccccccccccx. Write it as others.'),
+    ('from_json(3)', TypeError, 'from_json(text=3): `text` must be a string, but got a int. Read the file first: `Path(name).read_text()`.'),
+    ('from_json("{")', ValueError, "from_json(text='{'): `text` must be a whole file of `to_json`, but got no JSON at line 1, column 2. Save it again with `to_json`."),
+    ('from_json("1")', ValueError, "from_json(text='1'): `text` must be a whole file of `to_json`, but got a file of another format. Give what `to_json` returned."),
 ]
