@@ -40,11 +40,17 @@ NAMES = {
     "a64": ANGLE.double(),
     "meta": ANGLE.to("meta"),
 }
-CALLS = [
-    row
-    for room in (gates, circuits, observables, states, problems, derivatives, interchange)
-    for row in room.CALLS
-]
+ROOMS = (
+    gates,
+    circuits,
+    observables,
+    states,
+    problems,
+    derivatives,
+    diagnostics,
+    interchange,
+)
+CALLS = [row for room in ROOMS for row in room.CALLS]
 FORM = re.compile(r"\w+\((\w+)=.*\): `\1` must .+, but .+\. .+[.`\"]")
 OTHER_FORMS = re.compile(
     r"\w+\(\): .+\..+\."  # of several arguments at once
