@@ -1,25 +1,36 @@
-"""Hypothesis strategies for angles, wires, states, gates, ops, circuits and observables.
+"""Hypothesis strategies for angles, wires, states, matrices, gates, circuits, observables, data.
 
 They draw structure and a seed, never 2^n floats: numbers that fill a tensor come from
 `quilt_func.uniforms` at a drawn seed. Failing examples shrink to few qubits, few and early gates of
-the table, and seed 0.
+the table, and seed 0. As in hypothesis, a bad argument raises `InvalidArgument` when an example is
+drawn.
 """
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
 from hypothesis import strategies as st
-from hypothesis.errors import InvalidArgument
 from torch import Tensor
 
 import quilt_func as qf
 from quilt_func._checks import COMPLEX_OF
+from quilt_func._tree import tree_flatten, tree_unflatten
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
-from quilt_func.typing import WireSet
+from quilt_func.testing._lazy import (
+    check_bounds,
+    check_complex,
+    check_count,
+    check_real,
+    check_shape,
+    lazily,
+    require,
+)
+from quilt_func.typing import PyTree, WireSet
 
 T = TypeVar("T")
 Strategy = st.SearchStrategy[T]
@@ -27,6 +38,7 @@ Strategy = st.SearchStrategy[T]
 _SEEDS = st.integers(0, 2**16 - 1)
 
 
+@lazily
 def uniforms(
     shape: int | Sequence[int] = (), *, dtype: torch.dtype = torch.float64
 ) -> Strategy[Tensor]:
@@ -39,9 +51,15 @@ def uniforms(
     Returns:
         Strategy of tensors (real, shape). Shrinks towards the numbers of seed 0.
     """
+    check_real("uniforms", dtype)
+    return _uniforms(check_shape("uniforms", shape), dtype)
+
+
+def _uniforms(shape: tuple[int, ...], dtype: torch.dtype) -> Strategy[Tensor]:
     return _SEEDS.map(lambda seed: qf.uniforms(shape, seed, dtype=dtype))
 
 
+@lazily
 def angles(
     shape: int | Sequence[int] = (),
     *,
@@ -61,20 +79,24 @@ def angles(
         Strategy of tensors (real, shape). One angle shrinks towards 0, several towards the first
         angle shared by all, then towards those of seed 0.
     """
-    if not min_value <= max_value:
-        raise InvalidArgument(f"angles: min_value={min_value} exceeds max_value={max_value}")
+    check_bounds("angles", "max_value", min_value, max_value)
+    check_real("angles", dtype)
+    return _angles(check_shape("angles", shape), min_value, max_value, dtype)
+
+
+@lru_cache(maxsize=256)
+def _angles(
+    shape: tuple[int, ...], min_value: float, max_value: float, dtype: torch.dtype
+) -> Strategy[Tensor]:
     width = max_value - min_value
-    drawn = uniforms(shape, dtype=dtype).map(lambda u: min_value + width * u)
+    drawn = _uniforms(shape, dtype).map(lambda u: min_value + width * u)
     same = st.floats(min_value, max_value, allow_subnormal=False).map(
-        lambda theta: torch.full(_size(shape), theta, dtype=dtype)
+        lambda theta: torch.full(shape, theta, dtype=dtype)
     )
     return same | drawn
 
 
-def _size(shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (shape,) if isinstance(shape, int) else tuple(shape)
-
-
+@lazily
 def wires(n_qubits: int, *, size: int = 1) -> Strategy[WireSet]:
     """Tuples of distinct wires.
 
@@ -85,11 +107,21 @@ def wires(n_qubits: int, *, size: int = 1) -> Strategy[WireSet]:
     Returns:
         Strategy of tuples of ints. Shrinks towards `(0, 1, ...)`.
     """
-    if size > n_qubits:
-        raise InvalidArgument(f"wires: size={size} exceeds n_qubits={n_qubits}")
+    check_count("wires", "n_qubits", n_qubits)
+    check_count("wires", "size", size)
+    remedy = "Give no more wires than qubits."
+    require(size <= n_qubits, "wires", "size", size, f"be at most {n_qubits}", remedy)
+    return _wires(n_qubits, size)
+
+
+@lru_cache(maxsize=256)
+def _wires(n_qubits: int, size: int) -> Strategy[WireSet]:
+    if size == 1:
+        return st.integers(0, n_qubits - 1).map(lambda wire: (wire,))
     return st.permutations(range(n_qubits)).map(lambda order: tuple(order[:size]))
 
 
+@lazily
 def states(n_qubits: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[Tensor]:
     """Normalised statevectors: basis states and random ones.
 
@@ -100,12 +132,91 @@ def states(n_qubits: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[
     Returns:
         Strategy of tensors (complex, (2**n_qubits,)). Shrinks towards |0...0⟩.
     """
-    basis = st.integers(0, 2**n_qubits - 1).map(
+    check_count("states", "n_qubits", n_qubits)
+    check_complex("states", dtype)
+    drawn = _uniforms((2, 2**n_qubits), dtype.to_real()).map(qf.random_state)
+    return _basis_states(n_qubits, dtype) | drawn
+
+
+def _basis_states(n_qubits: int, dtype: torch.dtype) -> Strategy[Tensor]:
+    return st.integers(0, 2**n_qubits - 1).map(
         lambda index: qf.basis_state(f"{index:b}".zfill(n_qubits)[:n_qubits], dtype=dtype)
     )
-    return basis | uniforms((2, 2**n_qubits), dtype=dtype.to_real()).map(qf.random_state)
 
 
+@lazily
+def product_states(n_qubits: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[Tensor]:
+    """Normalised states without entanglement: basis states, and products of random qubits.
+
+    Args:
+        n_qubits: Number of qubits.
+        dtype: complex64 or complex128.
+
+    Returns:
+        Strategy of tensors (complex, (2**n_qubits,)). Shrinks towards |0...0⟩.
+    """
+    check_count("product_states", "n_qubits", n_qubits)
+    check_complex("product_states", dtype)
+
+    def product(u: Tensor) -> Tensor:
+        none = torch.ones(1, dtype=dtype)
+        return qf.product_state([none, *(qf.random_state(one) for one in u.unbind(0))])
+
+    drawn = _uniforms((n_qubits, 2, 2), dtype.to_real()).map(product)
+    return _basis_states(n_qubits, dtype) | drawn
+
+
+@lazily
+def unitaries(n_wires: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[Tensor]:
+    """Random unitary matrices.
+
+    Args:
+        n_wires: Number of wires.
+        dtype: complex64 or complex128.
+
+    Returns:
+        Strategy of tensors (complex, (2**n_wires, 2**n_wires)). Shrinks towards that of seed 0.
+    """
+    check_count("unitaries", "n_wires", n_wires)
+    check_complex("unitaries", dtype)
+    return _unitaries(n_wires, dtype)
+
+
+@lru_cache(maxsize=64)
+def _unitaries(n_wires: int, dtype: torch.dtype) -> Strategy[Tensor]:
+    size = 2**n_wires
+
+    def orthonormal(u: Tensor) -> Tensor:
+        columns = torch.stack([qf.random_state(pair) for pair in u.unbind(0)], -1)
+        basis: Tensor = torch.linalg.qr(columns)[0]
+        return basis
+
+    return _uniforms((size, 2, size), dtype.to_real()).map(orthonormal)
+
+
+@lazily
+def hermitians(n_wires: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[Tensor]:
+    """Random Hermitian matrices, exactly equal to their adjoints.
+
+    Args:
+        n_wires: Number of wires.
+        dtype: complex64 or complex128.
+
+    Returns:
+        Strategy of tensors (complex, (2**n_wires, 2**n_wires)), with real and imaginary parts in
+        [-1, 1]. Shrinks towards that of seed 0.
+    """
+    check_count("hermitians", "n_wires", n_wires)
+    check_complex("hermitians", dtype)
+
+    def symmetric(u: Tensor) -> Tensor:
+        re, im = (2 * u - 1).unbind(0)
+        return torch.complex((re + re.mT) / 2, (im - im.mT) / 2)
+
+    return _uniforms((2, 2**n_wires, 2**n_wires), dtype.to_real()).map(symmetric)
+
+
+@lazily
 def gates(
     *,
     max_wires: int = 3,
@@ -122,21 +233,36 @@ def gates(
     Returns:
         Strategy of gates. Shrinks towards the first row.
     """
-    fitting = [row for row in rows if row.n_wires <= max_wires]
-    if not fitting:
-        raise InvalidArgument(f"gates: no row has at most {max_wires} wire(s)")
+    return _gates(max_wires, _rows("gates", max_wires, rows), derived)
+
+
+def _rows(function: str, max_wires: int, rows: Any) -> tuple[Gate, ...]:
+    """Rows that are narrow enough, at least one."""
+    check_count(function, "max_wires", max_wires)
+    is_table = isinstance(rows, list | tuple) and all(isinstance(row, Gate) for row in rows)
+    require(is_table, function, "rows", rows, "be a list of gates", "Give `[h, rx]`, say.")
+    fitting = tuple(row for row in rows if row.n_wires <= max_wires)
+    need, remedy = f"hold a gate of at most {max_wires} wire(s)", "Widen `max_wires` or `rows`."
+    require(bool(fitting), function, "rows", rows, need, remedy)
+    return fitting
+
+
+@lru_cache(maxsize=64)
+def _gates(max_wires: int, fitting: tuple[Gate, ...], derived: bool) -> Strategy[Gate]:
     plain = st.sampled_from(fitting)
     if not derived:
         return plain
-    inverses = plain.map(qf.inverse)
+    kinds = [plain]
+    unitary = [row for row in fitting if row.inverse is not None]
     turned = [row for row in fitting if row.generator is not None]
-    powers = st.builds(qf.power, st.sampled_from(turned), st.sampled_from([0.5, -1.25, 3]))
     narrow = [row for row in fitting if row.n_wires < max_wires]
-    return st.one_of(
-        [plain, inverses]
-        + ([powers] if turned else [])
-        + ([st.sampled_from(narrow).map(qf.controlled)] if narrow else [])
-    )
+    if unitary:
+        kinds.append(st.sampled_from(unitary).map(qf.inverse))
+    if turned:
+        kinds.append(st.builds(qf.power, st.sampled_from(turned), st.sampled_from([0.5, -1.25, 3])))
+    if narrow:
+        kinds.append(st.sampled_from(narrow).map(qf.controlled))
+    return st.one_of(kinds)
 
 
 @st.composite
@@ -162,50 +288,55 @@ def ops(
     Returns:
         Strategy of ops. Shrinks towards the first row on wire 0.
     """
-    kinds = ["gate"] * 4 + (["word", "matrix"] if derived else [])
-    kind = draw(st.sampled_from(kinds))
-    if kind == "gate":
-        gate = draw(gates(max_wires=min(3, n_qubits), rows=rows, derived=derived))
-        sets = draw(_wire_sets(n_qubits, gate.n_wires, max_sets))
-        return gate(*(draw(_parameters(len(sets), dtype)) for _ in range(gate.n_params)), sets)
-    size = draw(st.integers(1, min(3, n_qubits)))
-    sets = draw(_wire_sets(n_qubits, size, max_sets))
-    if kind == "word":
-        word = draw(st.text("XYZ", min_size=size, max_size=size))
-        rotation: Op = qf.pauli_rot(draw(_parameters(len(sets), dtype)), word, sets)  # type: ignore[assignment]  # short words give one op
-        return rotation
-    return qf.unitary(draw(unitaries(size, dtype=COMPLEX_OF[dtype])), sets)
+    check_count("ops", "n_qubits", n_qubits, 1)
+    check_count("ops", "max_sets", max_sets, 1)
+    check_real("ops", dtype)
+    fitting = _rows("ops", min(3, n_qubits), rows)
+    return draw(_ops(n_qubits, dtype, max_sets, fitting, derived))
 
 
-def unitaries(n_wires: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[Tensor]:
-    """Random unitary matrices.
+@lru_cache(maxsize=64)
+def _ops(
+    n_qubits: int, dtype: torch.dtype, max_sets: int, rows: tuple[Gate, ...], derived: bool
+) -> Strategy[Op]:
+    """Strategies are made once: making costs more than drawing."""
+    kinds = st.sampled_from(["gate"] * 4 + (["word", "matrix"] if derived else []))
+    widest = min(3, n_qubits)
+    sizes, some_gates = st.integers(1, widest), _gates(widest, rows, derived)
+    sets = [_wire_sets(n_qubits, size, max_sets) for size in range(widest + 1)]
 
-    Args:
-        n_wires: Number of wires.
-        dtype: complex64 or complex128.
+    @st.composite
+    def one(draw: st.DrawFn) -> Op:
+        kind = draw(kinds)
+        if kind == "gate":
+            gate = draw(some_gates)
+            places = draw(sets[gate.n_wires])
+            given = [draw(_parameters(len(places), dtype)) for _ in range(gate.n_params)]
+            return gate(*given, places)
+        size = draw(sizes)
+        places = draw(sets[size])
+        if kind == "word":
+            word = draw(_words(size, "XYZ"))
+            angle = draw(_parameters(len(places), dtype))
+            rotation: Op = qf.pauli_rot(angle, word, places)  # type: ignore[assignment]  # short words give one op
+            return rotation
+        return qf.unitary(draw(_unitaries(size, COMPLEX_OF[dtype])), places)
 
-    Returns:
-        Strategy of tensors (complex, (2**n_wires, 2**n_wires)). Shrinks towards that of seed 0.
-    """
-    size = 2**n_wires
-
-    def orthonormal(u: Tensor) -> Tensor:
-        columns = torch.stack([qf.random_state(pair) for pair in u.unbind(0)], -1)
-        basis: Tensor = torch.linalg.qr(columns)[0]
-        return basis
-
-    return uniforms((size, 2, size), dtype=dtype.to_real()).map(orthonormal)
+    return one()
 
 
+@lru_cache(maxsize=256)
 def _wire_sets(n_qubits: int, size: int, max_sets: int) -> Strategy[list[Any]]:
-    each = wires(n_qubits, size=size).map(lambda ws: ws[0] if size == 1 else ws)
+    each = _wires(n_qubits, size).map(lambda ws: ws[0] if size == 1 else ws)
     some = st.lists(each, min_size=1, max_size=max_sets)
     return st.one_of([some] * 7 + [st.just([])])
 
 
+@lru_cache(maxsize=64)
 def _parameters(m: int, dtype: torch.dtype) -> Strategy[Any]:
     weak = st.floats(-6, 6, allow_subnormal=False) | st.integers(-3, 3)
-    return angles(m, dtype=dtype) | angles(dtype=dtype) | weak
+    turn = 2 * math.pi
+    return _angles((m,), -turn, turn, dtype) | _angles((), -turn, turn, dtype) | weak
 
 
 @st.composite
@@ -227,21 +358,34 @@ def circuits(
         max_qubits: Largest number of qubits.
         max_ops: Largest number of ops.
         dtype: Precision of the angles.
-        rows: Table to draw gates from.
+        rows: Table to draw gates from; those wider than a circuit are left out of it.
         derived: Whether to draw gates made of these, Pauli rotations and matrices too.
 
     Returns:
         Strategy of circuits. Shrinks towards few qubits and no ops.
     """
+    check_count("circuits", "min_qubits", min_qubits)
+    check_count("circuits", "max_qubits", max_qubits)
+    check_bounds("circuits", "max_qubits", min_qubits, max_qubits)
+    check_count("circuits", "max_ops", max_ops)
+    check_real("circuits", dtype)
     n = draw(st.integers(min_qubits, max_qubits))
     if not n:
         return qf.circuit(0)
-    part = ops(n, dtype=dtype, rows=rows, derived=derived)
-    some = st.lists(part, max_size=max_ops)
+    fitting = _rows("circuits", min(3, n), rows)
+    return qf.circuit(n, draw(_parts(n, max_ops, dtype, fitting, derived)))
+
+
+@lru_cache(maxsize=64)
+def _parts(
+    n: int, max_ops: int, dtype: torch.dtype, rows: tuple[Gate, ...], derived: bool
+) -> Strategy[list[Op]]:
+    part = _ops(n, dtype, 4, rows, derived)
     many = st.lists(part, min_size=max_ops // 2, max_size=max_ops)
-    return qf.circuit(n, draw(some | many))
+    return st.lists(part, max_size=max_ops) | many
 
 
+@lazily
 def pauli_words(n_qubits: int, *, letters: str = "IXYZ") -> Strategy[str]:
     """Pauli words.
 
@@ -252,8 +396,19 @@ def pauli_words(n_qubits: int, *, letters: str = "IXYZ") -> Strategy[str]:
     Returns:
         Strategy of strings. Shrinks towards the first of the letters.
     """
-    if not letters or set(letters) - set("IXYZ"):
-        raise InvalidArgument(f"pauli_words: letters={letters!r} are not letters of IXYZ")
+    check_count("pauli_words", "n_qubits", n_qubits)
+    return _words(n_qubits, _letters("pauli_words", letters))
+
+
+def _letters(function: str, letters: str) -> str:
+    holds = isinstance(letters, str) and bool(letters) and not set(letters) - set("IXYZ")
+    remedy = 'Give some of "IXYZ".'
+    require(holds, function, "letters", letters, "be Pauli letters", remedy)
+    return letters
+
+
+@lru_cache(maxsize=64)
+def _words(n_qubits: int, letters: str) -> Strategy[str]:
     one = st.sampled_from(letters)
     return st.lists(one, min_size=n_qubits, max_size=n_qubits).map("".join)
 
@@ -279,8 +434,83 @@ def pauli_sums(
     Returns:
         Strategy of Pauli sums. Shrinks towards one word, towards the first of the letters.
     """
-    words = draw(st.lists(pauli_words(n_qubits, letters=letters), min_size=1, max_size=max_terms))
-    values = 2 * draw(uniforms(len(words), dtype=dtype or torch.float64)) - 1
+    check_count("pauli_sums", "n_qubits", n_qubits)
+    check_count("pauli_sums", "max_terms", max_terms, 1)
+    if dtype is not None:
+        check_real("pauli_sums", dtype)
+    one = _words(n_qubits, _letters("pauli_sums", letters))
+    words = draw(st.lists(one, min_size=1, max_size=max_terms))
+    values = 2 * draw(_uniforms((len(words),), dtype or torch.float64)) - 1
     if dtype is not None:
         return qf.pauli_sum(words, values)
     return qf.pauli_sum(dict(zip(words, values.tolist(), strict=True)))
+
+
+@lazily
+def params_like(
+    tree: PyTree, *, min_value: float = -2 * math.pi, max_value: float = 2 * math.pi
+) -> Strategy[PyTree]:
+    """Trees of parameters of the structure, shapes and dtypes of a given one.
+
+    Args:
+        tree: Tree of float32 or float64 tensors; their values are not used.
+        min_value: Smallest number.
+        max_value: Largest number.
+
+    Returns:
+        Strategy of trees. Shrinks towards 0 throughout if the bounds allow it, then towards the
+        numbers of seed 0.
+    """
+    check_bounds("params_like", "max_value", min_value, max_value)
+    leaves, structure = tree_flatten(tree)
+    is_real = bool(leaves) and all(
+        isinstance(leaf, Tensor) and leaf.dtype in COMPLEX_OF for leaf in leaves
+    )
+    need, remedy = "hold float32 or float64 tensors, at least one", "Wrap numbers in tensors."
+    require(is_real, "params_like", "tree", tree, need, remedy)
+    sizes = [leaf.numel() for leaf in leaves]
+
+    def filled(flat: Tensor) -> PyTree:
+        parts = zip(flat.split(sizes), leaves, strict=True)
+        return tree_unflatten(
+            [part.reshape(leaf.shape).to(leaf.dtype) for part, leaf in parts], structure
+        )
+
+    return _angles((sum(sizes),), min_value, max_value, torch.float64).map(filled)
+
+
+@st.composite
+def datasets(
+    draw: st.DrawFn,
+    *,
+    n_features: int = 2,
+    n_classes: int = 2,
+    min_samples: int | None = None,
+    max_samples: int = 8,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[Tensor, Tensor]:
+    """Labelled samples; every class occurs.
+
+    Args:
+        draw: Hypothesis' own.
+        n_features: Number of features of a sample.
+        n_classes: Number of classes.
+        min_samples: Smallest number of samples; default: one per class.
+        max_samples: Largest number of samples, at least `n_classes`.
+        dtype: Precision of the features.
+
+    Returns:
+        Strategy of pairs: features (real, (n_samples, n_features)) in [-π, π), and labels (int64,
+        (n_samples,)). Shrinks towards few samples, the features of seed 0, and labels 0, 1, ...
+    """
+    check_count("datasets", "n_features", n_features, 1)
+    check_count("datasets", "n_classes", n_classes, 1)
+    least = n_classes if min_samples is None else min_samples
+    check_count("datasets", "min_samples", least, n_classes)
+    check_count("datasets", "max_samples", max_samples, 1)
+    check_bounds("datasets", "max_samples", least, max_samples)
+    check_real("datasets", dtype)
+    n_samples = draw(st.integers(least, max_samples))
+    xs = 2 * math.pi * draw(_uniforms((n_samples, n_features), dtype)) - math.pi
+    order = torch.tensor(draw(st.permutations(range(n_samples))))
+    return xs, order % n_classes

@@ -1,6 +1,8 @@
 """The strategies themselves: what they draw, what they shrink to, what they refuse."""
 
+import inspect
 import math
+import re
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis.errors import InvalidArgument
 from oracles.compare import assert_close
 
 import quilt_func as qf
+from quilt_func._tree import tree_flatten
 from quilt_func.testing import fd_tolerance, tolerance
 from quilt_func.testing import strategies as qst
 
@@ -48,6 +51,46 @@ def test_unitaries_are_unitary(data, n):
     assert_close(matrix.mH @ matrix, torch.eye(2**n, dtype=matrix.dtype), n_gates=16**n)
 
 
+@given(data=st.data(), n=st.integers(0, 5))
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+def test_product_states_have_pure_parts(data, n, dtype):
+    state = data.draw(qst.product_states(n, dtype=dtype))
+    assert (state.dtype, tuple(state.shape)) == (dtype, (2**n,))
+    for wire in range(n):
+        purity = qf.purity(qf.reduced_density(state, [wire]))
+        assert_close(purity, 1.0, n_gates=16 * 2**n)
+
+
+@given(data=st.data(), n=st.integers(0, 3))
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+def test_hermitians_are_their_adjoints(data, n, dtype):
+    matrix = data.draw(qst.hermitians(n, dtype=dtype))
+    assert (matrix.dtype, tuple(matrix.shape)) == (dtype, (2**n, 2**n))
+    assert torch.equal(matrix, matrix.mH.resolve_conj())
+    assert float(torch.view_as_real(matrix).abs().max()) <= 1
+
+
+TREE = {"a": torch.zeros(2, 3), "b": [torch.zeros((), dtype=F64), torch.zeros(0)]}
+
+
+@given(tree=qst.params_like(TREE, min_value=-1, max_value=2))
+def test_params_are_like_the_tree(tree):
+    got, expected = tree_flatten(tree), tree_flatten(TREE)
+    assert got[1] == expected[1]
+    for leaf, model in zip(got[0], expected[0], strict=True):
+        assert (leaf.dtype, leaf.shape) == (model.dtype, model.shape)
+        assert bool(((leaf >= -1) & (leaf <= 2)).all())
+
+
+@given(data=qst.datasets(n_features=3, n_classes=3, max_samples=7, dtype=F32))
+def test_datasets_hold_every_class(data):
+    xs, ys = data
+    assert 3 <= len(xs) == len(ys) <= 7
+    assert (xs.shape[1:], xs.dtype, ys.dtype) == ((3,), F32, torch.int64)
+    assert set(ys.tolist()) == {0, 1, 2}
+    assert float(xs.abs().max()) <= math.pi * (1 + tolerance(F32, 1))
+
+
 @given(row=qst.gates(max_wires=2, derived=True))
 def test_gates_are_narrow_enough(row):
     assert row.n_wires <= 2
@@ -74,6 +117,14 @@ def test_pauli_sums(words, weak):
     assert weak.leaves == []
 
 
+def leaves(tree):
+    return tree_flatten(tree)[0]
+
+
+def first_features():
+    return 2 * math.pi * qf.uniforms((2, 2), 0, dtype=F64) - math.pi
+
+
 SHRUNK = {
     "angles": (qst.angles(), lambda theta: True, lambda theta: float(theta) == 0.0),
     "several angles": (qst.angles(3), lambda t: True, lambda t: not t.any()),
@@ -84,6 +135,17 @@ SHRUNK = {
     "ops": (qst.ops(3), lambda op: len(op) == 1, lambda op: op.wires == ((0,),)),
     "circuits": (qst.circuits(), lambda c: True, lambda c: (c.n_qubits, len(c)) == (1, 0)),
     "circuits of two ops": (qst.circuits(), lambda c: len(c) > 1, lambda c: c.n_qubits == 1),
+    "product states": (
+        qst.product_states(2),
+        lambda s: True,
+        lambda s: torch.equal(s, qf.zero_state(2).to(s)),
+    ),
+    "params": (qst.params_like(TREE), lambda t: True, lambda t: not any(map(torch.any, leaves(t)))),
+    "datasets": (
+        qst.datasets(),
+        lambda d: True,
+        lambda d: d[1].tolist() == [0, 1] and torch.equal(d[0], first_features()),
+    ),
     "words": (qst.pauli_words(4), lambda word: True, lambda word: word == "IIII"),
     "sums": (qst.pauli_sums(2), lambda o: True, lambda o: o.words == ("II",)),
     "uniforms": (
@@ -123,18 +185,91 @@ def test_circuits_reach(condition):
 
 
 REFUSED = {
-    "angles": lambda: qst.angles(min_value=1, max_value=0),
-    "wires": lambda: qst.wires(2, size=3),
-    "gates": lambda: qst.gates(max_wires=0),
-    "letters": lambda: qst.pauli_words(2, letters="AB"),
-    "no letters": lambda: qst.pauli_words(2, letters=""),
+    "uniforms: shape": (lambda: qst.uniforms((2, -1)), "shape must be a shape"),
+    "uniforms: letters": (lambda: qst.uniforms("ab"), "shape must be a shape"),
+    "uniforms: dtype": (lambda: qst.uniforms(dtype=torch.int64), "dtype must be real"),
+    "angles: bounds": (
+        lambda: qst.angles(min_value=1, max_value=0),
+        "max_value must be at least 1",
+    ),
+    "angles: dtype": (lambda: qst.angles(dtype=torch.complex64), "dtype must be real"),
+    "wires: size": (lambda: qst.wires(2, size=3), "size must be at most 2"),
+    "wires: n_qubits": (lambda: qst.wires(-1), "n_qubits must be an int of at least 0"),
+    "wires: kind": (lambda: qst.wires(True), "n_qubits must be an int of at least 0"),
+    "states: n_qubits": (lambda: qst.states(2.0), "n_qubits must be an int of at least 0"),
+    "states: dtype": (lambda: qst.states(1, dtype=F32), "dtype must be complex"),
+    "product_states: dtype": (lambda: qst.product_states(1, dtype=F32), "dtype must be complex"),
+    "unitaries: n_wires": (lambda: qst.unitaries("a"), "n_wires must be an int of at least 0"),
+    "hermitians: dtype": (lambda: qst.hermitians(1, dtype=F64), "dtype must be complex"),
+    "gates: width": (lambda: qst.gates(max_wires=0), "rows must hold a gate of at most 0 wire(s)"),
+    "gates: rows": (lambda: qst.gates(rows=[]), "rows must hold a gate of at most 3 wire(s)"),
+    "gates: kind": (lambda: qst.gates(rows=["h"]), "rows must be a list of gates"),
+    "ops: n_qubits": (lambda: qst.ops(0), "n_qubits must be an int of at least 1"),
+    "ops: max_sets": (lambda: qst.ops(1, max_sets=0), "max_sets must be an int of at least 1"),
+    "ops: rows": (lambda: qst.ops(1, rows=[qf.cx]), "rows must hold a gate of at most 1 wire(s)"),
+    "circuits: bounds": (
+        lambda: qst.circuits(min_qubits=3, max_qubits=2),
+        "max_qubits must be at least 3",
+    ),
+    "circuits: max_ops": (lambda: qst.circuits(max_ops=-1), "max_ops must be an int of at least 0"),
+    "circuits: dtype": (lambda: qst.circuits(dtype=None), "dtype must be real"),
+    "pauli_words: letters": (
+        lambda: qst.pauli_words(2, letters="AB"),
+        "letters must be Pauli letters",
+    ),
+    "pauli_words: no letters": (
+        lambda: qst.pauli_words(2, letters=""),
+        "letters must be Pauli letters",
+    ),
+    "pauli_sums: max_terms": (
+        lambda: qst.pauli_sums(2, max_terms=0),
+        "max_terms must be an int of at least 1",
+    ),
+    "params_like: numbers": (
+        lambda: qst.params_like({"a": 1.0}),
+        "tree must hold float32 or float64 tensors",
+    ),
+    "params_like: none": (lambda: qst.params_like({}), "tree must hold float32 or float64 tensors"),
+    "datasets: samples": (
+        lambda: qst.datasets(n_classes=3, max_samples=2),
+        "max_samples must be at least 3",
+    ),
+    "datasets: features": (
+        lambda: qst.datasets(n_features=0),
+        "n_features must be an int of at least 1",
+    ),
 }
 
 
-@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
-def test_bad_arguments(call):
-    with pytest.raises(InvalidArgument):
-        find(call(), lambda _: True, settings=QUIETLY)
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_arguments_are_refused_when_an_example_is_drawn(case):
+    call, complaint = REFUSED[case]
+    strategy = call()
+    with pytest.raises(InvalidArgument) as caught:
+        find(strategy, lambda _: True, settings=QUIETLY)
+    argument, need = complaint.split(" must ")
+    call = rf"{case.split(':')[0]}\({argument}=.*\)"
+    form = rf"{call}: `{argument}` must {re.escape(need)}.*, but got .*\."
+    assert re.match(form, str(caught.value)), caught.value
+
+
+def test_every_strategy_is_refused_something():
+    public = {name for name, f in vars(qst).items() if callable(f) and is_public(name, f)}
+    assert {case.split(":")[0] for case in REFUSED} == public
+
+
+def is_public(name, function):
+    return name.islower() and name[0] != "_" and function.__module__ == qst.__name__
+
+
+def test_options_are_keywords():
+    """All but what an object cannot do without."""
+    for name, function in vars(qst).items():
+        if not callable(function) or not is_public(name, function):
+            continue
+        for parameter in inspect.signature(function).parameters.values():
+            required = parameter.default is parameter.empty or parameter.name == "shape"
+            assert required or parameter.kind is parameter.KEYWORD_ONLY, (name, parameter)
 
 
 def test_tolerances_scale_as_a_random_walk():
