@@ -8,7 +8,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from quilt_func import ansatz, bitstrings, diagnostics, molecules, optim, problems
+from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, optim, problems
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
 from quilt_func.costs import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
@@ -152,6 +152,7 @@ __all__ = [
     "marginal",
     "molecules",
     "natural_gradient",
+    "nn",
     "optim",
     "overlap",
     "p",

@@ -5,6 +5,7 @@ the one file to change.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -27,6 +28,15 @@ def tree_leaves(tree: Any) -> list[Any]:
 def tree_flatten(tree: Any) -> tuple[list[Any], Any]:
     """Split a tree into its leaves and its structure."""
     return pytree.tree_flatten(tree)
+
+
+def tree_paths(tree: Any) -> list[str]:
+    """Name each leaf by the keys that lead to it, or by its number where a node has no keys."""
+    try:
+        paths: list[Any] = [path for path, _ in pytree.tree_flatten_with_path(tree)[0]]
+    except ValueError:
+        return [str(i) for i in range(len(pytree.tree_leaves(tree)))]
+    return ["/".join(str(astuple(key)[0]) for key in path) for path in paths]
 
 
 def tree_unflatten(leaves: Iterable[Any], structure: Any) -> Any:

@@ -280,7 +280,8 @@ def texts():
 
 
 PIECES = [*'{}[]",:', "null", "true", "-1", "0.5", "1e999", '"$tensor"', '"$circuit"', '"inf"',
-          "9" * 20, '"wires"', '"controlled"', '"complex64"', "[[0]]", '{"$tuple": []}']  # fmt: skip
+          "9" * 20, '"wires"', '"controlled"', '"complex64"', "[[0]]",
+          '{"$tuple": []}']  # fmt: skip
 NUMBERS = st.integers(0, 9999)
 
 
