@@ -94,6 +94,46 @@ def lazily_conjugated(theta):
     return qf.rz.matrices(-theta).mH.mT
 
 
+def half_derivative(theta):
+    half = theta / 2
+    return ry_of(*((f + f.detach()) / 2 for f in (half.cos(), half.sin())))
+
+
+def clamped(theta):
+    return qf.ry.matrices(theta.clamp(-7, 7))
+
+
+class WrongTangent(torch.autograd.Function):
+    """The sine, with a forward derivative of the wrong sign."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.sin()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope * ctx.saved_tensors[0].cos()
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return -tangent * ctx.saved_tensors[0].cos()
+
+
+def wrong_tangent(theta):
+    half = theta / 2
+    return ry_of(half.cos(), WrongTangent.apply(half))
+
+
+TURNED = qf.Qasm("turned", "gate turned(t) a, b { crx(t) b, a; }")
+
+
 class SwappedWires(Gate):
     """A gate whose call turns its wires round."""
 
@@ -177,6 +217,14 @@ GATES: dict[str, tuple[Gate, str]] = {
     "numpy inside": (with_matrix(qf.ry, numpy_inside), "vmap"),
     "tangent in double precision": (with_matrix(qf.rx, imaginary_unit), "tangent"),
     "angle detached": (with_matrix(qf.ry, detached), "gradient"),
+    "norm not kept, on a register": (with_matrix(qf.ry, unscaled), "norm"),
+    "half of the derivative": (with_matrix(qf.ry, half_derivative), "derivative"),
+    "tangent of the wrong sign": (with_matrix(qf.ry, wrong_tangent), "modes"),
+    "factor 2 between matrix and generator": (with_matrix(qf.ry, full_angle), "shift"),
+    "angle clamped": (with_matrix(qf.ry, clamped), "periodicity"),
+    "text of another gate": (replace(qf.sx, qasm=qf.Qasm("s")), "qasm"),
+    "text with its wires swapped": (replace(qf.crx, qasm=TURNED), "qasm"),
+    "text without a definition": (replace(qf.rxx, qasm=qf.Qasm("rxx")), "qasm"),
     "cancellation": (with_matrix(qf.ry, cancelling), "precision"),
 }
 

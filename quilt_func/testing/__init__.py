@@ -1,4 +1,4 @@
-"""Laws for your own gates and observables, strategies that draw inputs, and tolerances.
+"""Laws for gates, observables, circuits, ansätze and rewrites; strategies, and tolerances.
 
     import quilt_func as qf
 
@@ -20,23 +20,35 @@ except ModuleNotFoundError as _error:
 
 from quilt_func.testing import strategies
 from quilt_func.testing.laws import (
+    ANSATZ_LAWS,
+    CIRCUIT_LAWS,
     GATE_LAWS,
     OBSERVABLE_LAWS,
+    REWRITE_LAWS,
     LawError,
+    ansatz_laws,
+    circuit_laws,
     gate_laws,
     observable_laws,
+    rewrite_laws,
 )
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 
 del _hypothesis
 
 __all__ = [
+    "ANSATZ_LAWS",
+    "CIRCUIT_LAWS",
     "GATE_LAWS",
     "OBSERVABLE_LAWS",
+    "REWRITE_LAWS",
     "LawError",
+    "ansatz_laws",
+    "circuit_laws",
     "fd_tolerance",
     "gate_laws",
     "observable_laws",
+    "rewrite_laws",
     "strategies",
     "tolerance",
 ]

@@ -7,10 +7,18 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
+from quilt_func import from_qasm, to_qasm
 from quilt_func.circuits import circuit
 from quilt_func.ops import Gate
-from quilt_func.testing._gate_case import GATE_LAWS, N_SETS, GateCase, arrays, rounding
-from quilt_func.testing._law import equal, law, same
+from quilt_func.testing._gate_case import (
+    GATE_LAWS,
+    N_SETS,
+    GateCase,
+    arrays,
+    claims_unitary,
+    rounding,
+)
+from quilt_func.testing._law import DIFFERENCES, equal, law, same, up_to_phase
 from quilt_func.testing.tolerances import fd_tolerance
 from quilt_func.typing import WireSet
 
@@ -40,6 +48,36 @@ def locality(gate: Gate, case: GateCase) -> None:
     after = arrays(gate, case.angles)[0] @ before.reshape(2 ** len(wires), -1)
     expected = after.reshape((2,) * n).transpose(axes).reshape(-1)
     equal(_applied(gate, case, *_first(case)), expected, rounding(gate, case), "the state")
+
+
+@law(
+    GATE_LAWS,
+    statement="a gate tagged `unitary`, or with an inverse or a generator, keeps a state's norm.",
+    cause="a matrix that is not unitary: a lost 1/√2, or a damping factor.",
+)
+def norm(gate: Gate, case: GateCase) -> None:
+    """On a random state of the register."""
+    if claims_unitary(gate):
+        found = float(_applied(gate, case, *_first(case)).detach().norm())
+        equal(found, 1.0, rounding(gate, case), "the norm")
+
+
+@law(
+    GATE_LAWS,
+    statement="OpenQASM 2 and 3 text of a gate with a `qasm` reads back as the gate, but a phase.",
+    cause="another gate's name, angles or wires in another order in the definition, or a name "
+    "that the standard include lacks, without a definition.",
+)
+def qasm(gate: Gate, case: GateCase) -> None:
+    """`quilt_func.to_qasm`, then `from_qasm`."""
+    if gate.qasm is None:
+        return
+    written = circuit(case.n_qubits, gate(*_first(case), *case.wires))
+    expected = _applied(gate, case, *_first(case)).detach()
+    for version in (2, 3):
+        read = from_qasm(to_qasm(written, version))
+        got = up_to_phase(read(case.state), expected)
+        equal(got, expected, 16 * rounding(gate, case), f"the state after version {version}")
 
 
 @law(
@@ -123,9 +161,9 @@ def gradient(gate: Gate, case: GateCase) -> None:
         ahead, behind = ([*point[:i], point[i] + d, *point[i + 1 :]] for d in (step, -step))
         slope = float(value(*ahead) - value(*behind)) / (2 * step)
         bound = fd_tolerance(torch.float64, scale=4.0)
-        equal(grad(value, i)(*point), slope, bound, f"the gradient by angle {i}")
+        equal(grad(value, i)(*point), slope, bound, f"the gradient by angle {i}", DIFFERENCES)
         unit = tuple(torch.full_like(a, float(j == i)) for j, a in enumerate(point))
-        equal(jvp(value, point, unit)[1], slope, bound, f"the tangent by angle {i}")
+        equal(jvp(value, point, unit)[1], slope, bound, f"the tangent by angle {i}", DIFFERENCES)
 
 
 @law(

@@ -106,14 +106,22 @@ def _check_all(laws: Iterable[Law], subject: Any, case: Any) -> None:
         raise LawError("\n".join(map(str, errors))) from errors[0]
 
 
-def equal(got: Any, expected: Any, tolerance: float, what: str) -> None:
-    """Check that two arrays of one shape agree up to a tolerance."""
-    a, b = _array(got), _array(expected)
+ROUNDING = "rounding: 8 eps √steps × size"
+"""Where most tolerances come from: `quilt_func.testing.tolerance`."""
+DIFFERENCES = "central differences: 16 eps^(2/3) × size"
+"""Where those of finite differences come from: `quilt_func.testing.fd_tolerance`."""
+
+
+def equal(got: Any, expected: Any, tolerance: float, what: str, source: str = ROUNDING) -> None:
+    """Check that two arrays of one shape agree up to a tolerance, and tell where it comes from."""
+    a, b = array(got), array(expected)
     if a.shape != b.shape:
         raise _DeviationError(f"{what} has shape {a.shape} instead of {b.shape}.")
     deviation = float(np.abs(a - b).max(initial=0.0))
     if not deviation <= tolerance:  # also where it is not a number
-        raise _DeviationError(f"{what} deviates by {deviation:.3g}, tolerance {tolerance:.3g}.")
+        raise _DeviationError(
+            f"{what} deviates by {deviation:.3g}, tolerance {tolerance:.3g} ({source})."
+        )
 
 
 def same(got: object, expected: object, what: str) -> None:
@@ -122,7 +130,18 @@ def same(got: object, expected: object, what: str) -> None:
         raise _DeviationError(f"{what} is {got} instead of {expected}.")
 
 
-def _array(value: Any) -> Any:
+def up_to_phase(got: Any, expected: Any) -> Any:
+    """Turn an array's global phase to another's, where the other is largest."""
+    a, b = array(got), array(expected)
+    if a.shape != b.shape or not b.size:
+        return a
+    at = np.unravel_index(np.abs(b).argmax(), b.shape)
+    ratio = b[at] * np.conj(a[at])
+    return a * (ratio / abs(ratio)) if abs(ratio) else a
+
+
+def array(value: Any) -> Any:
+    """A tensor as an array, without its graph; anything else as numpy takes it."""
     if not isinstance(value, Tensor):
         return np.asarray(value)
     return value.detach().resolve_conj().resolve_neg().cpu().numpy()

@@ -13,7 +13,7 @@ from quilt_func._tree import tree_leaves, tree_map
 from quilt_func.measure import variance as variance_of
 from quilt_func.pauli import PauliSum
 from quilt_func.states import random_state, uniforms
-from quilt_func.testing._law import Law, equal, law, same
+from quilt_func.testing._law import DIFFERENCES, Law, equal, law, same
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 
 OBSERVABLE_LAWS: dict[str, Law] = {}
@@ -157,7 +157,7 @@ def gradient(observable: Any, case: StateCase) -> None:
     parts = zip(tree_leaves(found), tree_leaves(direction), strict=True)
     along = sum(_inner(d, g).real for g, d in parts)
     bound = fd_tolerance(case.psi.dtype, scale=_size(observable, case))
-    equal(along, slope, bound, "the gradient by the leaves")
+    equal(along, slope, bound, "the gradient by the leaves", DIFFERENCES)
 
 
 @law(

@@ -1,4 +1,4 @@
-"""Laws as one-line test-suites: give a gate or an observable, get a test function.
+"""Laws as one-line test-suites: give a gate, an observable, a circuit, an ansatz or a rewrite.
 
     test_givens = gate_laws(givens)
 
@@ -6,19 +6,47 @@ The failing law, the case, the deviation and the usual cause are in the message.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import hypothesis
+from hypothesis.strategies import SearchStrategy
+from torch import Tensor
 
+from quilt_func._checks import COMPLEX_OF, describe, message
+from quilt_func._tree import tree_leaves
+from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate
-from quilt_func.testing import _gate_actions, _gate_rows
+from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_rows
+from quilt_func.testing._circuit_laws import (
+    ANSATZ_LAWS,
+    CIRCUIT_LAWS,
+    REWRITE_LAWS,
+    ansatz_cases,
+    circuit_cases,
+    default_circuits,
+    rewrite_cases,
+)
 from quilt_func.testing._gate_case import GATE_LAWS, gate_cases
 from quilt_func.testing._law import Law, LawError, law_test
 from quilt_func.testing._observable_laws import OBSERVABLE_LAWS, state_cases
-from quilt_func.typing import Observable
+from quilt_func.typing import Observable, PyTree
 
-del _gate_actions, _gate_rows  # imported for the laws that they add to GATE_LAWS
+del _gate_actions, _gate_derivatives, _gate_rows  # imported for the laws that they add to GATE_LAWS
 
-__all__ = ["GATE_LAWS", "OBSERVABLE_LAWS", "Law", "LawError", "gate_laws", "observable_laws"]
+__all__ = [
+    "ANSATZ_LAWS",
+    "CIRCUIT_LAWS",
+    "GATE_LAWS",
+    "OBSERVABLE_LAWS",
+    "REWRITE_LAWS",
+    "Law",
+    "LawError",
+    "ansatz_laws",
+    "circuit_laws",
+    "gate_laws",
+    "observable_laws",
+    "rewrite_laws",
+]
 
 
 def gate_laws(
@@ -43,7 +71,7 @@ def gate_laws(
         >>> test_rx = gate_laws(rx)
         >>> test_rx()
         >>> sorted(GATE_LAWS)[:3]
-        ['batch', 'controlled', 'dtype']
+        ['batch', 'controlled', 'derivative']
     """
     if not isinstance(gate, Gate):
         raise TypeError(
@@ -91,3 +119,114 @@ def observable_laws(
             "`pauli_sum`, `hermitian` or `diagonal`."
         )
     return law_test(observable, OBSERVABLE_LAWS, state_cases(observable), only, settings)
+
+
+def circuit_laws(
+    circuit: Circuit,
+    *,
+    only: Iterable[str] | None = None,
+    settings: hypothesis.settings | None = None,
+) -> Callable[[], None]:
+    """Make the property test of a circuit: its gates one by one, its inverse, its derivatives.
+
+    Args:
+        circuit: A circuit; its leaves give the precision, without leaves it is complex128.
+        only: Names of the laws to check, from `CIRCUIT_LAWS`; default: all.
+        settings: Hypothesis settings; default: the profile.
+
+    Returns:
+        A test function for pytest; hypothesis draws states.
+
+    Raises:
+        TypeError: If `circuit` is not a circuit.
+        ValueError: If there is no law of a name.
+
+    Examples:
+        >>> from quilt_func import circuit, cx, ry
+        >>> test_pair = circuit_laws(circuit(2, ry(0.3, [0, 1]), cx(0, 1)))
+        >>> test_pair()
+    """
+    if not isinstance(circuit, Circuit):
+        got, remedy = f"a {type(circuit).__name__}", "Make one with `circuit`."
+        raise TypeError(message("circuit_laws", "circuit", circuit, "be a circuit", got, remedy))
+    return law_test(circuit, CIRCUIT_LAWS, circuit_cases(circuit), only, settings)
+
+
+def ansatz_laws(
+    fn: Callable[[PyTree], Any],
+    params: PyTree,
+    *,
+    only: Iterable[str] | None = None,
+    settings: hypothesis.settings | None = None,
+) -> Callable[[], None]:
+    """Make the property test of a function from parameters to a circuit or to its parts.
+
+    Args:
+        fn: Function from parameters to a circuit, or to ops and iterables of them.
+        params: Tree of float32 or float64 tensors; only its structure, shapes and dtype are used.
+        only: Names of the laws to check, from `ANSATZ_LAWS`; default: all.
+        settings: Hypothesis settings; default: the profile.
+
+    Returns:
+        A test function for pytest; hypothesis draws parameters and states.
+
+    Raises:
+        TypeError: If `fn` can't be called, or a leaf of `params` is not a real tensor.
+        ValueError: If there is no law of a name.
+
+    Examples:
+        >>> import torch
+        >>> from quilt_func import cx, ry
+        >>> def layer(theta):
+        ...     return ry(theta, range(3)), cx([(0, 1), (1, 2)])
+        >>> test_layer = ansatz_laws(layer, torch.zeros(3))
+        >>> test_layer()
+    """
+    if not callable(fn):
+        got, remedy = f"a {type(fn).__name__}", "Give the function, not the circuit."
+        raise TypeError(message("ansatz_laws", "fn", fn, "be a function", got, remedy))
+    leaves = tree_leaves(params)
+    other = [
+        leaf for leaf in leaves if not isinstance(leaf, Tensor) or leaf.dtype not in COMPLEX_OF
+    ]
+    if other or not leaves:
+        got = describe(other[0]) if other else "no tensors"
+        need, remedy = "hold float32 or float64 tensors", "Wrap numbers in `torch.tensor`."
+        raise TypeError(message("ansatz_laws", "params", params, need, got, remedy))
+    return law_test(fn, ANSATZ_LAWS, ansatz_cases(fn, params), only, settings)
+
+
+def rewrite_laws(
+    fn: Callable[[Circuit], Circuit],
+    *,
+    circuits: SearchStrategy[Circuit] | None = None,
+    only: Iterable[str] | None = None,
+    settings: hypothesis.settings | None = None,
+) -> Callable[[], None]:
+    """Make the property test of a function from circuits to circuits of the same meaning.
+
+    Args:
+        fn: Function from a circuit to a circuit; a global phase may change.
+        circuits: Strategy of circuits to try it on; default: up to 4 qubits and 8 ops of all kinds.
+        only: Names of the laws to check, from `REWRITE_LAWS`; default: all.
+        settings: Hypothesis settings; default: the profile.
+
+    Returns:
+        A test function for pytest.
+
+    Raises:
+        TypeError: If `fn` can't be called, or `circuits` is not a strategy.
+        ValueError: If there is no law of a name.
+
+    Examples:
+        >>> test_double_inverse = rewrite_laws(lambda circuit: circuit.inverse().inverse())
+        >>> test_double_inverse()
+    """
+    if not callable(fn):
+        got, remedy = f"a {type(fn).__name__}", "Give a function from circuits to circuits."
+        raise TypeError(message("rewrite_laws", "fn", fn, "be a function", got, remedy))
+    drawn = default_circuits() if circuits is None else circuits
+    if not isinstance(drawn, SearchStrategy):
+        got, remedy = f"a {type(drawn).__name__}", "Give `strategies.circuits(...)`."
+        raise TypeError(message("rewrite_laws", "circuits", drawn, "be a strategy", got, remedy))
+    return law_test(fn, REWRITE_LAWS, rewrite_cases(drawn), only, settings)

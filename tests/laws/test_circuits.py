@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import dense
 from oracles.compare import assert_close
@@ -14,7 +14,9 @@ from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
 
 import quilt_func as qf
+from quilt_func.testing import CIRCUIT_LAWS, rewrite_laws
 from quilt_func.testing import strategies as qst
+from quilt_func.testing._circuit_laws import case_of
 
 REALS = [torch.float32, torch.float64]
 each_real = pytest.mark.parametrize("real", REALS, ids=str)
@@ -242,3 +244,14 @@ def test_counts(circuit):
 @given(circuit=qst.circuits(min_qubits=0, max_qubits=4))
 def test_same_arguments_same_bits(circuit):
     assert torch.equal(circuit(), rebuilt(circuit)())
+
+
+@settings(max_examples=max(1, settings().max_examples // 2))
+@given(circuit=qst.circuits(max_qubits=4))
+def test_laws_of_random_circuits(circuit):
+    for law in CIRCUIT_LAWS.values():
+        law(circuit, case_of(0, circuit))
+
+
+test_two_inverses = rewrite_laws(lambda circuit: circuit.inverse().inverse())
+test_nothing_added = rewrite_laws(lambda circuit: qf.circuit(circuit.n_qubits, [], circuit))
