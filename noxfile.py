@@ -48,7 +48,7 @@ def deep(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documents; a warning is an error."""
-    session.install("-e", ".[docs,test]")  # the reference covers `quilt_func.testing`
+    session.install("-e", ".[docs,plot,test]")  # the reference covers rooms that need an extra
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 

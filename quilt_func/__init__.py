@@ -94,7 +94,7 @@ from quilt_func.states import (
 )
 
 if _TYPE_CHECKING:
-    from quilt_func import testing
+    from quilt_func import draw, testing
 
 __all__ = [
     "GATES",
@@ -128,6 +128,7 @@ __all__ = [
     "cz",
     "diagnostics",
     "diagonal",
+    "draw",
     "entropy",
     "evolve",
     "explain",
@@ -207,6 +208,6 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> _Any:
-    if name == "testing":
-        return _import_module("quilt_func.testing")
+    if name in ("draw", "testing"):  # they need an extra
+        return _import_module(f"quilt_func.{name}")
     raise AttributeError(f"module 'quilt_func' has no attribute {name!r}")

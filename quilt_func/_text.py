@@ -21,7 +21,7 @@ class _Column:
     spans: list[tuple[int, int]]
 
 
-def draw(n_qubits: int, ops: Sequence[Op], width: int = 100) -> str:
+def draw_text(n_qubits: int, ops: Sequence[Op], width: int = 100) -> str:
     """Draw ops as text, wrapped at a width in characters."""
     columns, shown = _layout(n_qubits, ops)
     prefix = len(f"q{max(n_qubits - 1, 0)}: ")

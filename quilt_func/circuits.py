@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from shutil import get_terminal_size
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._text import draw, explain_plan
+from quilt_func._text import draw_text, explain_plan
 from quilt_func._tree import register
 from quilt_func.derived import controlled
 from quilt_func.evolution import evolve, evolve_zero
@@ -26,6 +27,8 @@ from quilt_func.ops import Op, Structure, check_fits
 from quilt_func.planning import plan
 from quilt_func.states import Device
 from quilt_func.typing import Parts
+
+_PLAIN = str.maketrans({"─": "-", "│": "|", "┼": "+", "●": "@", "⊕": "X", "×": "x", "†": "'"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -261,11 +264,12 @@ class Circuit:
         except Exception:  # a transform may have put anything into the leaves
             return f"Circuit({self.n_qubits} qubits, {len(self.ops)} ops)"
 
-    def draw(self, width: int = 100) -> str:
-        """Draw the circuit as text.
+    def draw(self, width: int | None = None, *, ascii: bool = False) -> str:  # noqa: A002
+        """Draw the circuit as text; `quilt_func.draw.draw_mpl` makes a figure.
 
         Args:
-            width: Characters to a line.
+            width: Characters to a line; default: the terminal's, or 100 where there is none.
+            ascii: Whether to draw in plain characters: `@` controls and `X` targets.
 
         Examples:
             >>> from quilt_func import h, cx
@@ -273,8 +277,14 @@ class Circuit:
             q0: ─H──●─
                     │
             q1: ────⊕─
+            >>> print(circuit(2, h(0), cx(0, 1)).draw(ascii=True))
+            q0: -H--@-
+                    |
+            q1: ----X-
         """
-        return draw(self.n_qubits, self.ops, width)
+        columns = get_terminal_size((100, 24)).columns if width is None else width
+        text = draw_text(self.n_qubits, self.ops, columns)
+        return text.translate(_PLAIN).encode("ascii", "replace").decode() if ascii else text
 
 
 register(

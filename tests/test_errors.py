@@ -24,7 +24,7 @@ import quilt_func as qf
 
 ANGLE = torch.tensor(0.1)
 NAMES = {
-    **{name: getattr(qf, name) for name in qf.__all__ if name != "testing"},
+    **{name: getattr(qf, name) for name in qf.__all__ if name not in ("draw", "testing")},
     "np": np,
     "tensor": torch.tensor,
     "zeros": torch.zeros,
