@@ -1,0 +1,196 @@
+"""Beyond the second experiment: spaces of 12 to 20 bits, where looking at all costs hurts.
+
+Every way to search pays for the distinct strings whose cost it asks for. Circuits work from
+samples; exactly, they see all costs, and stand apart. QAOA on even rings is compared with its
+known value.
+
+    python -m experiments.search
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+
+import quilt_func as qf
+from experiments import _run, _search_plots
+from experiments._desk import Desk
+from experiments._record import Result, Row, spread
+from experiments._run import Experiment
+from experiments._search_methods import CIRCUITS, CLASSICAL, circuit_search
+from experiments._search_problems import PROBLEMS, gap, ramps, ring
+from quilt_func._checks import check_count
+
+QUICK = {"seeds": 2, "instances": 1, "epochs": 2, "budget": 32, "largest": 12, "layers": 2}
+COLUMNS = {
+    "model": "",
+    "asked": "d",
+    "found": ".1%",
+    "mean": ".4f",
+    "sd": ".4f",
+    "median": ".4f",
+    "q95": ".4f",
+    "known": ".6f",
+    "error": ".1e",
+}
+EXACT_UP_TO = 16  # qubits, of which one instance
+EXACT_RATE = 0.1
+RING_STARTS, RING_STEPS = 8, 400
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the results depend on.
+
+    Args:
+        seeds: Runs on each instance.
+        instances: Instances of each problem; one of 20 bits.
+        epochs: Steps of Adam of the circuits.
+        learning_rate: Its rate, from samples.
+        shots: Samples on either side of a step of SPSA.
+        budget: Distinct strings that a run may ask for.
+        largest: Problems with more bits are left out.
+        layers: QAOA runs with 1, 2, ... layers up to this number.
+        device: Torch device.
+    """
+
+    seeds: int = 16
+    instances: int = 4
+    epochs: int = 64
+    learning_rate: float = 0.3
+    shots: int = 8
+    budget: int = 512
+    largest: int = 20
+    layers: int = 6
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "instances", "epochs", "shots", "budget", "largest", "layers"):
+            check_count("Config", name, getattr(self, name), minimum=1)
+        _run.check_device("Config", self.device)
+
+
+def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+    """Yield a fuller result after every way to search a problem, and after every ring."""
+    desk, result = desk or Desk(), Result()
+    for problem, (n_bits, make) in PROBLEMS.items():
+        if n_bits > config.largest:
+            continue
+        tables = [make(i) for i in range(config.instances if n_bits < 20 else 1)]
+        ways = [*CLASSICAL, *CIRCUITS]
+        for way in desk.bar(ways, problem, "way"):
+            curves = torch.cat([_curves(config, way, table, i) for i, table in enumerate(tables)])
+            data: dict[Any, Any] = {**result.data, (problem, way): curves}
+            result = replace(result, rows=(*result.rows, _row(problem, way, curves)), data=data)
+            yield result
+        if n_bits <= EXACT_UP_TO:
+            few = tables if n_bits < EXACT_UP_TO else tables[:1]
+            rows = [_exact_row(config, problem, way, few) for way in CIRCUITS]
+            result = replace(result, rows=(*result.rows, *rows))
+            yield result
+    for n_layers in desk.bar(range(1, config.layers + 1), "QAOA on even rings", "ring"):
+        result = replace(result, rows=(*result.rows, ring_row(n_layers)))
+        yield result
+
+
+def _curves(config: Config, way: str, table: Tensor, instance: int) -> Tensor:
+    """Gap to the optimum by the number of distinct strings asked for, (seeds, budget)."""
+    if way in CLASSICAL:
+        seeds = range(1000 * instance, 1000 * instance + config.seeds)
+        asked = [CLASSICAL[way](table, config.budget, seed) for seed in seeds]
+    else:
+        how: dict[str, Any] = {"steps": config.epochs, "shots": config.shots, "seed": instance}
+        how |= {"starts": config.seeds, "learning_rate": config.learning_rate}
+        found = circuit_search(way, table.to(config.device), **how)
+        asked = [one[: config.budget].cpu() for one in found.asked]
+    return torch.stack([_filled(gap(table, one), config.budget) for one in asked])
+
+
+def _filled(curve: Tensor, budget: int) -> Tensor:
+    """A search that stopped early keeps what it has."""
+    return torch.cat([curve, curve[-1:].expand(budget - len(curve))])
+
+
+def _row(problem: str, way: str, curves: Tensor) -> Row:
+    last, places = curves[:, -1], [2**k for k in range(4, 20) if 2**k <= curves.shape[1]]
+    steps = [
+        {"asked": k, "found": _share(curves[:, k - 1]), "gap": curves[:, k - 1].mean().item()}
+        for k in places
+    ]
+    row = {"model": way, "table": problem, "asked": curves.shape[1], "found": _share(last)}
+    return {**row, **spread(last), "runs": len(last), "by_budget": steps}
+
+
+def _share(gaps: Tensor) -> float:
+    return (gaps == 0).double().mean().item()
+
+
+def _exact_row(config: Config, problem: str, way: str, tables: Sequence[Tensor]) -> Row:
+    """Exact gradients see the whole table, so that there is nothing left to look for."""
+    gaps = []
+    for instance, table in enumerate(tables):
+        how: dict[str, Any] = {"steps": config.epochs, "shots": None, "seed": instance}
+        how |= {"starts": config.seeds, "learning_rate": EXACT_RATE}
+        found = circuit_search(way, table.to(config.device), **how)
+        least, mean = table.amin(), table.double().mean()
+        gaps.append((found.costs.cpu() - least).double() / (mean - least))
+    last = torch.cat(gaps)
+    row = {"model": f"{way}, exact", "table": f"{problem}: all costs seen", "asked": len(tables[0])}
+    return {**row, "found": _share(last), **spread(last), "runs": len(last)}
+
+
+def ring_row(n_layers: int) -> Row:
+    """QAOA's best share of the cut on an even ring, beside the known value."""
+    n, known = ring(n_layers)
+    cost = qf.problems.maxcut(n, [(i, (i + 1) % n) for i in range(n)])
+
+    def energy(params: Tensor) -> Tensor:
+        return qf.expval(qf.circuit(n, qf.ansatz.qaoa(params, cost))(), cost) / n
+
+    optimiser = qf.optim.adam(qf.optim.cosine_schedule(0.05, RING_STEPS))
+    params = ramps(n_layers, RING_STARTS)
+    state = vmap(optimiser.init)(params)
+    for _ in range(RING_STEPS):
+        grads, _ = vmap(grad_and_value(energy))(params)
+        updates, state = vmap(optimiser.update)(grads, state)
+        params = params + updates
+    shares = -vmap(energy)(params)
+    best = shares.amax().item()
+    row = {"model": f"p = {n_layers}, {n} nodes", "table": "QAOA on even rings: share of the cut"}
+    return {**row, "mean": best, "known": known, "error": best - known, "values": shares.tolist()}
+
+
+def run(config: Config) -> Result:
+    """Search everything in every way; a pure function of the config."""
+    *_, last = results(config)
+    return last
+
+
+def figures(config: Config, result: Result) -> dict[str, Figure]:
+    """Success and distance from the optimum by the number of strings asked for."""
+    del config
+    return {"budget": _search_plots.draw(result.data, result.rows)}
+
+
+EXPERIMENT = Experiment("search", results, figures, COLUMNS, "table")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the experiment from the command line."""
+    parser = _run.parser("search", "Search 12 to 20 bits at equal budgets; QAOA on rings.")
+    for name in ("instances", "shots", "budget", "largest", "layers"):
+        parser.add_argument(f"--{name}", type=int, help=f"see Config.{name}")
+    given = parser.parse_args(arguments)
+    config = _run.configure(parser, given, Config, QUICK)
+    stem = "search-quick" if given.quick else "search"
+    _run.exit_if_interrupted(
+        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
+    )
+
+
+if __name__ == "__main__":
+    main()
