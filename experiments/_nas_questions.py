@@ -2,8 +2,8 @@
 
 The phrases and the layout, a line with the question and a line with the answer, are those of its
 module `arithmetic__add_or_sub`; the numbers come from a generator of ours. A file of the data set
-can take its place. Held-out questions share neither their text nor their two numbers and
-operation with a question to train on.
+can take its place. No two generated questions ask for the same sum, in either order, or the same
+difference: what is held out is never trained on in other words.
 
 References:
     Saxton, Grefenstette, Hill and Kohli (2019), Analysing Mathematical Reasoning Abilities of
@@ -84,8 +84,9 @@ def generate(
     while len(found) < n_train + n_held_out:
         p, q = (_number(rng, digits, decimals) for _ in range(2))
         is_sum = bool(rng.integers(2))
-        if (p, q, is_sum) not in seen:
-            seen.add((p, q, is_sum))
+        key = (*(sorted((p, q)) if is_sum else (p, q)), is_sum)
+        if key not in seen:
+            seen.add(key)
             phrases = SUMS if is_sum else DIFFERENCES
             text = phrases[rng.integers(len(phrases))].format(p=p, q=q)
             found.append(Question(text, written(p + q if is_sum else p - q)))

@@ -82,20 +82,22 @@ def test_the_examples_of_the_data_set_are_in_its_form():
         assert phrase in {re.sub(r"\{.\}", "#", form) for form in forms}
 
 
-def keys(questions):
-    return {(q.text, q.answer) for q in questions}, {
-        (*sorted(re.findall(rf"(?<![\d.]){NUMBER}", q.text.replace("+", "+ "))), q.answer)
-        for q in questions
-    }
+def task(question):
+    """What is asked, in whatever words: two numbers, in any order, and the answer."""
+    numbers = re.findall(rf"(?<![\d.]){NUMBER}", question.text.replace("+", "+ "))
+    return (*sorted(numbers), question.answer)
 
 
 def test_held_out_questions_are_never_trained_on():
     asked = _nas_questions.generate(3000, 300, digits=2, decimals=0)
-    texts, _ = keys(asked.train)
-    held_out, _ = keys(asked.held_out)
-    assert len(texts) == 3000
-    assert len(held_out) == 300
-    assert not {text for text, _ in texts} & {text for text, _ in held_out}
+    assert (len(asked.train), len(asked.held_out)) == (3000, 300)
+    texts = {question.text for question in (*asked.train, *asked.held_out)}
+    assert len(texts) == 3300
+    trained, held_out = (
+        [task(q) for q in part if "+" in q.text] for part in (asked.train, asked.held_out)
+    )
+    assert not set(trained) & set(held_out)
+    assert len(set(trained)) == len(trained)
 
 
 def test_a_file_of_the_data_set_is_read_and_split(tmp_path):
