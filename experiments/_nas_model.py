@@ -103,18 +103,18 @@ def train(
     device: str = "cpu",
 ) -> PicoTransformer:
     """Train one model with AdamW. All architectures of a seed see the same batches."""
-    torch.manual_seed(seed)  # initial weights and dropout; nothing else runs in this process
-    model = PicoTransformer(form, len(questions.alphabet), block).to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=form.learning_rate)
     text, starts = _nas_questions.windows(questions.train, questions.alphabet, block)
     drawn = _nas_questions.batches(text, starts, block, batch, seed)
-    model.train()
-    for _ in range(iterations):
-        given, following = (part.to(device) for part in next(drawn))
-        loss = cross_entropy(model(given).flatten(0, 1), following.flatten())
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+        torch.manual_seed(seed)  # initial weights and dropout
+        model = PicoTransformer(form, len(questions.alphabet), block).to(device).train()
+        optimiser = torch.optim.AdamW(model.parameters(), lr=form.learning_rate)
+        for _ in range(iterations):
+            given, following = (part.to(device) for part in next(drawn))
+            loss = cross_entropy(model(given).flatten(0, 1), following.flatten())
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
     return model.eval()
 
 
