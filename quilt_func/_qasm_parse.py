@@ -1,7 +1,8 @@
 """OpenQASM text, versions 2 and 3, to statements: a tokenizer and a recursive descent.
 
-Written by hand, since the reference parser refuses version 2 and overflows Python's stack on nested
-parentheses: here nesting is counted, expressions become postfix lists, and time is linear.
+Written by hand: the reference parser overflows Python's stack on 300 nested parentheses or a sum of
+3,000 terms, and lacks version 2's `opaque`; here nesting is counted, expressions become postfix
+lists, and time is linear.
 
 References:
     Cross et al., "Open Quantum Assembly Language", arXiv:1707.03429 (2017).
@@ -9,41 +10,39 @@ References:
     Computing 3, 12 (2022).
 """
 
-import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from quilt_func._qasm_tokens import (
+    CASTS,
+    FUNCTIONS,
+    Alias,
+    Barrier,
+    Call,
+    Constant,
+    Definition,
+    Expression,
+    Include,
+    Input,
+    Loop,
+    Measure,
+    Modifier,
+    Operand,
+    Program,
+    QasmError,
+    Range,
+    Register,
+    Several,
+    Step,
+    Token,
+    tokens,
+)
 
 T = TypeVar("T")
 
 MAX_NESTING = 64
 _MAX_DIGITS = 40
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)|(?P<open>/\*)
-    |(?P<number>0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+
-      |(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
-    |(?P<word>[^\W\d]\w*)|(?P<string>"[^"\n]*"|'[^'\n]*')
-    |(?P<mark>->|\*\*|\+\+|==|[\[\]{}();,:@=+*/%^<>!&|~.-])""",
-    re.VERBOSE | re.DOTALL,
-)
-FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "exp",
-        "ln",
-        "log",
-        "sqrt",
-        "floor",
-        "ceiling",
-        "mod",
-        "pow",
-    ]
-)
-CASTS = frozenset({"int", "uint", "float", "angle"})
+_DIGIT_KINDS = {"x": 16, "b": 2, "o": 8}
 _KEPT_OUT = {
     "if": "Classical control is not simulated. Write the branch that is taken.",
     "reset": "A reset is not unitary. Start from |0...0> and leave resets out.",
@@ -58,176 +57,6 @@ _KEPT_OUT = {
         "It is not read. Leave it out.",
     ),
 }  # fmt: skip
-_DIGIT_KINDS = {"x": 16, "b": 2, "o": 8}
-
-
-class QasmError(Exception):
-    """What is wrong with a text, where, and what to do; becomes a ValueError at the door."""
-
-    def __init__(self, got: str, place: int, remedy: str) -> None:
-        super().__init__(got)
-        self.got, self.place, self.remedy = got, place, remedy
-
-
-class Token(NamedTuple):
-    """A piece of text: its kind, the text and where it starts."""
-
-    kind: str
-    text: str
-    place: int
-
-
-class Step(NamedTuple):
-    """A step of a postfix expression: a number, a name, or an operator of `arity` values."""
-
-    kind: str
-    value: Any
-    arity: int
-    place: int
-
-
-Expression = tuple[Step, ...]
-
-
-class Range(NamedTuple):
-    """`[start:step:stop]`, both ends included; parts that are left out are None."""
-
-    start: Expression | None
-    step: Expression | None
-    stop: Expression | None
-
-
-class Several(NamedTuple):
-    """`{a, b, c}`."""
-
-    items: tuple[Expression, ...]
-
-
-class Operand(NamedTuple):
-    """A register, or what an index picks of it."""
-
-    name: str
-    picked: Expression | Range | Several | None
-    place: int
-
-
-class Modifier(NamedTuple):
-    """`inv`, `ctrl`, `negctrl` or `pow` with its argument."""
-
-    kind: str
-    argument: Expression | None
-    place: int
-
-
-class Call(NamedTuple):
-    """A gate on operands; `gphase` too."""
-
-    name: str
-    arguments: tuple[Expression, ...]
-    operands: tuple[Operand, ...]
-    modifiers: tuple[Modifier, ...]
-    place: int
-
-
-class Definition(NamedTuple):
-    """A gate; `body` is None for an opaque one, and `source` is its text in one spelling."""
-
-    name: str
-    parameters: tuple[str, ...]
-    wires: tuple[str, ...]
-    body: tuple[Call, ...] | None
-    source: str
-    place: int
-
-
-class Register(NamedTuple):
-    """Qubits or bits; without a size it is one. Bits may be measured where they are declared."""
-
-    kind: str
-    name: str
-    size: Expression | None
-    place: int
-    measured: "Measure | None" = None
-
-
-class Constant(NamedTuple):
-    """A named number."""
-
-    name: str
-    kind: str
-    value: Expression
-    place: int
-
-
-class Alias(NamedTuple):
-    """A name for qubits that are there."""
-
-    name: str
-    operands: tuple[Operand, ...]
-    place: int
-
-
-class Input(NamedTuple):
-    """A parameter of the circuit."""
-
-    name: str
-    place: int
-
-
-class Measure(NamedTuple):
-    """A measurement, and where its bits go, if anywhere."""
-
-    operand: Operand
-    target: Operand | None
-    place: int
-
-
-class Barrier(NamedTuple):
-    """No gate crosses it; without operands, on all qubits."""
-
-    operands: tuple[Operand, ...]
-    place: int
-
-
-class Loop(NamedTuple):
-    """A `for` over a range or a set."""
-
-    variable: str
-    values: Range | Several
-    body: tuple[Any, ...]
-    place: int
-
-
-class Include(NamedTuple):
-    """One of the two standard files."""
-
-    name: str
-    place: int
-
-
-class Program(NamedTuple):
-    """Version and statements."""
-
-    version: int
-    statements: tuple[Any, ...]
-
-
-def tokens(text: str) -> list[Token]:
-    """Split a text; the last token is empty and marks the end."""
-    found: list[Token] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        kind = match.lastgroup if match else None
-        if match is None or kind is None:
-            got = f"the character {text[place]!r}"
-            raise QasmError(got, place, "Remove it.")
-        if kind == "open":
-            raise QasmError("a comment without end", place, "Close it with `*/`.")
-        if kind != "space":
-            found.append(Token(kind, match.group(), place))
-        place = match.end()
-    return [*found, Token("end", "", len(text))]
 
 
 def parse(text: str) -> Program:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from quilt_func._qasm_parse import (
-    MAX_NESTING,
+from quilt_func._qasm_parse import MAX_NESTING, parse
+from quilt_func._qasm_tokens import (
     Alias,
     Barrier,
     Call,
@@ -29,7 +29,6 @@ from quilt_func._qasm_parse import (
     Range,
     Register,
     Several,
-    parse,
 )
 from quilt_func._qasm_values import CONSTANTS, Value, evaluate
 from quilt_func.circuits import Circuit

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._qasm_parse import CASTS, Expression, QasmError, Step
+from quilt_func._qasm_tokens import CASTS, Expression, QasmError, Step
 
 Value = int | float | Tensor
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, check_count, message
-from quilt_func._qasm_parse import Input, Program, QasmError, parse
+from quilt_func._qasm_parse import parse
 from quilt_func._qasm_read import Reader
+from quilt_func._qasm_tokens import Input, Program, QasmError
 from quilt_func._qasm_write import program_text
 from quilt_func.circuits import Circuit
 
