@@ -1,6 +1,8 @@
-"""Sphinx configuration: MyST pages, Google docstrings, and a gate table read from the rows."""
+"""Sphinx configuration: MyST pages, Google docstrings, a gate table and a table of transforms."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import quilt_func as qf
@@ -30,7 +32,19 @@ def _gate_table() -> str:
     return "\n".join(lines)
 
 
-myst_substitutions = {"gate_table": _gate_table()}
+def _transform_table() -> str:
+    """What `tests/transforms/support.py` found of every public function, as a Markdown table."""
+    found = json.loads((Path(__file__).parent / "_static" / "transforms.json").read_text("utf8"))
+    marks = {"holds": "✓", "refused": "refused", "not applicable": "–", "fails": "**no**"}
+    names = list(next(iter(found.values())))
+    lines = [f"| function | {' | '.join(f'`{name}`' for name in names)} |"]
+    lines.append("|---" * (len(names) + 1) + "|")
+    for function, row in found.items():
+        lines.append(f"| `{function}` | {' | '.join(marks[row[name]] for name in names)} |")
+    return "\n".join(lines)
+
+
+myst_substitutions = {"gate_table": _gate_table(), "transform_table": _transform_table()}
 
 _CODE_MATHS_BAR = re.compile(r"(?<!`)`([^`]+)`(?!`)|\$([^$]+)\$|(\|)")
 

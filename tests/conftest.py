@@ -19,6 +19,7 @@ from sybil.parsers.rest import DocTestParser
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the package `oracles`
+sys.path.insert(0, str(ROOT / "tests" / "transforms"))  # the module `support`
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # workers share the cores: threads of many, waiting for one another, are ten times slower

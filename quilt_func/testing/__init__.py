@@ -33,6 +33,7 @@ from quilt_func.testing.laws import (
     rewrite_laws,
 )
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
+from quilt_func.testing.transforms import TRANSFORM_LAWS, transform_laws, transform_table
 
 del _hypothesis
 
@@ -42,6 +43,7 @@ __all__ = [
     "GATE_LAWS",
     "OBSERVABLE_LAWS",
     "REWRITE_LAWS",
+    "TRANSFORM_LAWS",
     "LawError",
     "ansatz_laws",
     "circuit_laws",
@@ -51,4 +53,6 @@ __all__ = [
     "rewrite_laws",
     "strategies",
     "tolerance",
+    "transform_laws",
+    "transform_table",
 ]

@@ -1,0 +1,294 @@
+"""Every public function with arguments to try its transforms at, and the table of what holds.
+
+    python tests/transforms/support.py        # writes docs/_static/transforms.json
+
+Functions whose docstring says `Transforms: None` are left out. All numbers are float64.
+"""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import torch
+from torch.func import grad
+
+import quilt_func as qf
+from quilt_func.testing.transforms import TRANSFORM_LAWS, transform_table
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "docs" / "_static" / "transforms.json"
+F64 = torch.float64
+
+
+def u(*shape, seed=0):
+    """Generic numbers in [0.1, 0.9)."""
+    return 0.1 + 0.8 * qf.uniforms(shape, seed, dtype=F64)
+
+
+def psi(n=2, seed=1):
+    return qf.random_state(qf.uniforms((2, 2**n), seed, dtype=F64))
+
+
+def hermitian_matrix(n=1, seed=2):
+    re, im = 2 * qf.uniforms((2, 2**n, 2**n), seed, dtype=F64) - 1
+    return torch.complex(re + re.mT, im - im.mT)
+
+
+def words(values):
+    return qf.pauli_sum(["XZ", "YI", "ZZ"], values)
+
+
+def diagonal_words(values):
+    return qf.pauli_sum(["ZZ", "IZ"], values)
+
+
+def of_parts(n, parts):
+    """The state that ops make."""
+    return qf.circuit(n, qf.h(range(n)), parts)()
+
+
+def through(fn, n):
+    """An ansatz, seen by its state."""
+    return lambda *args: of_parts(n, fn(*args))
+
+
+def state_of(p):
+    return of_parts(2, [qf.ry(p, [0, 1]), qf.cx(0, 1), qf.rz(p.flip(0), [0, 1])])
+
+
+WORDS = qf.pauli_sum({"ZX": 1.0, "XI": 0.5})
+
+
+def energy(p):
+    return qf.expval(state_of(p), WORDS)
+
+
+@qf.gate(n_wires=1)
+def turned(theta):
+    c, s = (theta / 2).cos(), (theta / 2).sin()
+    return torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
+
+
+def two_probs(p):
+    return qf.probs(state_of(p))
+
+
+def all_gates(theta, phi, lam):
+    """Each row of the table, and what is made of rows."""
+    angles = (theta, phi, lam)
+    ops = [row(*angles[: row.n_params], *range(row.n_wires)) for row in qf.GATES]
+    return of_parts(3, ops)
+
+
+def updated(transform):
+    """Two steps of an optimiser."""
+
+    def update(params, gradients):
+        state = transform.init(params)
+        for _ in range(2):
+            updates, state = transform.update(gradients, state, params)
+            params = qf.optim.apply_updates(params, updates)
+        return params
+
+    return update
+
+
+def scheduled(schedule):
+    return lambda *values: schedule(*values)(values[0].new_tensor(2.0))
+
+
+MATRIX = torch.linalg.qr(hermitian_matrix())[0]
+STEP = (u(3), u(3, seed=1) - 0.5)
+GRAPH = [(0, 1), (1, 2)]
+BRICKS = (1, 1, 9)
+
+CASES = {
+    "gates of the table": (all_gates, (u(), u(seed=1), u(seed=2))),
+    "unitary": (lambda m: of_parts(2, qf.unitary(m, 1)), (MATRIX,)),
+    "linear": (lambda m: of_parts(2, qf.linear(m, [1, 0])), (MATRIX,)),
+    "pauli_rot": (lambda t: of_parts(3, qf.pauli_rot(t, "XZY", 2, 0, 1)), (u(),)),
+    "controlled": (lambda t: of_parts(3, qf.controlled(qf.u, 1)(*t, 2, 0)), (tuple(u(3)),)),
+    "inverse": (lambda t: of_parts(2, qf.inverse(qf.crz)(t, 1, 0)), (u(),)),
+    "power": (lambda t: of_parts(2, qf.power(qf.rzz, -0.75)(t, 0, 1)), (u(),)),
+    "gate": (lambda t: of_parts(2, turned(t, 1)), (u(),)),
+    "basis changes of a circuit": (
+        lambda t, s: (qf.circuit(2, qf.ry(t, [0, 1]), qf.cx(0, 1)).inverse())(s),
+        (u(2), psi()),
+    ),
+    "circuit": (lambda t, s: qf.circuit(2, qf.ry(t, [0, 1]), qf.cx(0, 1))(s), (u(2), psi())),
+    "evolve": (lambda t, s: qf.evolve(2, [qf.ry(t, [0, 1]), qf.cx(0, 1)], s), (u(2), psi())),
+    "product_state": (lambda a, b: qf.product_state([a, b]), (psi(1), psi(1, 3))),
+    "random_state": (qf.random_state, (u(2, 4),)),
+    "overlap": (qf.overlap, (psi(), psi(seed=3))),
+    "fidelity": (qf.fidelity, (psi(), psi(seed=3))),
+    "reduced_density": (lambda s: qf.reduced_density(s, [1]), (psi(),)),
+    "purity": (qf.purity, (qf.reduced_density(psi(), [0]),)),
+    "entropy": (lambda s: qf.entropy(qf.reduced_density(s, [0])), (psi(),)),
+    "pauli_sum": (lambda c, s: words(c).apply(s), (u(3), psi())),
+    "diagonal": (lambda v, s: qf.diagonal(v).apply(s), (u(4), psi())),
+    "hermitian": (lambda m, s: qf.hermitian(m).apply(s), (hermitian_matrix(2), psi())),
+    "expval": (lambda c, d, s: qf.expval(s, [words(c), qf.diagonal(d)]), (u(3), u(4), psi())),
+    "variance": (lambda c, s: qf.variance(s, words(c)), (u(3), psi())),
+    "covariance": (lambda c, d, s: qf.covariance(s, words(c), qf.diagonal(d)), (u(3), u(4), psi())),
+    "probs": (qf.probs, (psi(),)),
+    "marginal": (lambda s: qf.marginal(s, [1]), (psi(),)),
+    "sample": (qf.sample, (psi(), u(5))),
+    "expval_from_samples": (
+        lambda c: qf.expval_from_samples(torch.tensor([0, 3, 1]), diagonal_words(c)),
+        (u(2),),
+    ),
+    "to_bits": (lambda i: qf.to_bits(i, 2), (torch.tensor([2, 3]),)),
+    "to_diagonal": (lambda c: qf.to_diagonal(diagonal_words(c)), (u(2),)),
+    "from_diagonal": (lambda v: qf.from_diagonal(qf.diagonal(v)), (u(4),)),
+    "parameter_shift": (
+        lambda p: qf.parameter_shift(
+            lambda c: qf.expval(c(), WORDS),
+            p,
+            lambda q: qf.circuit(2, qf.ry(q, [0, 1]), qf.cx(0, 1)),
+        ),
+        (u(2),),
+    ),
+    "spsa": (lambda p, v: qf.spsa(energy, p, v), (u(2), u(2, seed=3).round())),
+    "hvp": (lambda p, v: qf.hvp(energy, p, v), (u(2), u(2, seed=3))),
+    "hessian_spectrum": (lambda p, v: qf.hessian_spectrum(energy, p, v), (u(2), u(2, 2, seed=3))),
+    "jacobian_state": (lambda p: qf.jacobian_state(state_of, p), (u(2),)),
+    "qfi": (lambda p: qf.qfi(state_of, p), (u(2),)),
+    "qfi_diagonal": (lambda p: qf.qfi_diagonal(state_of, p), (u(2),)),
+    "qfi_blocks": (lambda p: qf.qfi_blocks(state_of, p), (u(2),)),
+    "qfi_vp": (lambda p, v: qf.qfi_vp(state_of, p, v), (u(2), u(2, seed=3))),
+    "fubini_study": (lambda p: qf.fubini_study(state_of, p), (u(2),)),
+    "classical_fisher": (lambda p: qf.classical_fisher(two_probs, p), (u(2),)),
+    "natural_gradient": (updated(qf.natural_gradient(state_of, damping=0.1)), (u(2), u(2, seed=3))),
+    "varqite": (lambda p: qf.varqite(state_of, WORDS, p, 0.1, 2, damping=0.1), (u(2),)),
+    "from_qasm": (
+        qf.from_qasm('include "stdgates.inc"; input float a; qubit q; rx(a / 2) q;'),
+        (u(),),
+    ),
+    "optim.apply_updates": (qf.optim.apply_updates, STEP),
+    "optim.sgd": (updated(qf.optim.sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.1)), STEP),
+    "optim.adam": (updated(qf.optim.adam(0.1, weight_decay=0.1)), STEP),
+    "optim.adamw": (updated(qf.optim.adamw(0.1)), STEP),
+    "optim.rmsprop": (updated(qf.optim.rmsprop(0.1, momentum=0.5, centered=True)), STEP),
+    "optim.chain": (
+        updated(qf.optim.chain(qf.optim.clip_by_global_norm(0.2), qf.optim.sgd(0.1))),
+        STEP,
+    ),
+    "optim.clip_by_global_norm": (updated(qf.optim.clip_by_global_norm(0.2)), STEP),
+    "optim.clip_by_value": (updated(qf.optim.clip_by_value(0.2)), STEP),
+    "optim.scale": (lambda f, *step: updated(qf.optim.scale(f))(*step), (u(), *STEP)),
+    "optim.constant_schedule": (scheduled(qf.optim.constant_schedule), (u(),)),
+    "optim.exponential_schedule": (
+        scheduled(lambda v, r: qf.optim.exponential_schedule(v, 3, r)),
+        (u(), u(seed=1)),
+    ),
+    "optim.cosine_schedule": (
+        scheduled(lambda v, a: qf.optim.cosine_schedule(v, 5, a)),
+        (u(), u(seed=1)),
+    ),
+    "optim.warmup_cosine_schedule": (
+        scheduled(lambda v, p, e: qf.optim.warmup_cosine_schedule(v, p, 1, 5, e)),
+        (u(), u(seed=1), u(seed=2)),
+    ),
+    "ansatz.hardware_efficient": (through(qf.ansatz.hardware_efficient, 2), (u(1, 2, 2),)),
+    "ansatz.strongly_entangling": (through(qf.ansatz.strongly_entangling, 2), (u(1, 2, 3),)),
+    "ansatz.brickwork": (through(qf.ansatz.brickwork, 2), (u(*BRICKS),)),
+    "ansatz.angle_encoding": (through(qf.ansatz.angle_encoding, 2), (u(2),)),
+    "ansatz.amplitude_encoding": (qf.ansatz.amplitude_encoding, (u(4),)),
+    "ansatz.iqp_encoding": (through(qf.ansatz.iqp_encoding, 2), (u(2),)),
+    "ansatz.data_reuploading": (
+        through(qf.ansatz.data_reuploading, 2),
+        (u(2), qf.ansatz.init_data_reuploading(u(2, 2, 2))),
+    ),
+    "ansatz.qaoa": (
+        lambda p, c: of_parts(2, qf.ansatz.qaoa(p, diagonal_words(c))),
+        (u(1, 2), u(2)),
+    ),
+    "ansatz.init_hardware_efficient": (qf.ansatz.init_hardware_efficient, (u(1, 2, 2),)),
+    "ansatz.init_strongly_entangling": (qf.ansatz.init_strongly_entangling, (u(1, 2, 3),)),
+    "ansatz.init_brickwork": (qf.ansatz.init_brickwork, (u(*BRICKS),)),
+    "ansatz.init_data_reuploading": (qf.ansatz.init_data_reuploading, (u(2, 2, 2),)),
+    "ansatz.init_qaoa": (qf.ansatz.init_qaoa, (u(1, 2),)),
+    "bitstrings.mean_cost": (qf.bitstrings.mean_cost, (u(4), u(4, seed=1))),
+    "bitstrings.cvar": (qf.bitstrings.cvar(0.4), (u(4) / u(4).sum(), u(4, seed=1))),
+    "bitstrings.gibbs": (qf.bitstrings.gibbs(), (u(4), u(4, seed=1))),
+    "diagnostics.gradient_variance": (
+        lambda p: qf.diagnostics.gradient_variance(energy, p),
+        (u(3, 2),),
+    ),
+    "diagnostics.gradient_snr": (
+        lambda p, v: qf.diagnostics.gradient_snr(lambda q, w: grad(energy)(q) * (1 + w), p, v),
+        (u(2), u(3, seed=1)),
+    ),
+    "diagnostics.expressibility": (
+        qf.diagnostics.expressibility,
+        (torch.stack([psi(), psi(seed=2)]), torch.stack([psi(seed=3), psi(seed=4)])),
+    ),
+    "diagnostics.meyer_wallach": (qf.diagnostics.meyer_wallach, (psi(),)),
+    "diagnostics.entangling_capability": (
+        qf.diagnostics.entangling_capability,
+        (torch.stack([psi(), psi(seed=2)]),),
+    ),
+    "diagnostics.fourier_coefficients": (
+        lambda p: qf.diagnostics.fourier_coefficients(lambda x: energy(p + x), 2),
+        (u(2),),
+    ),
+    "diagnostics.effective_dimension": (
+        lambda f: qf.diagnostics.effective_dimension(f @ f.mT + torch.eye(2).to(f), 100),
+        (u(3, 2, 2),),
+    ),
+    "problems.ising": (lambda j, h: qf.problems.ising(2, {(0, 1): j}, {0: h}), (u(), u(seed=1))),
+    "problems.from_qubo": (qf.problems.from_qubo, (u(2, 2), u(seed=1))),
+    "problems.to_qubo": (lambda c: qf.problems.to_qubo(diagonal_words(c)), (u(2),)),
+    "problems.maxcut": (lambda w: qf.problems.maxcut(3, GRAPH, w), (u(2),)),
+    "problems.number_partitioning": (qf.problems.number_partitioning, (u(3),)),
+    "problems.heisenberg": (lambda j, h: qf.problems.heisenberg(2, tuple(j), h), (u(3), u(seed=1))),
+    "problems.transverse_field_ising": (
+        lambda j, h: qf.problems.transverse_field_ising(2, j, h),
+        (u(), u(seed=1)),
+    ),
+}
+
+
+def says_none(function):
+    """Whether a docstring says that the function has no transforms."""
+    return bool(re.search(r"Transforms:\n\s+None[.:]", inspect.getdoc(function) or ""))
+
+
+def short(verdict):
+    is_known = verdict in (NUMBER, LINALG)
+    return "fails" if is_known else verdict.split(":")[0]
+
+
+def tables(names=()):
+    """Verdicts by function and transform."""
+    found = {}
+    for name in names or CASES:
+        fn, args = CASES[name]
+        known = KNOWN.get(name, {})
+        held = [transform for transform in TRANSFORM_LAWS if transform not in known]
+        table = transform_table(fn, args, only=held, scale=SCALES.get(name, 4.0)) | known
+        found[name] = {transform: short(table[transform]) for transform in TRANSFORM_LAWS}
+    return found
+
+
+SCALES = {"diagnostics.gradient_snr": 64.0, "classical_fisher": 64.0}
+"""Sizes of third derivatives that are large: of quotients."""
+
+NUMBER = "a Python number times a float32 number of shape () has a float64 tangent in torch"
+LINALG = "rules of torch.linalg are wrong there: use `vmap(jacrev(jacrev))`"
+KNOWN = {
+    "bitstrings.cvar": {"dtype": NUMBER},
+    "bitstrings.gibbs": {"dtype": NUMBER},
+    "optim.cosine_schedule": {"dtype": NUMBER},
+    "problems.maxcut": {"dtype": NUMBER},
+    "problems.number_partitioning": {"dtype": NUMBER},
+    "natural_gradient": {"jacfwd(jacfwd)": LINALG, "vmap(hessian)": LINALG},
+    "varqite": {"jacfwd(jacfwd)": LINALG, "vmap(hessian)": LINALG},
+    "diagnostics.effective_dimension": {"jacfwd(jacfwd)": LINALG, "dtype": NUMBER},
+}
+"""What does not hold, and why; a test shows that each still fails."""
+
+if __name__ == "__main__":
+    rows = [f" {json.dumps(name)}: {json.dumps(row)}" for name, row in tables().items()]
+    TABLE.write_text("{\n" + ",\n".join(rows) + "\n}\n", "utf8")
