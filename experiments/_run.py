@@ -182,5 +182,15 @@ def _tables(experiment: Experiment, result: Result) -> str:
     groups: dict[str, list[Row]] = {}
     for row in (*result.rows, *result.baselines, *result.paper):
         groups.setdefault(str(row.get(experiment.group_by, "")), []).append(row)
-    tables = [f"\n{name}\n{table(rows, experiment.columns)}\n" for name, rows in groups.items()]
+    tables = [
+        f"\n{name}\n{table(rows, _filled(experiment.columns, rows))}\n"
+        for name, rows in groups.items()
+    ]
     return "".join(tables)
+
+
+def _filled(columns: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
+    """The columns that some row has a value for."""
+    return {
+        key: form for key, form in columns.items() if any(row.get(key) is not None for row in rows)
+    }
