@@ -132,8 +132,9 @@ def _bounds(subject: _Subject, order: int) -> tuple[float, float]:
 
 def _difference(f: Callable[[Tensor], Tensor], point: Tensor, along: Tensor) -> Tensor:
     step = torch.finfo(point.dtype).eps ** (1 / 3)
-    change: Tensor = f(point + step * along) - f(point - step * along)
-    return change.detach() / (2 * step)
+    change = f(point + step * along) - f(point - step * along)
+    slope: Tensor = change.detach() / (2 * step)
+    return slope
 
 
 @law(
