@@ -273,11 +273,17 @@ class _Parser:
 
     def block(self) -> tuple[Any, ...]:
         if not self.accept("{"):
-            return (self.statement(),)
+            return (self.repeated(),)
         statements = []
         while not self.accept("}"):
-            statements.append(self.statement())
+            statements.append(self.repeated())
         return tuple(statements)
+
+    def repeated(self) -> Any:
+        token, statement = self.token, self.statement()
+        if not isinstance(statement, Call | Loop | Measure | Barrier | Constant):
+            raise QasmError(f"`{token.text}` in a loop", token.place, "Declare it before the loop.")
+        return statement
 
     def measure(self, target: Operand | None = None) -> Measure:
         place = self.expect("measure").place

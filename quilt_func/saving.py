@@ -25,6 +25,8 @@ __all__ = ["from_json", "to_json"]
 FORMAT, VERSION = "quilt_func", 1
 _MAX_WIRES = 10
 """A wider gate's matrix would take more than 16 MiB to make, whatever the file says."""
+_MAX_EXPONENT = 2**53
+"""Beyond it a float has no whole part."""
 _WIDTH = 100
 _DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -339,6 +341,8 @@ class _Reader:
         if isinstance(entry, dict) and "exponent" in entry:
             kinds = {"power": (str, dict), "exponent": (int, float)}
             base, exponent = _fields(entry, kinds)
+            if not abs(exponent) < _MAX_EXPONENT:
+                raise _DamageError(f"the exponent {describe(exponent)}")
             return power(self.gate(base), exponent)
         if not isinstance(entry, dict) or len(entry) != 1:
             raise _DamageError(f"the gate {describe(entry)}")

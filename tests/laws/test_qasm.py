@@ -267,6 +267,8 @@ REFUSED = {
     f"rx({'(' * 99}": (1, "nesting deeper than 64"),
     f"rx({'-' * 99}1) q;": (1, "nesting deeper than 64"),
     "for int i in [0:1] " * 99: (1, "nesting deeper than 64"),
+    "for int i in [0:1] input float a;": (1, "`input` in a loop"),
+    "for int i in [0:1] { x q; qubit r; }": (1, "`qubit` in a loop"),
     "for int i in [0:] x q;": (1, "a loop without bounds"),
     "for int i in [0:0:1] x q;": (1, "a range with step 0"),
     "for int i in [0:0.5] x q;": (1, "0.5, not an int"),

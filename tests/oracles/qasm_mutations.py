@@ -29,7 +29,7 @@ STATEMENTS = [
     "k q[{0, n, -1}];", "rx(a ** 2 % 3) r[n - 1];", "U(t, -t, sin(t)) q[1];", "o q[0];", "k k;",
     "ctrl @ g(t) q[0], q[1], q[2];", "negctrl(2) @ inv @ k q[0], q[1], r[0];", "gphase(t);",
     "pow(-3) @ g(1) q[3], r[1];", "pow(0.5) @ x q[2];", "pow(t) @ x q[2];", "pow(0.5) @ k q;",
-    "for int i in [0:n] { ry(i) q[i]; }", "for int i in {2, 0} cx q[i], r[i];", "barrier q, r;",
+    "for int i in [0:1] input float z;", "for int i in [0:n] { ry(i) q[i]; }", "for int i in {2, 0} cx q[i], r[i];", "barrier q, r;",
     "for int i in [n:-1:0] for int j in [i:n] { rz(1 / i) q[j]; }", "measure q -> c;", "reset q;",
     "c = measure q;", "c[0] = measure q[0];", "measure r -> c;", "if (c == 1) x q;", "U(1,2) q;",
     "rx(1/0) q;", "rx(ln(0)) q;", "rx(1e308 * 10) q;", "x q[9];", "x q[0.5];", "x q[t];", "cx q;",
