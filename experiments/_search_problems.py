@@ -84,9 +84,21 @@ def ring(n_layers: int) -> tuple[int, float]:
     return 2 * n_layers + 2, (2 * n_layers + 1) / (2 * n_layers + 2)
 
 
-def ramps(n_layers: int, starts: int) -> Tensor:
-    """Angles of QAOA that turn the cost on and the mixer off, with some spread, (starts, p, 2)."""
-    steps = (torch.arange(n_layers, dtype=torch.float64) + 0.5) / n_layers
-    ramp = torch.stack([-steps, 1 - steps], 1)
-    spread = qf.uniforms((starts, n_layers, 2), 0, dtype=torch.float64) - 0.5
-    return 0.25 * math.pi * ramp + 0.2 * spread
+def starts_of_ring(shorter: Tensor | None, starts: int) -> Tensor:
+    """Angles of QAOA to start from, (starts, p, 2): the first without spread.
+
+    One layer starts on the ramp's middle; more are interpolated from the best of one layer less.
+
+    References:
+        Zhou, Wang, Choi, Pichler and Lukin (2020), Phys. Rev. X 10, 021067, appendix B.1.
+    """
+    if shorter is None:
+        longer = torch.tensor([[-0.125, 0.125]], dtype=torch.float64) * math.pi
+    else:
+        share = torch.arange(len(shorter) + 1, dtype=torch.float64)[:, None] / len(shorter)
+        none = torch.zeros(1, 2, dtype=torch.float64)
+        before, here = torch.cat([none, shorter]), torch.cat([shorter, none])
+        longer = share * before + (1 - share) * here
+    u = qf.uniforms((starts, *longer.shape), 0, dtype=torch.float64)
+    spread = torch.linspace(0, 0.2, starts, dtype=torch.float64)[:, None, None]
+    return longer + spread * (u - 0.5)

@@ -96,12 +96,19 @@ def test_random_search_finds_the_optimum_as_often_as_it_should():
     assert abs(np.mean(hits) - chance) < 5 * error
 
 
-@pytest.mark.parametrize("n_layers", [1, 2])
-def test_rings_reach_their_known_value(n_layers):
-    row = search.ring_row(n_layers)
-    assert row["known"] == [0.75, 5 / 6][n_layers - 1]
-    assert abs(row["error"]) < tolerance(torch.float32, 64)  # what 400 steps of Adam leave
-    assert row["error"] < tolerance(torch.float64, 64)
+def test_rings_reach_their_known_value():
+    angles = None
+    for n_layers, known in ((1, 3 / 4), (2, 5 / 6)):
+        row, angles = search.ring_row(n_layers, angles)
+        assert row["known"] == known
+        assert abs(row["error"]) < tolerance(torch.float32, 64)  # what 400 steps of Adam leave
+        assert row["error"] < tolerance(torch.float64, 64)
+
+
+def test_angles_of_another_layer_lie_between_those_of_its_neighbours():
+    shorter = torch.tensor([[1.0, 10.0], [3.0, 6.0]], dtype=torch.float64)
+    longer = _search_problems.starts_of_ring(shorter, 2)[0]
+    assert longer.tolist() == [[1.0, 10.0], [2.0, 8.0], [3.0, 6.0]]
 
 
 def test_the_search_leaves_a_complete_record(tmp_path):
