@@ -46,6 +46,20 @@ def deep(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Compare random circuits with Qiskit, Cirq and PennyLane."""
+    session.install("-e", ".[test,peers]")
+    session.run("pytest", "tests/test_peers.py", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Plant mistakes in the library and count those that the tests notice; takes an hour."""
+    session.install("-e", ".[test]", "cosmic-ray>=8.3")
+    session.run("python", "tests/mutation.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documents; a warning is an error."""
     session.install("-e", ".[docs,plot,test]")  # the reference covers rooms that need an extra

@@ -1,7 +1,7 @@
 """Shared set-up: hypothesis profiles, the oracles' import path, documents as tests, CUDA.
 
 `HYPOTHESIS_PROFILE=deep` draws thousands of new examples per law; the default, `ci`, replays the
-same few every time.
+same few every time, and `fast`, for the mutation run, a handful.
 """
 
 import os
@@ -32,6 +32,9 @@ settings.register_profile(
 )
 settings.register_profile(
     "deep", max_examples=2000, deadline=None, suppress_health_check=SLOW_DRAWS, print_blob=True
+)
+settings.register_profile(
+    "fast", max_examples=5, derandomize=True, deadline=None, suppress_health_check=SLOW_DRAWS
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
