@@ -24,6 +24,7 @@ class _Column:
 def draw_text(n_qubits: int, ops: Sequence[Op], width: int = 100) -> str:
     """Draw ops as text, wrapped at a width in characters."""
     columns, shown = _layout(n_qubits, ops)
+    columns = columns or [_Column({}, [])] * (n_qubits > 0)  # wires without gates
     prefix = len(f"q{max(n_qubits - 1, 0)}: ")
     blocks: list[str] = []
     current: list[list[str]] = []

@@ -17,7 +17,7 @@ CALLS = [
     ('sample(s2, 100)', TypeError, 'sample(u=100): `u` must be a real tensor, but got a int. Draw them with `uniforms(shots, seed)`.'),
     ('sample(s2, zeros(3, dtype=int64))', TypeError, 'sample(u=Tensor(shape=(3,), dtype=int64)): `u` must be a real tensor, but got torch.int64. Draw them with `uniforms(shots, seed)`.'),
     ('sample(s2.real, zeros(3))', TypeError, 'sample(state=Tensor(shape=(4,), dtype=float32)): `state` must be complex64 or complex128, but got float32. Convert it with `state.to(torch.complex64)`.'),
-    ('sample(circuit(2), zeros(3))', TypeError, 'sample(state=Circuit(2 qubits, 0 gates) q0: q1:): `state` must be a statevector tensor, but got a Circuit. Call a circuit or use `zero_state`.'),
+    ('sample(circuit(2), zeros(3))', TypeError, 'sample(state=Circuit(2 qubits, 0 gates) q0: ─── q1: ───): `state` must be a statevector tensor, but got a Circuit. Call a circuit or use `zero_state`.'),
     ('sample(s2, meta[None])', TypeError, 'sample(): all tensors must be on one device, but got cpu and meta. Move one side with `.to(...)`.'),
     ('to_bits(zeros(2), 2)', TypeError, 'to_bits(indices=Tensor(shape=(2,), dtype=float32)): `indices` must be an int64 tensor, but got Tensor(shape=(2,), dtype=float32). Make them with `sample(state, u)`.'),
     ('to_bits([1, 2], 2)', TypeError, 'to_bits(indices=[1, 2]): `indices` must be an int64 tensor, but got [1, 2]. Make them with `sample(state, u)`.'),

@@ -66,6 +66,11 @@ def test_repr_wraps_at_the_terminals_width(monkeypatch):
     assert 30 < lines[40] <= 40 < 150 < lines[200] <= 200
 
 
+def test_wires_without_gates():
+    assert qf.circuit(2).draw(ascii=True).splitlines() == ["q0: ---", "", "q1: ---"]
+    assert qf.circuit(0).draw() == ""
+
+
 def test_digits():
     circuit = qf.circuit(1, qf.u(0.123456, -1e-9, 12345.678, 0))
     assert circuit.draw().splitlines() == ["q0: ─U(0.123, -1e-09, 1.23e+04)─"]
