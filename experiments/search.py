@@ -8,7 +8,8 @@ known value.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.func import grad_and_value, vmap
 
 import quilt_func as qf
 from experiments import _run, _search_plots
-from experiments._desk import Desk
+from experiments._desk import Desk, digest
 from experiments._record import Result, Row, spread
 from experiments._run import Experiment
 from experiments._search_methods import CIRCUITS, CLASSICAL, circuit_search
@@ -40,6 +41,7 @@ COLUMNS = {
 EXACT_UP_TO = 16  # qubits, of which one instance
 EXACT_RATE = 0.1
 RING_STARTS, RING_STEPS = 4, 400
+Angles = list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,12 @@ class Config:
 
 
 def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
-    """Yield a fuller result after every way to search a problem, and after every ring."""
+    """Yield a fuller result after every way to search a problem, and after every ring.
+
+    What is finished is kept at once, and found again by a run of the same config.
+    """
     desk, result = desk or Desk(), Result()
+    key = digest(asdict(config), torch.__version__)
     for problem, (n_bits, make) in PROBLEMS.items():
         if n_bits > config.largest:
             continue
@@ -86,21 +92,32 @@ def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
         tables = [make(instance) for instance in range(instances)]
         ways = [*CLASSICAL, *CIRCUITS]
         for way in desk.bar(ways, problem, "way"):
-            each = (_curves(config, way, table, i, seeds) for i, table in enumerate(tables))
-            curves = torch.cat(list(each))
+            work = partial(_all_curves, config, way, tables, seeds)
+            found = desk.cached(f"{problem} {way}", key, work)
+            curves = torch.tensor(found, dtype=torch.float64)
             data: dict[Any, Any] = {**result.data, (problem, way): curves}
             result = replace(result, rows=(*result.rows, _row(problem, way, curves)), data=data)
             yield result
         if n_bits <= EXACT_UP_TO:
             few = tables if n_bits < EXACT_UP_TO else tables[:1]
-            rows = [_exact_row(config, problem, way, few) for way in CIRCUITS]
-            result = replace(result, rows=(*result.rows, *rows))
-            yield result
+            for way in CIRCUITS:
+                row_of = partial(_exact_row, config, problem, way, few)
+                row = desk.cached(f"{problem} {way} exact", key, row_of)
+                result = replace(result, rows=(*result.rows, row))
+                yield result
     angles = None
     for n_layers in desk.bar(range(1, config.layers + 1), "QAOA on even rings", "ring"):
-        row, angles = ring_row(n_layers, angles)
+        row, angles = desk.cached(f"ring {n_layers}", key, partial(ring_row, n_layers, angles))
         result = replace(result, rows=(*result.rows, row))
         yield result
+
+
+def _all_curves(
+    config: Config, way: str, tables: Sequence[Tensor], seeds: int
+) -> list[list[float]]:
+    curves = [_curves(config, way, table, i, seeds) for i, table in enumerate(tables)]
+    found: list[list[float]] = torch.cat(curves).tolist()
+    return found
 
 
 def _curves(config: Config, way: str, table: Tensor, instance: int, n_seeds: int) -> Tensor:
@@ -149,12 +166,12 @@ def _exact_row(config: Config, problem: str, way: str, tables: Sequence[Tensor])
     return {**row, "found": _share(last), **spread(last), "runs": len(last)}
 
 
-def ring_row(n_layers: int, shorter: Tensor | None) -> tuple[Row, Tensor]:
+def ring_row(n_layers: int, shorter: Angles | None) -> tuple[Row, Angles]:
     """QAOA's best share of the cut on an even ring, beside the known value; and its angles.
 
     Args:
         n_layers: Number of layers p.
-        shorter (real, (p - 1, 2)): Best angles of one layer less, to start from; None for p = 1.
+        shorter: Best angles of one layer less, p - 1 pairs, to start from; None for p = 1.
     """
     n, known = ring(n_layers)
     cost = qf.problems.maxcut(n, [(i, (i + 1) % n) for i in range(n)])
@@ -163,7 +180,8 @@ def ring_row(n_layers: int, shorter: Tensor | None) -> tuple[Row, Tensor]:
         return qf.expval(qf.circuit(n, qf.ansatz.qaoa(params, cost))(), cost) / n
 
     optimiser = qf.optim.adam(qf.optim.cosine_schedule(0.05, RING_STEPS))
-    params = starts_of_ring(shorter, RING_STARTS)
+    start = None if shorter is None else torch.tensor(shorter, dtype=torch.float64)
+    params = starts_of_ring(start, RING_STARTS)
     state = vmap(optimiser.init)(params)
     for _ in range(RING_STEPS):
         grads, _ = vmap(grad_and_value(energy))(params)
@@ -171,7 +189,7 @@ def ring_row(n_layers: int, shorter: Tensor | None) -> tuple[Row, Tensor]:
         params = params + updates
     shares = -vmap(energy)(params)
     best = shares.amax().item()
-    angles = params[shares.argmax()]
+    angles: Angles = params[shares.argmax()].tolist()
     table = "QAOA on even rings: share of the cut"
     row: dict[str, Any] = {"model": f"p = {n_layers}, {n} nodes", "table": table}
     row = {**row, "mean": best, "known": known, "error": best - known, "values": shares.tolist()}

@@ -111,7 +111,7 @@ def test_angles_of_another_layer_lie_between_those_of_its_neighbours():
     assert longer.tolist() == [[1.0, 10.0], [2.0, 8.0], [3.0, 6.0]]
 
 
-def test_the_search_leaves_a_complete_record(tmp_path):
+def test_the_search_leaves_a_record_and_is_never_done_again(tmp_path, monkeypatch):
     search.main(["--quick", f"--out={tmp_path}", "--layers=1"])
     entry = json.loads((tmp_path / "search-quick.json").read_text(encoding="utf-8"))
     assert entry["status"] == "complete"
@@ -120,6 +120,10 @@ def test_the_search_leaves_a_complete_record(tmp_path):
     exact = [f"{way}, exact" for way in _search_methods.CIRCUITS]
     assert models == [*ways, *exact, "p = 1, 4 nodes"]
     assert (tmp_path / entry["figures"][0]).stat().st_size > 10_000
+    monkeypatch.setattr(search, "_curves", lambda *_: pytest.fail("searched again"))
+    search.main(["--quick", f"--out={tmp_path}", "--layers=1"])
+    again = json.loads((tmp_path / "search-quick.json").read_text(encoding="utf-8"))
+    assert again["rows"] == entry["rows"]
 
 
 # Molecules
