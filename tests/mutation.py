@@ -33,6 +33,7 @@ TESTS = (
     "tests/laws/test_circuits.py", "tests/laws/test_planning.py", "tests/laws/test_kernel.py",
     "tests/laws/test_gates.py", "tests/laws/test_views.py", "tests/test_errors.py",
     "tests/transforms/test_caches.py", "tests/transforms/test_closed_forms.py",
+    *(f"quilt_func/{module}.py" for module in MODULES),  # the examples of docstrings
 )  # fmt: skip
 OF_THE_TESTS = "tests/test_errors.py::test_every_room_has_bad_calls"
 """It judges the tables of the tests, not the library."""

@@ -221,3 +221,11 @@ def test_several_sums_at_once_are_each_alone(n, data):
     alone = [[qf.expval(state, one) for one in sums] for state in states]
     together = vmap(lambda state: qf.expval(state, sums))(states)
     assert_close(together, torch.stack([torch.stack(row) for row in alone]), n_gates=64, scale=6.0)
+
+
+def test_sums_are_equal_to_themselves_only():
+    """Coefficients can't be compared under `vmap`, so nothing is."""
+    one, other = (qf.pauli_sum({"XZ": 0.5}) for _ in range(2))
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
