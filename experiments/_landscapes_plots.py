@@ -12,6 +12,8 @@ from experiments._vqc_plots import GREY, INK, NOTE, Array
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
 SHAPES = "os^"
+NO_GRADIENT = 1e-6
+"""Variances that are smaller still, relative to a 2-design's, are rounding: the angle is idle."""
 
 
 def draw(rows: Sequence[Row], energies: Mapping[str, Array], n_seeds: int) -> Figure:
@@ -49,7 +51,8 @@ def _part(rows: Sequence[Row], part: str) -> dict[str, list[Row]]:
 
 
 def _gradients(ax: Axes, models: Mapping[str, list[Row]], key: str) -> None:
-    for colour, shape, (name, rows) in zip(COLOURS, SHAPES, models.items(), strict=True):
+    for colour, shape, (name, all_rows) in zip(COLOURS, SHAPES, models.items(), strict=True):
+        rows = [row for row in all_rows if row["ratio"] > NO_GRADIENT]
         x, y = ([row[column] for row in rows] for column in (key, "variance"))
         error = [2 * row["ratio_error"] * row["two_design"] for row in rows]
         ax.errorbar(x, y, error, color=colour, marker=shape, markersize=6, capsize=3, label=name)
@@ -71,15 +74,15 @@ def _expressibility(ax: Axes, models: Mapping[str, list[Row]]) -> None:
     for colour, shape, (name, rows) in zip(COLOURS, SHAPES, models.items(), strict=True):
         x, y = ([row[column] for row in rows] for column in ("entanglement", "expressibility"))
         ax.plot(x, y, color=colour, marker=shape, markersize=6, linewidth=1, label=name)
-        ax.annotate(f"{rows[0]['layers']} layer(s)", (x[0], y[0]), xytext=(5, 5),
+        ax.annotate(f"layers: {rows[0]['layers']}", (x[0], y[0]), xytext=(5, 5),
                     textcoords="offset points", **NOTE)  # fmt: skip
     n = next(iter(models.values()))[0]["qubits"]
     haar = (2**n - 2) / (2**n + 1)
     ax.axvline(haar, color=GREY, linestyle=":")
-    ax.text(haar, 0.5, "random states ", rotation=90, ha="right", va="center",
+    ax.text(haar, 0.75, "random states", rotation=90, ha="left", va="center",
             transform=ax.get_xaxis_transform(), **NOTE)  # fmt: skip
     ax.set_yscale("log")
-    ax.set_title(f"More layers: more entangled, more expressive ({n} qubits)", color=INK)
+    ax.set_title(f"More layers: towards random states ({n} qubits)", color=INK)
     ax.set(
         xlabel="entangling capability: mean Meyer-Wallach Q",
         ylabel="expressibility: divergence from random states (nats)",
@@ -99,4 +102,4 @@ def _ways_down(ax: Axes, energies: Mapping[str, Array]) -> None:
     ax.set_yscale("log")
     ax.set_title("Ways down the energy of four Heisenberg spins", color=INK)
     ax.set(xlabel="step", ylabel="relative excess energy: median and quartiles")
-    ax.legend(frameon=False, fontsize=9, loc="lower left")
+    ax.legend(frameon=False, fontsize=9, loc="upper right")
