@@ -212,8 +212,8 @@ def minimise_bitstring(
 
     Raises:
         TypeError: If an argument is of the wrong kind, or precisions or devices differ.
-        ValueError: If parameters are not stacked, a cost is NaN or infinite, or a number is out of
-            range.
+        ValueError: If parameters are not stacked, a cost or the objective is NaN or infinite, or a
+            number is out of range.
 
     Transforms:
         None: call it outside of them. It uses vmap and grad itself.
@@ -260,10 +260,20 @@ def minimise_bitstring(
         updates, opt_state = vmap(optimiser.update)(grads, opt_state, params)
         params = apply_updates(params, updates)
         trace.append(values)
+    _check_trace(objective, torch.stack(trace))
     found, probabilities = view.most_probable(params)
     asked = view.asked()
     params = params if shots is None else vmap(unravel)(params)
     return _summary(n, ask, found, probabilities, asked, torch.stack(trace), params)
+
+
+def _check_trace(objective: Objective, trace: Tensor) -> None:
+    if not bool(trace.isfinite().all()):
+        place = int(trace.isfinite().all(1).logical_not().nonzero()[0])
+        name = getattr(objective, "__qualname__", type(objective).__name__)
+        need, got = "stay finite", f"NaN or infinity at step {place}"
+        remedy = "Scale the costs, or give `gibbs` a smaller `eta`."
+        raise ValueError(message("minimise_bitstring", "objective", name, need, got, remedy))
 
 
 class _View(NamedTuple):
