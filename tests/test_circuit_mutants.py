@@ -16,6 +16,8 @@ from quilt_func.testing import (
     LawError,
     ansatz_laws,
     circuit_laws,
+    gate_laws,
+    observable_laws,
     rewrite_laws,
 )
 
@@ -203,7 +205,11 @@ def test_a_wrong_rewrite_shrinks_to_a_small_circuit():
         assert part in text, f"{part!r} is missing in {text!r}"
 
 
+MATRIX = qf.unitary(torch.eye(2).cdouble(), 0)
 REFUSED = {
+    "gate": (lambda: gate_laws(qf.x(0)), r"gate_laws\(gate=<x on .*\): `gate` must be a gate, but"),
+    "matrices": (lambda: gate_laws(MATRIX.gate), r"`gate` must take angles, but it takes matrices"),
+    "observable": (lambda: observable_laws("Z"), r"observable_laws\(observable='Z'\): `obs.* must"),
     "circuit": (lambda: circuit_laws(PARTS), r"circuit_laws\(circuit=.*\): `circuit` must be a c"),
     "fn of ansatz": (lambda: ansatz_laws(1, {}), r"ansatz_laws\(fn=1\): `fn` must be a function"),
     "params": (lambda: ansatz_laws(layer, [0.1]), r"ansatz_laws\(params=\[0.1\]\): `params` must "),

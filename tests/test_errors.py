@@ -3,7 +3,10 @@
 The tables in `bad_calls/` hold one call per line; a new check is tested by being appended there.
 """
 
+import builtins
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -168,9 +171,6 @@ def test_first_error_wins_before_any_work():
 
 
 def test_testing_names_its_extra(monkeypatch):
-    import builtins
-    import sys
-
     real = builtins.__import__
 
     def without_hypothesis(name, *args, **kwargs):
@@ -183,6 +183,15 @@ def test_testing_names_its_extra(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_hypothesis)
     with pytest.raises(ImportError, match=r"pip install 'quilt-func\[test\]'"):
         real("quilt_func.testing")
+
+
+def test_testing_is_loaded_when_asked_for():
+    """In a fresh process: `import quilt_func` needs no extra."""
+    code = (
+        "import sys, quilt_func; assert not {'hypothesis', 'quilt_func.testing'} & set(sys.modules)"
+        "; quilt_func.testing.gate_laws; assert 'hypothesis' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_unknown_names():

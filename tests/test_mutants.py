@@ -333,8 +333,8 @@ def test_messages_teach():
     with pytest.raises(LawError) as caught:
         gate_laws(GATES["half-angle lost"][0], only=["generator"], settings=QUICKLY)()
     text = str(caught.value)
-    for part in ("`generator`", "<gate ry>", "angles ([", "deviates by", "tolerance", "Usual cause",
-                 "full angle"):  # fmt: skip
+    parts = "`generator`", "<gate ry>", "angles ([", "deviates by", "tolerance", "8 eps √steps"
+    for part in (*parts, "Usual cause", "full angle"):
         assert part in text, f"{part!r} is missing in {text!r}"
 
 
