@@ -57,9 +57,7 @@ class ReadingValues(Circuit):
         return found if float(found.detach()[0].abs()) < 2 else -found
 
 
-class Doubling(Circuit):
-    """It acts twice where it is one of several."""
-
+class InSinglePrecision(Circuit):
     def __call__(self, state=None, **kind):
         return Circuit(self.n_qubits, self.ops)(state, **kind).to(torch.complex64)
 
@@ -76,7 +74,7 @@ CIRCUITS = {
     "conjugation": (of(Conjugating), "linear"),
     "detached angle": (qf.circuit(1, DETACHED(torch.tensor(0.4).double(), 0)), "gradient"),
     "values read": (of(ReadingValues), "vmap"),
-    "precision lost": (of(Doubling), "vmap"),
+    "precision lost": (of(InSinglePrecision), "vmap"),
 }
 
 

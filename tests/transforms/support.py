@@ -112,7 +112,7 @@ CASES = {
     "inverse": (lambda t: of_parts(2, qf.inverse(qf.crz)(t, 1, 0)), (u(),)),
     "power": (lambda t: of_parts(2, qf.power(qf.rzz, -0.75)(t, 0, 1)), (u(),)),
     "gate": (lambda t: of_parts(2, turned(t, 1)), (u(),)),
-    "basis changes of a circuit": (
+    "Circuit.inverse": (
         lambda t, s: (qf.circuit(2, qf.ry(t, [0, 1]), qf.cx(0, 1)).inverse())(s),
         (u(2), psi()),
     ),
