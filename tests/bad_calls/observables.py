@@ -67,7 +67,7 @@ CALLS = [
     ('expval(s2, [pauli_sum({"ZZ": 1.0}), "ZZ"])', TypeError, "expval(observable='ZZ'): `observable` must be an observable, but got a str. Make one with `pauli_sum`, `hermitian` or `diagonal`."),
     ('expval(s2.real, pauli_sum({"ZZ": 1.0}))', TypeError, 'expval(state=Tensor(shape=(4,), dtype=float32)): `state` must be complex64 or complex128, but got float32. Convert it with `state.to(torch.complex64)`.'),
     ('expval(s2[None], pauli_sum({"ZZ": 1.0}))', ValueError, 'expval(state=Tensor(shape=(1, 4), dtype=complex64)): `state` must have shape (2**n_qubits,), but got shape (1, 4). Give one flat statevector; map over a batch with `torch.func.vmap`.'),
-    ('expval(circuit(2), pauli_sum({"ZZ": 1.0}))', TypeError, 'expval(state=Circuit(2 qubits, 0 gates) q0: q1:): `state` must be a statevector tensor, but got a Circuit. Call a circuit or use `zero_state`.'),
+    ('expval(circuit(2), pauli_sum({"ZZ": 1.0}))', TypeError, 'expval(state=Circuit(2 qubits, 0 gates) q0: ─── q1: ───): `state` must be a statevector tensor, but got a Circuit. Call a circuit or use `zero_state`.'),
     ('expval(s2, pauli_sum(["ZZ"], a64[None]))', TypeError, 'expval(): all tensors must share one precision, but got torch.complex64 and torch.float64. Convert one side with `.to(...)`; dtypes are never promoted.'),
     ('expval(s2, pauli_sum(["ZZ"], meta[None]))', TypeError, 'expval(): all tensors must be on one device, but got cpu and meta. Move one side with `.to(...)`.'),
     ('expval(s2, diagonal(zeros(2)))', ValueError, 'expval(state=Tensor(shape=(4,), dtype=complex64)): `state` must have shape (2,) for 1 qubits, but got 2 qubits. Give a state of 1 qubits.'),
