@@ -121,7 +121,7 @@ class Applied:
         return not self.gate.n_params
 
 
-Part: TypeAlias = tuple[WireSet, list[Applied]]
+Members: TypeAlias = tuple[WireSet, list[Applied]]
 """Wires of a block, and its gates in order."""
 
 
@@ -319,7 +319,7 @@ class StackBuilder:
     """Collects the factors of blocks of one kind; equal ones are built once."""
 
     def __init__(
-        self, ops: Sequence[Structure], key: BatchKey, width: int, parts: Sequence[Part]
+        self, ops: Sequence[Structure], key: BatchKey, width: int, parts: Sequence[Members]
     ) -> None:
         self.key = key
         self.width = width

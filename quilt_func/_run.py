@@ -8,20 +8,23 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
-from quilt_func import kernel
+from quilt_func import _phases, kernel
+from quilt_func._moves import index
 from quilt_func._recipes import BatchKey
-from quilt_func._sweep import apply_block, outer_product
+from quilt_func._sweep import apply_block, outer_product, reorder
 from quilt_func._tree import batch_levels
 from quilt_func.fusion import Params, build, product
 from quilt_func.ops import Structure
-from quilt_func.planning import Block, Plan, Segment, plan
+from quilt_func.planning import Block, Move, Plan, Segment, Shift, Step, plan
 from quilt_func.states import zero_state
 from quilt_func.typing import WireSet
+
+T = TypeVar("T")
 
 Levels: TypeAlias = BatchKey
 """The `vmap` levels that are a tensor's first axes, descending: the last mapped is axis 0."""
@@ -114,11 +117,12 @@ class Static:
         params = self.params(leaves, [()] * len(self.ops))
         if found.prefix is not None:
             state = product(found.prefix, params, self.dtype, self.device)[:, 0]
+        if state is None and not self._starts_whole(found):
+            state = zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
         for segment in found.segments:
-            stacks = build(segment, params, self.dtype, self.device)
-            for block in segment.blocks:
-                matrix = stacks[block.stack][0, block.position]
-                state = self._stepped(matrix, block.wires, state)
+            built = build(segment, params, self.dtype, self.device)
+            for step in segment.steps:
+                state = self._stepped(segment, built, step, state)
         assert state is not None, "there is an op"
         return state
 
@@ -126,11 +130,27 @@ class Static:
         """Run blocks in plain torch calls, of joined leaves."""
         return self.plain(state, *self.packing.unpack(packed))
 
-    def _stepped(self, matrix: Tensor, wires: WireSet, state: Tensor | None) -> Tensor:
+    def _starts_whole(self, found: Plan) -> bool:
+        """Whether the first step is a block on all wires, of which |0...0⟩ takes one column."""
+        first = found.segments[0].steps[0] if found.segments else None
+        return isinstance(first, Block) and len(first.wires) == self.n_qubits
+
+    def _stepped(
+        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor | None
+    ) -> Tensor:
+        if isinstance(step, Block):
+            return self._multiplied(built[step.stack][0, step.position], step.wires, state)
+        assert state is not None, "only a block starts without a state"
+        if isinstance(step, Move):
+            split = state.reshape(2 ** step.wires[0], 2 ** len(step.wires), -1)
+            return split.index_select(1, index(step, False, state.device)).reshape(-1)
+        values = built[len(segment.stacks) + step.place]
+        return _phases.factors(segment.phases[step.place], values)[0] * state
+
+    def _multiplied(self, matrix: Tensor, wires: WireSet, state: Tensor | None) -> Tensor:
         if len(wires) == self.n_qubits:
             return matrix[:, 0] if state is None else state @ matrix.mT
-        if state is None:
-            state = zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
+        assert state is not None, "only a block on all wires starts without a state"
         if wires[-1] - wires[0] != len(wires) - 1:
             return kernel.apply_matrix(matrix, wires, state)
         split = state.reshape(2 ** wires[0], matrix.shape[-1], -1)
@@ -207,8 +227,7 @@ class Run:
         own = circuit.per_op(self.levels)
         self.keys = [union(axes.outer, *levels) if levels else () for levels in own]
         self.plan = circuit.plan(self.keys, from_zero)
-        stacks = [stack for segment in self.plan.segments for stack in segment.stacks]
-        self.lead = union(axes.outer, *(stack.key for stack in stacks))
+        self.lead = union(axes.outer, *(key for s in self.plan.segments for key in s.keys))
         self.everything = union(self.lead, *axes.levels)
         self.last = tuple(level for level in self.everything if level not in self.lead)
         self.options = circuit.dtype, circuit.device
@@ -221,9 +240,9 @@ class Run:
         params = self._params(self._aligned())
         current = self._start(params) if state is None else self._borrow(state, self.axes.levels[0])
         for segment in self.plan.segments:
-            stacks = build(segment, params, *self.options)
-            for block in segment.blocks:
-                current = self._step(self._matrices(segment, stacks, block), block.wires, current)
+            built = build(segment, params, *self.options)
+            for step in segment.steps:
+                current = self._applied(segment, built, step, current)
         return self._unpacked(current, self.everything)
 
     def pull(
@@ -236,9 +255,9 @@ class Run:
         packing = self.circuit.packing
         sources = _Sources(self._aligned(), packing.spread(wanted[1:]))
         for segment in reversed(self.plan.segments):
-            stacks = sources.build(partial(self._build, segment))
-            ket, bra, gradients = self._walk(segment, stacks, ket, bra)
-            sources.collect(stacks, gradients)
+            built = sources.build(partial(self._build, segment))
+            ket, bra, gradients = self._walk(segment, built, ket, bra)
+            sources.collect(built, gradients)
         del ket
         self.spare.clear()
         if self.plan.prefix is not None:
@@ -254,28 +273,57 @@ class Run:
         return (self._unpacked(bra, kept).contiguous(), *found)
 
     def _walk(
-        self, segment: Segment, stacks: Sequence[Tensor], ket: Tensor, bra: Tensor
+        self, segment: Segment, built: Sequence[Tensor], ket: Tensor, bra: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
-        """Undo a segment; the gradients of its stacks are products of the states in between.
+        """Undo a segment; the gradients of what was built are products of the states in between.
 
         `ket` is the conjugate of the state, so that no product has to conjugate it.
         """
-        products = [[Tensor()] * stack.shape[1] for stack in stacks]
-        for block in reversed(segment.blocks):
-            transposed = self._matrices(segment, stacks, block).detach().mT
-            ket = self._step(transposed, block.wires, ket)
-            if stacks[block.stack].requires_grad:
-                key = segment.stacks[block.stack].key
-                each = outer_product(bra, ket, block.wires)
-                products[block.stack][block.position] = self._by_key(each, key)
-            bra = self._step(transposed.conj_physical(), block.wires, bra)
-        pairs = zip(stacks, products, strict=True)
-        return ket, bra, [torch.stack(p, 1) if stack.requires_grad else None for stack, p in pairs]
+        found: list[Any] = [[Tensor()] * tensor.shape[1] for tensor in built]
+        plain = [tensor.detach() for tensor in built]
+        for step in reversed(segment.steps):
+            if isinstance(step, Block):
+                transposed = self._matrices(segment, plain, step).mT
+                ket = self._into(partial(apply_block, transposed, step.wires), ket)
+                if built[step.stack].requires_grad:
+                    each = outer_product(bra, ket, step.wires)
+                    key = segment.stacks[step.stack].key
+                    found[step.stack][step.position] = self._by_key(each, key)
+                conjugate = transposed.conj_physical()
+                bra = self._into(partial(apply_block, conjugate, step.wires), bra)
+            elif isinstance(step, Move):
+                back = partial(reorder, index(step, True, ket.device), step.wires)
+                ket, bra = self._into(back, ket), self._into(back, bra)
+            else:
+                place = len(segment.stacks) + step.place
+                if built[place].requires_grad:
+                    by_exponent = (bra.real * ket.imag + bra.imag * ket.real).sum(-1)
+                    recipe = segment.phases[step.place]
+                    by_key = self._by_key(by_exponent, recipe.key)
+                    found[place] = [_phases.by_coefficients(recipe, by_key)]
+                turns = self._factors(segment, plain, step)
+                ket = self._into(partial(_multiply, turns), ket)
+                bra = self._into(partial(_multiply, turns.conj_physical()), bra)
+        joined = [
+            None if not tensor.requires_grad else torch.stack(f, 1) if tensor.ndim == 4 else f[0]
+            for tensor, f in zip(built, found, strict=True)
+        ]
+        return ket, bra, joined
 
-    def _step(self, matrices: Tensor, wires: WireSet, state: Tensor) -> Tensor:
-        """Apply a block; a state that is not borrowed makes room for the next."""
+    def _applied(
+        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor
+    ) -> Tensor:
+        if isinstance(step, Block):
+            matrices = self._matrices(segment, built, step)
+            return self._into(partial(apply_block, matrices, step.wires), state)
+        if isinstance(step, Move):
+            return self._into(partial(reorder, index(step, False, state.device), step.wires), state)
+        return self._into(partial(_multiply, self._factors(segment, built, step)), state)
+
+    def _into(self, write: Callable[[Tensor, Tensor], None], state: Tensor) -> Tensor:
+        """Write a step's result to spare room; a state that is not borrowed makes room anew."""
         out = self.spare.pop() if self.spare else torch.empty_like(state)
-        apply_block(matrices, wires, state, out)
+        write(state, out)
         if not any(state is other for other in self.borrowed):
             self.spare.append(state)
         return out
@@ -312,21 +360,28 @@ class Run:
         split = by_param.unflatten(1, self.axes.shape(key)).movedim(0, len(key))
         return self.axes.reduce(split, key, union(self.axes.outer, self.levels[place]))
 
-    def _matrices(self, segment: Segment, stacks: Sequence[Tensor], block: Block) -> Tensor:
+    def _matrices(self, segment: Segment, built: Sequence[Tensor], block: Block) -> Tensor:
         """One block's matrix, `(1, K, K)`, or `(lead, K, K)` if there are many."""
-        matrices = stacks[block.stack][:, block.position]
-        key = segment.stacks[block.stack].key
+        matrices = built[block.stack][:, block.position]
+        return self._to_lead(matrices, segment.stacks[block.stack].key)
+
+    def _factors(self, segment: Segment, built: Sequence[Tensor], shift: Shift) -> Tensor:
+        """One factor per amplitude, `(1 or lead, 2**n, 1)`."""
+        recipe = segment.phases[shift.place]
+        values = built[len(segment.stacks) + shift.place]
+        return self._to_lead(_phases.factors(recipe, values), recipe.key)[..., None]
+
+    def _to_lead(self, tensor: Tensor, key: BatchKey) -> Tensor:
+        """Expand `(batch, ...)` to `(lead, ...)`, unless it is one for all."""
         if not key:
-            return matrices
-        size = matrices.shape[-1]
-        split = matrices.reshape(*self.axes.shape(key), size, size)
-        return self.axes.expand(split, key, self.lead).reshape(-1, size, size)
+            return tensor
+        split = tensor.unflatten(0, self.axes.shape(key))
+        return self.axes.expand(split, key, self.lead).flatten(0, len(self.lead) - 1)
 
     def _by_key(self, each: Tensor, key: BatchKey) -> Tensor:
-        """Sum matrices `(lead, K, K)` over the levels that a stack does not have."""
-        size = each.shape[-1]
-        split = each.reshape(*self.axes.shape(self.lead), size, size)
-        return self.axes.reduce(split, self.lead, key).reshape(-1, size, size)
+        """Sum `(lead, ...)` over the levels that are not in a key: `(batch, ...)`."""
+        split = each.reshape(*self.axes.shape(self.lead), *each.shape[1:])
+        return self.axes.reduce(split, self.lead, key).reshape(-1, *each.shape[1:])
 
     def _start(self, params: Params) -> Tensor:
         """The product state of the prefix, or |0...0⟩."""
@@ -357,6 +412,10 @@ class Run:
         return self.axes.reduce(split, self.lead + self.last, wanted)
 
 
+def _multiply(factors: Tensor, state: Tensor, out: Tensor) -> None:
+    torch.mul(state, factors, out=out)
+
+
 class _Sources:
     """Parameters that collect their gradients through several builds."""
 
@@ -367,7 +426,7 @@ class _Sources:
         for place in self.places:
             self.params[place].requires_grad_()
 
-    def build(self, make: Callable[[Sequence[Tensor]], list[Tensor]]) -> list[Tensor]:
+    def build(self, make: Callable[[Sequence[Tensor]], list[T]]) -> list[T]:
         with torch.enable_grad():
             return make(self.params)
 

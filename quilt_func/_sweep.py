@@ -48,6 +48,23 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
         torch.bmm(matrices.expand(lead * left, -1, -1), state.view(each), out=out.view(each))
 
 
+def reorder(source: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
+    """Write the amplitudes of a state to `out` in another order.
+
+    Args:
+        source (int64, (2**k,)): Which of the basis states of the wires comes to each place.
+        wires: Neighbouring wires.
+        state (complex, (lead, 2**n, last)): Contiguous.
+        out (complex, (lead, 2**n, last)): Contiguous, and not the state's memory.
+    """
+    left, right = _cut(wires, state)
+    rows = state.shape[0] * left, len(source)
+    if right == 1:
+        torch.gather(state.view(rows), 1, source.expand(rows), out=out.view(rows))
+    else:
+        torch.index_select(state.view(*rows, right), 1, source, out=out.view(*rows, right))
+
+
 def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
     """Sum of `a bᵀ` over all but the wires' own indices, `(lead, K, K)`.
 

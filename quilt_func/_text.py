@@ -7,7 +7,7 @@ from torch import Tensor
 
 from quilt_func._tree import is_transformed
 from quilt_func.ops import Op
-from quilt_func.planning import Plan
+from quilt_func.planning import Block, Move, Plan, Shift, Step
 from quilt_func.typing import WireSet
 
 _MAX_GATES = 400
@@ -112,25 +112,23 @@ def explain_plan(plan: Plan, n_gates: int, itemsize: int) -> str:
     """List a plan's steps with the cost of each: passes over the state and arithmetic."""
     size = 2**plan.n_qubits
     n_segments = len(plan.segments)
-    blocks = [(s, block) for s in plan.segments for block in s.blocks]
+    steps = [(s, step) for s in plan.segments for step in s.steps]
     lines = [
-        f"{n_gates} gates on {plan.n_qubits} qubits: {len(blocks)} blocks in {n_segments} segments",
-        "   step  wires                 gates  factors  state moved      arithmetic",
+        f"{n_gates} gates on {plan.n_qubits} qubits: {len(steps)} steps in {n_segments} segments",
+        "   step  kind     wires                 gates  state moved       arithmetic",
     ]
     if plan.prefix is not None:
-        depth = plan.prefix.runs.shape[1]
-        lines.append(f"product  {_range(range(plan.n_qubits)):20}  {'':5}  {depth:7}")
+        lines.append(f"{'':7}  product  {_range(range(plan.n_qubits))}")
     work = 0
-    for number, (segment, block) in enumerate(blocks, 1):
-        stack = segment.stacks[block.stack]
-        flops = 8 * size * 2 ** len(block.wires)
+    for number, (_, step) in enumerate(steps, 1):
+        flops = size * _products(step)
         work += flops
-        moved = f"{_passes(block.wires)} x {2 * size * itemsize / 2**20:.3g} MiB"
+        moved = f"{_passes(step)} x {2 * size * itemsize / 2**20:.3g} MiB"
         lines.append(
-            f"{number:7}  {_range(block.wires):20}  {block.n_gates:5}  {stack.rows.shape[1]:7}  "
-            f"{moved:14}  {flops / 1e6:8.3g} Mflop"
+            f"{number:7}  {_KINDS[type(step)]:7}  {_range(step.wires):20}  {step.n_gates:5}  "
+            f"{moved:16}  {flops / 1e6:.3g} Mflop"
         )
-    passes = sum(_passes(block.wires) for _, block in blocks)
+    passes = sum(_passes(step) for _, step in steps)
     lines.append(
         f"  total  {passes} passes over a state of {size * itemsize / 2**20:.3g} MiB, "
         f"{work / 1e6:.3g} Mflop"
@@ -138,9 +136,19 @@ def explain_plan(plan: Plan, n_gates: int, itemsize: int) -> str:
     return "\n".join(lines)
 
 
-def _passes(wires: Sequence[int]) -> int:
-    """Passes over the state: wires that are apart are brought together and back."""
-    return 1 if wires[-1] - wires[0] == len(wires) - 1 else 3
+_KINDS = {Block: "block", Move: "move", Shift: "phases"}
+
+
+def _products(step: Step) -> int:
+    """Real operations per amplitude; a cosine and a sine count as 16."""
+    return 8 * 2 ** len(step.wires) if isinstance(step, Block) else 22 * isinstance(step, Shift)
+
+
+def _passes(step: Step) -> int:
+    """Passes over the state: a block's wires that are apart are brought together and back."""
+    wires = step.wires
+    is_apart = isinstance(step, Block) and wires[-1] - wires[0] != len(wires) - 1
+    return 3 if is_apart else 1
 
 
 def _range(wires: Sequence[int]) -> str:

@@ -5,6 +5,7 @@ the one file to change.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import astuple
 from typing import Any
 
@@ -95,6 +96,29 @@ def forward_mode_levels() -> int:
     """Count the `torch.func.jvp` transforms around the caller."""
     stack = get_interpreter_stack()
     return 0 if stack is None else sum(level.key() == TransformType.Jvp for level in stack)
+
+
+def trusts_forward_rules() -> bool:
+    """Tell whether forward rules of Functions can be trusted: at one level of forward mode at most.
+
+    Under two `torch.func.jvp`s, or in torch's own forward mode, they are silently wrong.
+    """
+    return not is_forward_mode() or forward_mode_levels() == 1
+
+
+def push_forward(
+    function: Callable[[list[Any]], list[torch.Tensor]],
+    values: Iterable[torch.Tensor],
+    tangents: Iterable[torch.Tensor | None],
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Results of a function of plain tensors and their tangents, also within a Function."""
+    own_level = nullcontext() if is_forward_mode() else forward_ad.dual_level()
+    with forward_ad._set_fwd_grad_enabled(True), own_level:
+        duals = [
+            value if tangent is None else forward_ad.make_dual(value.contiguous(), tangent)
+            for value, tangent in zip(values, tangents, strict=True)
+        ]
+        return [tuple(forward_ad.unpack_dual(found)) for found in function(duals)]
 
 
 def is_transformed(*tensors: torch.Tensor) -> bool:

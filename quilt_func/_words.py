@@ -27,7 +27,7 @@ from quilt_func._sweep import apply_block, outer_product
 from quilt_func._tree import constant
 from quilt_func.typing import WireSet
 
-WINDOW = 5
+WINDOW = 4
 """Wires of a window; its matrix product costs about as much as two flips of the state."""
 
 SMALL = 8

@@ -371,10 +371,11 @@ def same_structure(a: Circuit, b: Circuit) -> bool:
 
 
 def explain(circuit: Circuit) -> str:
-    """Tell how a circuit is run from |0...0⟩: its blocks, and what each costs.
+    """Tell how a circuit is run from |0...0⟩: its steps, and what each costs.
 
-    Gates are multiplied into blocks of a few wires, and a block is one product over the state. The
-    estimate counts passes over the state (memory) and real operations (arithmetic).
+    A step is a *block*, gates multiplied into one matrix on a few wires; a *move*, gates that only
+    reorder amplitudes; or *phases*, a run of diagonal gates. The estimate counts passes over the
+    state (memory) and real operations (arithmetic).
 
     Args:
         circuit: Circuit of unitary gates.
@@ -392,13 +393,11 @@ def explain(circuit: Circuit) -> str:
     Examples:
         >>> from quilt_func import cx, h
         >>> print(explain(circuit(8, h(range(8)), cx([(i, i + 1) for i in range(7)]))))
-        15 gates on 8 qubits: 3 blocks in 1 segments
-           step  wires                 gates  factors  state moved      arithmetic
-        product  0-7                                1
-              1  0-3                       3        1  1 x 0.00391 MiB    0.0328 Mflop
-              2  3-6                       3        1  1 x 0.00391 MiB    0.0328 Mflop
-              3  4-7                       1        1  1 x 0.00391 MiB    0.0328 Mflop
-          total  3 passes over a state of 0.00195 MiB, 0.0983 Mflop
+        15 gates on 8 qubits: 1 steps in 1 segments
+           step  kind     wires                 gates  state moved       arithmetic
+                 product  0-7
+              1  move     0-7                       7  1 x 0.00391 MiB   0 Mflop
+          total  1 passes over a state of 0.00195 MiB, 0 Mflop
     """
     _check_circuit("explain", "circuit", circuit)
     plain = [op for op in circuit.ops if "unitary" not in op.gate.tags]

@@ -2,9 +2,10 @@
 
 There are three routes to the same numbers. The *reference* (`kernel.run`) goes gate by gate; it
 takes gates that are not known to be unitary. The *plain* route multiplies blocks in ordinary torch
-calls, which any nesting of transforms can see through; it takes tiny circuits and forward mode.
-`_Evolve`, the fast one, sees plain tensors with explicit batch axes, runs blocks between two
+calls, which any nesting of transforms can see through; it takes tiny circuits and nested forward
+mode. `_Evolve`, the fast one, sees plain tensors with explicit batch axes, runs blocks between two
 buffers, and walks the circuit back for its gradient, with memory for a few states at any depth.
+Forward rules are Functions too: `_Push` of the run, `_PullTangent` of the walk back.
 
 References:
     Jones and Gacon (2020), arXiv:2009.02823, for the walk back.
@@ -12,17 +13,19 @@ References:
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.func import vjp, vmap
+from torch.func import jvp, vjp, vmap
 
 from quilt_func import kernel
 from quilt_func._checks import check_state_size, common_dtype_and_device
 from quilt_func._run import Axes, Levels, Packing, Run, Static, union
-from quilt_func._tree import is_forward_mode
+from quilt_func._tangents import Moving, TangentRun
+from quilt_func._tree import trusts_forward_rules
 from quilt_func.ops import Op, check_fits
 from quilt_func.planning import WHOLE
 from quilt_func.states import zero_state
@@ -81,7 +84,7 @@ def _evolved(
     leaves = [leaf for op in acting for leaf in op.leaves]
     packing = Packing.of(leaves)
     circuit = Static(n_qubits, structures, weak, packing, dtype, device)
-    if n_qubits <= WHOLE or is_forward_mode():
+    if n_qubits <= WHOLE or not trusts_forward_rules():
         return circuit.plain(state, *leaves)
     packed = [packing.pack(leaves, group) for group in packing.groups]
     evolved: Tensor = _Evolve.apply(circuit, Axes((), ((),) * (1 + len(packed))), state, *packed)
@@ -99,6 +102,7 @@ class _Evolve(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.circuit, ctx.axes, state, *packed = inputs
         ctx.save_for_backward(state, output, *packed)
+        ctx.save_for_forward(state, *packed)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -107,8 +111,19 @@ class _Evolve(Function):
         everything = union(*ctx.axes.levels)
         axes = replace(ctx.axes, levels=(own, everything, everything, *others))
         wanted = ctx.needs_input_grad[2:]
-        found = iter(_Pull.apply(ctx.circuit, axes, wanted, state, output, gradient, *packed))
+        if trusts_forward_rules():
+            pulled = _Pull.apply(ctx.circuit, axes, wanted, state, output, gradient, *packed)
+        else:
+            plain = _plain_pull(ctx.circuit, axes, wanted, state is None)
+            pulled = plain(gradient, *_given(state, *packed))
+        found = iter(pulled)
         return (None, None, *(next(found) if is_wanted else None for is_wanted in wanted))
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, __: None, *tangents: Tensor | None) -> Tensor:
+        axes = _doubled(ctx.axes, tangents)
+        tangent: Tensor = _Push.apply(ctx.circuit, axes, *ctx.saved_tensors, *tangents)
+        return tangent
 
     @staticmethod
     def vmap(
@@ -119,10 +134,47 @@ class _Evolve(Function):
         return _Evolve.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 
+class _Push(Function):
+    """Push tangents of the state and of leaves through a run. Its gradient is a plain one."""
+
+    @staticmethod
+    def forward(circuit: Static, axes: Axes, *tensors: Tensor | None) -> Tensor:
+        (state, *packed), (tangent, *tangents) = _halves(tensors)
+        (own, *of_leaves), (of_tangent, *of_tangents) = _halves(axes.levels)
+        axes = replace(axes, levels=(*of_leaves, *of_tangents))
+        levels, wanted = (own, of_tangent), (False,) * len(packed)
+        run = TangentRun(circuit, axes, state is None, packed, tangents, levels, wanted)
+        return run.push(None if state is None else Moving(state, tangent), levels)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        del output
+        ctx.circuit, ctx.axes, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        levels = _given_levels(ctx.axes.levels, tensors)
+        plain: Any = _pushed(partial(_run_plainly, ctx.circuit, tensors[0] is None), tensors)
+        for level in range(len(ctx.axes.sizes)):
+            plain = _mapped(plain, levels, level)
+        found = vjp(plain, *_given(*tensors))[1](gradient)
+        return (None, None, *_in_places(tensors, found))
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[Any], circuit: Static, axes: Axes, *tensors: Tensor | None
+    ) -> tuple[Tensor, int]:
+        dims = in_dims[2:]
+        mapped = axes.mapped(dims, info.batch_size)
+        return _Push.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
+
+
 class _Pull(Function):
     """Pull a gradient back through a run: gradients of the state and of the leaves, if wanted.
 
-    Its own derivatives go through the plain route.
+    Its gradient goes through the plain route.
     """
 
     @staticmethod
@@ -142,18 +194,25 @@ class _Pull(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         del output
-        ctx.circuit, ctx.axes, ctx.wanted, state, _, gradient, *packed = inputs
-        ctx.save_for_backward(state, gradient, *packed)
+        ctx.circuit, ctx.axes, ctx.wanted, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        state, gradient, *packed = ctx.saved_tensors
-        start = [] if state is None else [state]
+        state, _, gradient, *packed = ctx.saved_tensors
         plain = _plain_pull(ctx.circuit, ctx.axes, ctx.wanted, state is None)
-        pull = vjp(plain, gradient, *start, *packed)[1]
-        by_gradient, *by_others = pull(gradients)
-        by_state = None if state is None else by_others.pop(0)
-        return (None, None, None, by_state, None, by_gradient, *by_others)
+        by_gradient, *found = vjp(plain, gradient, *_given(state, *packed))[1](gradients)
+        by_state, *by_packed = _in_places((state, *packed), found)
+        return (None, None, None, by_state, None, by_gradient, *by_packed)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, __: None, ___: None, *tangents: Tensor | None) -> tuple[Tensor, ...]:
+        axes = _doubled(ctx.axes, tangents)
+        pulled: tuple[Tensor, ...] = _PullTangent.apply(
+            ctx.circuit, axes, ctx.wanted, *ctx.saved_tensors, *tangents
+        )
+        return pulled
 
     @staticmethod
     def vmap(
@@ -170,33 +229,157 @@ class _Pull(Function):
         return found, (0,) * len(found)
 
 
+class _PullTangent(Function):
+    """The tangent of what `_Pull` computes. Its gradient goes through the plain route."""
+
+    @staticmethod
+    def forward(
+        circuit: Static, axes: Axes, wanted: tuple[bool, ...], *tensors: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        (state, *primal), (_, *moved) = _halves(tensors)
+        output, gradient = map(Moving, primal[:2], moved[:2])
+        (own, *of_primal), (__, *of_moved) = _halves(axes.levels)
+        pairs = list(zip(of_primal, of_moved, strict=True))
+        everything = [union(*levels) for levels in zip(*pairs[:2], strict=True)]
+        leaves = replace(axes, levels=(*of_primal[2:], *of_moved[2:]))
+        run = TangentRun(
+            circuit, leaves, state is None, primal[2:], moved[2:], everything, wanted[1:]
+        )
+        by_state = union(axes.outer, own) if wanted[0] else None
+        return run.walk_back(output, pairs[0], gradient, pairs[1], by_state)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        del output
+        ctx.circuit, ctx.axes, ctx.wanted, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        tensors, levels = _without_output(ctx.saved_tensors), _without_output(ctx.axes.levels)
+        is_from_zero = tensors[1] is None
+        plain: Any = _pushed(
+            _plain_pull_of_one(ctx.circuit, ctx.axes, ctx.wanted, is_from_zero), tensors
+        )
+        of_given = _given_levels(levels, tensors)
+        for level in ctx.axes.outer[::-1]:
+            plain = _mapped(plain, of_given, level)
+        found = vjp(plain, *_given(*tensors))[1](gradients)
+        by_gradient, by_state, *others = _in_places(tensors, found)
+        half = len(tensors) // 2 - 2
+        return (
+            None, None, None, by_state, None, by_gradient, *others[:half],
+            others[half + 1], None, others[half], *others[half + 2 :],
+        )  # fmt: skip
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: Sequence[Any],
+        circuit: Static,
+        axes: Axes,
+        wanted: tuple[bool, ...],
+        *tensors: Tensor | None,
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        dims = in_dims[3:]
+        mapped = axes.mapped(dims, info.batch_size)
+        found = _PullTangent.apply(circuit, mapped, wanted, *_batch_first(tensors, dims))
+        return found, (0,) * len(found)
+
+
 def _batch_first(tensors: Iterable[Tensor | None], dims: Iterable[Any]) -> Iterator[Tensor | None]:
     for tensor, dim in zip(tensors, dims, strict=True):
         yield tensor if tensor is None or dim is None else tensor.movedim(dim, 0)
 
 
+def _doubled(axes: Axes, tangents: Sequence[Tensor | None]) -> Axes:
+    """The axes of tensors and of their tangents."""
+    pairs = zip(axes.levels, tangents, strict=True)
+    moved = (() if tangent is None else levels for levels, tangent in pairs)
+    return replace(axes, levels=(*axes.levels, *moved))
+
+
+def _halves(values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """What belongs to tensors, and what to their tangents."""
+    middle = len(values) // 2
+    return list(values[:middle]), list(values[middle:])
+
+
+def _given(*tensors: Tensor | None) -> list[Tensor]:
+    return [tensor for tensor in tensors if tensor is not None]
+
+
+def _given_levels(levels: Iterable[Levels], tensors: Iterable[Tensor | None]) -> list[Levels]:
+    return [own for own, tensor in zip(levels, tensors, strict=True) if tensor is not None]
+
+
+def _in_places(tensors: Iterable[Tensor | None], found: Iterable[Any]) -> list[Any]:
+    """Spread one value per given tensor."""
+    values = iter(found)
+    return [None if tensor is None else next(values) for tensor in tensors]
+
+
+def _without_output(values: Sequence[Any]) -> list[Any]:
+    """The gradient's, the state's and the leaves', of what `_PullTangent` holds."""
+    return [one for half in _halves(values) for one in (half[2], half[0], *half[3:])]
+
+
+def _run_plainly(circuit: Static, is_from_zero: bool, *tensors: Tensor) -> Tensor:
+    return circuit.plain_packed(None, *tensors) if is_from_zero else circuit.plain_packed(*tensors)
+
+
+def _pushed(function: Callable[..., Any], tensors: Sequence[Tensor | None]) -> Callable[..., Any]:
+    """The tangent of a function of the given of some tensors, of these and given tangents."""
+    values, tangents = _halves([tensor is not None for tensor in tensors])
+    moves = [
+        has_tangent for is_given, has_tangent in zip(values, tangents, strict=True) if is_given
+    ]
+
+    def pushed(*given: Tensor) -> Any:
+        fixed, moved = given[: len(moves)], given[len(moves) :]
+
+        def of_moving(*moving: Tensor) -> Any:
+            rest = iter(moving)
+            pairs = zip(fixed, moves, strict=True)
+            return function(*(next(rest) if does_move else value for value, does_move in pairs))
+
+        moving = (value for value, does_move in zip(fixed, moves, strict=True) if does_move)
+        return jvp(of_moving, tuple(moving), moved)[1]
+
+    return pushed
+
+
 def _plain_pull(
-    circuit: Static, axes: Axes, wanted: tuple[bool, ...], from_zero: bool
+    circuit: Static, axes: Axes, wanted: tuple[bool, ...], is_from_zero: bool
 ) -> Callable[..., tuple[Tensor, ...]]:
     """What `_Pull` computes, in plain torch calls, of the gradient, the state if any, leaves."""
     of_state, _, of_gradient, *of_leaves = axes.levels
-    levels = of_leaves if from_zero else [of_state, *of_leaves]
+    start = [] if is_from_zero else [of_state]
+    pulled = _plain_pull_of_one(circuit, axes, wanted, is_from_zero)
+    for level in axes.outer[::-1]:
+        pulled = _mapped(pulled, [of_gradient, *start, *of_leaves], level)
+    return pulled
 
-    def run(*tensors: Tensor) -> Tensor:
-        return circuit.plain_packed(None, *tensors) if from_zero else circuit.plain_packed(*tensors)
 
+def _plain_pull_of_one(
+    circuit: Static, axes: Axes, wanted: tuple[bool, ...], is_from_zero: bool
+) -> Callable[..., tuple[Tensor, ...]]:
+    """The same of one gradient: without the levels that are mapped over gradients."""
+    n_leaves = len(circuit.packing.groups)
+    levels = [*([] if is_from_zero else [axes.levels[0]]), *axes.levels[3 : 3 + n_leaves]]
+    run: Any = partial(_run_plainly, circuit, is_from_zero)
     for level in range(axes.inner):
         run = _mapped(run, levels, level)
 
     def pulled(gradient: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         found = vjp(run, *tensors)[1](gradient)
-        every = (None, *found) if from_zero else found
+        every = (None, *found) if is_from_zero else found
         return tuple(one for one, is_wanted in zip(every, wanted, strict=True) if is_wanted)
 
-    for level in range(axes.inner, len(axes.sizes)):
-        pulled = _mapped(pulled, [of_gradient, *levels], level)
     return pulled
 
 
-def _mapped(function: Callable[..., Any], levels: Iterable[Levels], level: int) -> Any:
+def _mapped(
+    function: Callable[..., Any], levels: Iterable[Levels], level: int
+) -> Callable[..., Any]:
     return vmap(function, tuple(0 if level in own else None for own in levels))

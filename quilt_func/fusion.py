@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from functools import lru_cache, reduce
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from quilt_func._phases import coefficients
 from quilt_func._recipes import Direct, Prefix, Stack, Table
 from quilt_func._tree import constant
 from quilt_func.planning import Segment
@@ -27,7 +29,7 @@ Params: TypeAlias = Sequence[Sequence[Tensor]]
 def build(
     segment: Segment, params: Params, dtype: torch.dtype, device: torch.device
 ) -> list[Tensor]:
-    """Build the block matrices of a segment.
+    """Build the block matrices and the phases of a segment.
 
     Args:
         segment: Part of the plan of these ops' structure.
@@ -36,9 +38,12 @@ def build(
         device: Where to build.
 
     Returns:
-        One tensor `(batch, n_blocks, K, K)` per stack.
+        One tensor `(batch, n_blocks, K, K)` per stack, then one `(batch, n_words)` per phase.
     """
-    return [_blocks(stack, params, dtype, device) for stack in segment.stacks]
+    return [
+        *(_blocks(stack, params, dtype, device) for stack in segment.stacks),
+        *(coefficients(one, _joined([params[i][0] for i in one.ops])) for one in segment.phases),
+    ]
 
 
 def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -109,14 +114,14 @@ def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.dev
 
 def _turn_entries(table: Table, params: Params, device: torch.device) -> Tensor:
     """Entries of all turns by one cosine and one sine, `(n_entries, batch)`."""
-    half = _joined([params[i][0] for i in table.turns]) * 0.5
-    waves = torch.cat([half.cos(), half.sin()])
-    parts = waves.index_select(0, _index(table, "turn_parts", device))
-    signs = _turn_signs(table, waves.dtype, device)
+    theta = _joined([params[i][0] for i in table.turns])
+    half = torch.sub(theta, theta, alpha=0.5)  # forward mode is slow with constant factors
+    sine = half.sin()
+    waves = torch.cat([half.cos(), sine, -sine, torch.zeros_like(half[:1])])
+    parts = waves.index_select(0, _turn_index(table, len(half), device))
     if parts.ndim == 1:
-        return torch.view_as_complex((parts * signs).reshape(-1, 1, 2))
-    split = (parts * signs[:, None]).unflatten(0, (-1, 2))
-    return torch.complex(*split.unbind(1))
+        return torch.view_as_complex(parts.reshape(-1, 1, 2))
+    return torch.complex(*parts.unflatten(0, (-1, 2)).unbind(1))
 
 
 def _joined(column: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
@@ -178,8 +183,11 @@ def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> 
 
 
 @lru_cache(maxsize=1024)
-def _turn_signs(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant(table.turn_signs.reshape(-1), dtype, device)
+def _turn_index(table: Table, n_angles: int, device: torch.device) -> Tensor:
+    """Places of entries' parts among cosines, sines, negative sines and a zero."""
+    signed = np.where(table.turn_signs < 0, table.turn_parts + n_angles, table.turn_parts)
+    places = np.where(table.turn_signs == 0, 3 * n_angles, signed)
+    return constant(places.reshape(-1), torch.int64, device)
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,7 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._tree import is_forward_mode, register, unconjugated
+from quilt_func._tree import register, trusts_forward_rules, unconjugated
 from quilt_func.planning import WHOLE
 from quilt_func.typing import PauliTerms
 
@@ -305,7 +305,7 @@ def pauli_sum(
 def word_values(words: tuple[str, ...], state: Tensor) -> Tensor:
     """Expectation values of Pauli words, `(n_words,)`."""
     state = unconjugated(state)
-    if is_forward_mode():
+    if not trusts_forward_rules():
         return _words.expectations(words, state, state)
     values: Tensor = _Values.apply(" ".join(words), state)
     return values
@@ -328,10 +328,21 @@ def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
 
 def _applied(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
     state = unconjugated(state)
-    if is_forward_mode():
-        return _words.apply_sum(words, coefficients, state)
-    image: Tensor = _Applied.apply(" ".join(words), coefficients, state)
+    return _sum_applied(" ".join(words), coefficients, state)
+
+
+def _sum_applied(words: str, coefficients: Tensor, state: Tensor) -> Tensor:
+    if not trusts_forward_rules():
+        return _words.apply_sum(tuple(words.split()), coefficients, state)
+    image: Tensor = _Applied.apply(words, coefficients, state)
     return image
+
+
+def _overlaps(words: str, bra: Tensor, ket: Tensor) -> Tensor:
+    if not trusts_forward_rules():
+        return _words.expectations(tuple(words.split()), bra, ket)
+    values: Tensor = _Overlaps.apply(words, bra, ket)
+    return values
 
 
 class _Values(Function):
@@ -349,11 +360,18 @@ class _Values(Function):
         del output
         ctx.words, state = inputs
         ctx.save_for_backward(state)
+        ctx.save_for_forward(state)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         (state,) = ctx.saved_tensors
-        return None, _Applied.apply(ctx.words, 2 * gradient, state)
+        return None, _sum_applied(ctx.words, gradient + gradient, state)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, tangent: Tensor) -> Tensor:
+        (state,) = ctx.saved_tensors
+        moved: Tensor = 2 * _Overlaps.apply(ctx.words, state, unconjugated(tangent))
+        return moved
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[Any], words: str, state: Tensor) -> tuple[Tensor, int]:
@@ -361,34 +379,98 @@ class _Values(Function):
         return _Values.apply(words, state.movedim(in_dims[1], 0)), 0
 
 
+class _Overlaps(Function):
+    """Re ⟨φ|P|ψ⟩ for each word, linear in both states."""
+
+    @staticmethod
+    def forward(words: str, bra: Tensor, ket: Tensor) -> Tensor:
+        pair = torch.broadcast_tensors(bra, ket)
+        return _words.expectations(tuple(words.split()), *pair, has_windows=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        del output
+        ctx.words, bra, ket = inputs
+        ctx.save_for_backward(bra, ket)
+        ctx.save_for_forward(bra, ket)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        pairs = zip(ctx.saved_tensors[::-1], ctx.needs_input_grad[1:], strict=True)
+        found = (
+            _sum_applied(ctx.words, gradient, other) if is_wanted else None
+            for other, is_wanted in pairs
+        )
+        return None, *found
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        """Forward rules are right at one level, so that a rule may call its own Function."""
+        return _both_moved(_Overlaps, ctx.words, ctx.saved_tensors, tangents)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[Any], words: str, *states: Tensor) -> tuple[Tensor, int]:
+        del info
+        return _Overlaps.apply(words, *_batched(states, in_dims[1:])), 0
+
+
 class _Applied(Function):
     """Σ c_t P_t ψ, linear in the coefficients and in the state."""
 
     @staticmethod
     def forward(words: str, coefficients: Tensor, state: Tensor) -> Tensor:
-        return _words.apply_sum(tuple(words.split()), coefficients, state, has_windows=True)
+        batch = torch.broadcast_shapes(coefficients.shape[:-1], state.shape[:-1])
+        is_shared = coefficients.shape[:-1].numel() == 1
+        chosen = coefficients.reshape(-1) if is_shared else coefficients.expand(*batch, -1)
+        return _words.apply_sum(
+            tuple(words.split()), chosen, state.expand(*batch, -1), has_windows=True
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         del output
         ctx.words, coefficients, state = inputs
         ctx.save_for_backward(coefficients, state)
+        ctx.save_for_forward(coefficients, state)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         coefficients, state = ctx.saved_tensors
-        by_coefficients = None
+        by_coefficients = by_state = None
         if ctx.needs_input_grad[1]:
-            by_coefficients = _words.expectations(tuple(ctx.words.split()), gradient, state)
-        return None, by_coefficients, _Applied.apply(ctx.words, coefficients, gradient)
+            by_coefficients = _overlaps(ctx.words, gradient, state)
+        if ctx.needs_input_grad[2]:
+            by_state = _sum_applied(ctx.words, coefficients, gradient)
+        return None, by_coefficients, by_state
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        return _both_moved(_Applied, ctx.words, ctx.saved_tensors, tangents)
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[Any], words: str, *tensors: Tensor) -> tuple[Tensor, int]:
-        batched = (
-            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(tensors, in_dims[1:], strict=True)
-        )
-        return _Applied.apply(words, *batched), 0
+        del info
+        return _Applied.apply(words, *_batched(tensors, in_dims[1:])), 0
+
+
+def _both_moved(
+    function: type[Function],
+    words: str,
+    factors: Sequence[Tensor],
+    tangents: Sequence[Tensor | None],
+) -> Tensor:
+    """The tangent of a Function that is linear in each of two factors."""
+    (a, b), (a_moved, b_moved) = factors, tangents
+    parts = [function.apply(words, a_moved, b)] if a_moved is not None else []
+    parts += [function.apply(words, a, b_moved)] if b_moved is not None else []
+    total: Tensor = sum(parts[1:], parts[0])
+    return total
+
+
+def _batched(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> Iterator[Tensor]:
+    """Batch axis first, of one entry where a tensor is not batched."""
+    for tensor, dim in zip(tensors, dims, strict=True):
+        yield tensor[None] if dim is None else tensor.movedim(dim, 0)
 
 
 def _full_word(key: Any, n_qubits: int | None) -> str:

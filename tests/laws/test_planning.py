@@ -10,7 +10,17 @@ from oracles.compare import assert_close
 from torch.func import grad, vmap
 
 import quilt_func as qf
-from quilt_func import _recipes, _run, _sweep, fusion, kernel, planning
+from quilt_func import (
+    _moves,
+    _partition,
+    _phases,
+    _recipes,
+    _run,
+    _sweep,
+    fusion,
+    kernel,
+    planning,
+)
 from quilt_func.testing import strategies as qst
 
 F64 = torch.float64
@@ -38,15 +48,18 @@ def test_every_gate_once_and_in_order(data):
     n_ops = sum(1 for op in circuit.ops if op.wires)
     keys = data.draw(st.lists(st.sampled_from([(), (0,), (1, 0)]), min_size=n_ops, max_size=n_ops))
     gates = applied(circuit, keys)
-    parts = planning.partition(circuit.n_qubits, gates)
-    order = [gate for wires, members in parts for gate in members]
+    parts = _partition.partition(circuit.n_qubits, gates)
+    order = [gate for part in parts for gate in part.gates]
     assert sorted(map(gates.index, order)) == list(range(len(gates)))
     for wire in range(circuit.n_qubits):
         on_wire = [gates.index(gate) for gate in order if wire in gate.wires]
         assert on_wire == sorted(on_wire)
-    for wires, members in parts:
+    for kind, wires, members in parts:
         assert all(set(gate.wires) <= set(wires) for gate in members)
         assert len({gate.key for gate in members if not gate.is_constant}) <= 1
+        if kind != "block":
+            knows = _moves.affine if kind == "move" else _phases.spectrum
+            assert all(knows(gate.gate) is not None for gate in members)
 
 
 @given(data=st.data())
@@ -141,19 +154,19 @@ def test_shared_weights_stay_one_matrix(batches):
 def test_explain_counts_what_runs():
     circuit = layers(torch.zeros(3, 9, 2), 9)
     text = qf.explain(circuit)
-    blocks = [block for s in plan_of(circuit).segments for block in s.blocks]
+    steps = [step for s in plan_of(circuit).segments for step in s.steps]
     first, *_, last = text.splitlines()
-    assert first == f"{circuit.n_gates} gates on 9 qubits: {len(blocks)} blocks in 1 segments"
-    assert f"{len(blocks)} passes over a state of 0.00391 MiB" in last
+    assert first == f"{circuit.n_gates} gates on 9 qubits: {len(steps)} steps in 1 segments"
+    assert f"{len(steps)} passes over a state of 0.00391 MiB" in last
 
 
-def deviation(monkeypatch_target, name, broken, monkeypatch):
+def deviation(monkeypatch_target, name, broken, monkeypatch, make=layers):
     """How far value and gradient stray from the reference with one part broken."""
-    theta = 6 * qf.uniforms((3, 7, 2), 3, dtype=F64)
+    theta = 6 * qf.uniforms((3, 7, 2) if make is layers else (3, 3), 3, dtype=F64)
     other = qf.random_state(qf.uniforms((2, 2**7), 4, dtype=F64))
 
     def value(run):
-        return lambda t: qf.fidelity(other, run(layers(t, 7)))
+        return lambda t: qf.fidelity(other, run(make(t, 7)))
 
     reference = value(lambda c: kernel.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
     monkeypatch.setattr(monkeypatch_target, name, broken)
@@ -180,10 +193,31 @@ def test_planted_mistakes_show(monkeypatch):
     ordered_factors, sweep_apply = _recipes.factors, _sweep.apply_block
     sweep_outer = _sweep.outer_product
     wrong = 1e-3
-    assert max(deviation(planning, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
+    assert max(deviation(_partition, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
     assert deviation(_recipes, "factors", reversed_factors, monkeypatch)[0] > wrong
     assert deviation(_run, "apply_block", transposed, monkeypatch)[0] > wrong
     assert deviation(_run, "outer_product", swapped, monkeypatch)[1] > wrong
+
+
+def test_planted_mistakes_in_moves_and_phases_show(monkeypatch):
+    def there(step, is_back, device):
+        return move_index(step, not is_back, device)
+
+    def conjugated(recipe, values):
+        return phase_factors(recipe, values).conj()
+
+    def halved(recipe, by_exponent):
+        return by_coefficients(recipe, by_exponent) / 2
+
+    move_index, phase_factors = _moves.index, _phases.factors
+    by_coefficients = _phases.by_coefficients
+    wrong = 1e-3
+    for room, name, broken, part in [
+        (_run, "index", there, 0),
+        (_phases, "factors", conjugated, 0),
+        (_phases, "by_coefficients", halved, 1),
+    ]:
+        assert deviation(room, name, broken, monkeypatch, make=crossed)[part] > wrong
 
 
 @pytest.mark.parametrize("n", [6, 9])
@@ -224,3 +258,78 @@ def test_nested_maps_over_any_mixture(n, data):
     reference = mapped(lambda c, s: kernel.run(c.ops, s))(angle, start, weight)
     for got, expected in zip(ours, reference, strict=True):
         assert_close(got, expected, n_gates=256, scale=64.0)
+
+
+AFFINE = [qf.x, qf.cx, qf.swap, qf.gates.id]
+DIAGONAL = [qf.rz, qf.p, qf.rzz, qf.crz, qf.cp, qf.s, qf.cz, qf.t, qf.ccz]
+
+
+@given(circuit=qst.circuits(min_qubits=1, max_qubits=7, rows=AFFINE, derived=False))
+def test_a_run_of_affine_gates_is_one_move(circuit):
+    n = circuit.n_qubits
+    gates = [(op.gate, wires) for op in circuit.ops for wires in op.wires]
+    move = _moves.move(tuple(range(n)), gates)
+    state = qf.random_state(qf.uniforms((2, 2**n), 5, dtype=F64))
+    moved = kernel.run(circuit.ops, state)
+    assert torch.equal(state[torch.from_numpy(move.source)], moved)
+    assert torch.equal(moved[torch.from_numpy(move.target)], state)
+
+
+@given(circuit=qst.circuits(min_qubits=1, max_qubits=6, rows=DIAGONAL, derived=False))
+def test_a_run_of_diagonal_gates_is_one_phase_per_amplitude(circuit):
+    ops = [op for op in circuit.ops if op.wires]
+    structures = tuple(op.structure for op in ops)
+    gates = applied(circuit)
+    angles = [op.params[0] for op in ops if op.params]
+    if not angles or not gates:
+        return
+    recipe = _phases.phases(structures, circuit.n_qubits, gates)
+    used = {
+        i: torch.as_tensor(op.params[0], dtype=F64).expand(len(op.wires))
+        for i, op in enumerate(ops)
+        if op.params
+    }
+    values = _phases.coefficients(recipe, torch.cat([used[i] for i in recipe.ops]))
+    plus = torch.full((2**circuit.n_qubits,), 1.0, dtype=torch.complex128)
+    assert_close(
+        _phases.factors(recipe, values)[0], kernel.run(ops, plus), n_gates=len(gates), scale=8.0
+    )
+
+
+def crossed(theta, n):
+    """Diagonal gates between far wires, rotations and moves, again and again."""
+    far = [(i, (i + n // 2) % n) for i in range(n)]
+    return qf.circuit(
+        n,
+        qf.h(range(n)),
+        *(
+            (qf.rzz(t[0], far), qf.cp(t[1], far[:1]), qf.s(1), qf.rx(t[2], range(n)), qf.cx(far[::2]), qf.cx(0, 1))
+            for t in theta
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("over", [(None, 0), (0, None), (0, 0)])
+def test_moves_and_phases_under_transforms(over):
+    n = 7
+    kinds = {type(s) for seg in plan_of(crossed(torch.zeros(2, 3), n)).segments for s in seg.steps}
+    assert kinds == {planning.Block, planning.Move, planning.Shift}
+    theta = 6 * qf.uniforms((4, 2, 3), 7, dtype=F64)
+    start = qf.random_state(qf.uniforms((2, 4, 2**n), 8, dtype=F64).movedim(1, 0)[0])
+    starts = torch.stack([start, start.flip(0), 1j * start, start.roll(3)])
+    observable = qf.pauli_sum({"XZIIIIY": 0.5, "ZZZZZZZ": 1.0, "IXIIIII": -0.3})
+
+    def value(run, theta, state):
+        return qf.expval(run(crossed(theta, n), state), observable)
+
+    def mapped(run):
+        first = [a if dim == 0 else a[0] for a, dim in zip((theta, starts), over, strict=True)]
+        per_sample = vmap(grad(lambda t, s: value(run, t, s), (0, 1)), over)(*first)
+        whole = grad(
+            lambda t, s: vmap(lambda *a: value(run, *a), over)(t, s).square().sum(), (0, 1)
+        )
+        return *per_sample, *whole(*first)
+
+    ours = mapped(lambda c, s: c(s))
+    for got, expected in zip(ours, mapped(lambda c, s: kernel.run(c.ops, s)), strict=True):
+        assert_close(got, expected, n_gates=256, scale=16.0)

@@ -1,0 +1,159 @@
+"""The forward rule of `evolve`, against the same transform of the reference, gate by gate.
+
+All that can move moves at once: angles, matrices, which leave the unitary group on the way, states
+and coefficients, each by one of two shared numbers; some angles are batched.
+"""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles.compare import assert_close
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
+
+import quilt_func as qf
+from quilt_func import _tangents, kernel
+from quilt_func._tree import tree_flatten, tree_unflatten
+from quilt_func.testing import strategies as qst
+
+F32, F64 = torch.float32, torch.float64
+T, V = torch.zeros(2), torch.tensor([0.6, -0.8])
+few = settings(max_examples=3)
+
+
+def direction(like, seed):
+    u = qf.uniforms((*like.shape, 2), seed, dtype=F64) - 0.5
+    return (torch.view_as_complex(u) if like.is_complex() else u[..., 0]).to(like.dtype)
+
+
+@st.composite
+def models(draw, dtype=F64):
+    """A function of `t` and `x`, of the route that a circuit takes; and its number of gates."""
+    circuit = draw(qst.circuits(min_qubits=6, max_qubits=7, max_ops=8, dtype=dtype))
+    leaves, structure = tree_flatten(circuit)
+    n = circuit.n_qubits
+    kind = torch.complex64 if dtype == F32 else torch.complex128
+    state = draw(st.none() | qst.states(n, dtype=kind))
+    words = draw(qst.pauli_sums(n, dtype=dtype))
+    movers = st.sampled_from(["t0", "t1", "x", "t0 x", ""])
+    moves = draw(st.lists(movers, min_size=len(leaves) + 2, max_size=len(leaves) + 2))
+
+    given = [*leaves, words.coefficients, words.coefficients if state is None else state]
+    directions = [direction(value, place) for place, value in enumerate(given)]
+
+    def moved(value, place, t, x):
+        by, parts = directions[place], moves[place].split()
+        if "x" in parts and not value.dtype.is_complex:
+            value = value + x * by
+        for i in (0, 1):
+            value = value + t[i] * by if f"t{i}" in parts else value
+        return value
+
+    def function(run):
+        def f(t, x):
+            changed = [moved(leaf, place, t, x) for place, leaf in enumerate(leaves)]
+            start = None if state is None else moved(state, -1, t, x)
+            observable = qf.pauli_sum(words.words, moved(words.coefficients, -2, t, x))
+            return qf.expval(run(tree_unflatten(changed, structure), start, kind), observable)
+
+        return f
+
+    return function, circuit.n_gates
+
+
+def fast(circuit, state, kind):
+    return circuit(dtype=kind) if state is None else circuit(state)
+
+
+def reference(circuit, state, kind):
+    start = qf.zero_state(circuit.n_qubits, dtype=kind) if state is None else state
+    return kernel.run(circuit.ops, start)
+
+
+def along(f, t, v):
+    return jvp(f, (t,), (v,))[1]
+
+
+TRANSFORMS = {
+    "jvp": lambda f, t, v, xs: along(lambda s: f(s, xs[0]), t, v),
+    "jacfwd": lambda f, t, v, xs: jacfwd(f)(t, xs[0]),
+    "jvp(grad)": lambda f, t, v, xs: along(lambda s: grad(f)(s, xs[0]), t, v),
+    "grad(jvp)": lambda f, t, v, xs: grad(lambda s: along(lambda r: f(r, xs[0]), s, v))(t),
+    "hessian": lambda f, t, v, xs: hessian(f)(t, xs[0]),
+    "jacrev(jacfwd)": lambda f, t, v, xs: jacrev(jacfwd(f))(t, xs[0]),
+    "vmap(jvp)": lambda f, t, v, xs: vmap(lambda x: along(lambda s: f(s, x), t, v))(xs),
+    "vmap(hessian)": lambda f, t, v, xs: vmap(hessian(f), (None, 0))(t, xs),
+    "jvp(vmap)": lambda f, t, v, xs: along(lambda s: vmap(f, (None, 0))(s, xs), t, v),
+    "jacfwd(vmap)": lambda f, t, v, xs: jacfwd(lambda s: vmap(f, (None, 0))(s, xs))(t),
+    "hessian(vmap)": lambda f, t, v, xs: hessian(lambda s: vmap(f, (None, 0))(s, xs).sum())(t),
+    "hessian(vmap), each": lambda f, t, v, xs: hessian(lambda s: vmap(f, (None, 0))(s, xs))(t),
+    "jacfwd(jacfwd)": lambda f, t, v, xs: jacfwd(jacfwd(f))(t, xs[0]),
+    "jacfwd(hessian)": lambda f, t, v, xs: jacfwd(hessian(f))(t, xs[0]),
+    "jacfwd(jacfwd(grad))": lambda f, t, v, xs: jacfwd(jacfwd(grad(f)))(t, xs[0]),
+    "grad(trace of hessian)": lambda f, t, v, xs: grad(lambda s: hessian(f)(s, xs[0]).trace())(t),
+    "vmap(grad(jvp(grad)))": lambda f, t, v, xs: vmap(
+        lambda x: grad(lambda s: along(lambda r: grad(f)(r, x), s, v).sum())(t)
+    )(xs),
+}
+
+
+def check(model, transform, dtype):
+    function, n_gates = model
+    xs = torch.tensor([0.4, -0.7], dtype=dtype)
+    got, expected = (
+        transform(function(run), T.to(dtype), V.to(dtype), xs) for run in (fast, reference)
+    )
+    assert got.dtype == dtype
+    assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@few
+@given(model=models())
+def test_it_is_the_derivative_of_the_reference(transform, model):
+    check(model, transform, F64)
+
+
+@pytest.mark.parametrize("name", ["jvp", "hessian", "vmap(hessian)"])
+@few
+@given(model=models(F32))
+def test_single_precision_stays(name, model):
+    check(model, TRANSFORMS[name], F32)
+
+
+def no_moved_matrix(steps, factors, position, before):
+    return MULTIPLIED(steps, factors._replace(tangent=None), position, before)
+
+
+def not_conjugated(before, after):
+    return OUTER(before, after._replace(tangent=after.tangent.conj_physical()))
+
+
+def only_moved_gradients(sources, made, gradients):
+    COLLECT(sources, [one._replace(tangent=None) for one in made], gradients)
+
+
+MULTIPLIED, OUTER, COLLECT = _tangents._Steps._multiplied, _tangents._outer, _tangents._collect
+MISTAKES = [
+    (_tangents._Steps, "_multiplied", no_moved_matrix),
+    (_tangents, "_outer", not_conjugated),
+    (_tangents, "_collect", only_moved_gradients),
+]
+
+
+@pytest.mark.parametrize(("place", "name", "mistake"), MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_planted_mistakes_show(place, name, mistake, monkeypatch):
+    theta = 6 * qf.uniforms((2, 6, 2), 0, dtype=F64)
+    words = qf.pauli_sum({"XXIIII": 1.0, "IZZIIY": 0.5})
+
+    def value(run):
+        def f(t, x):
+            circuit = qf.circuit(6, qf.ansatz.hardware_efficient(theta * (1 + t[0]) + x * t[1]))
+            return qf.expval(run(circuit, None, torch.complex128), words)
+
+        return f
+
+    check((value, 48), TRANSFORMS["hessian"], F64)
+    monkeypatch.setattr(place, name, mistake)
+    with pytest.raises(AssertionError, match="deviation"):
+        check((value, 48), TRANSFORMS["hessian"], F64)
