@@ -25,7 +25,7 @@ from quilt_func import kernel
 from quilt_func._checks import check_state_size, common_dtype_and_device
 from quilt_func._run import Axes, Levels, Packing, Run, Static, union
 from quilt_func._tangents import Moving, TangentRun
-from quilt_func._tree import trusts_forward_rules
+from quilt_func._tree import keeps_signature, trusts_forward_rules
 from quilt_func.ops import Op, check_fits
 from quilt_func.planning import WHOLE
 from quilt_func.states import zero_state
@@ -91,6 +91,7 @@ def _evolved(
     return evolved
 
 
+@keeps_signature
 class _Evolve(Function):
     """Run a circuit between two buffers."""
 
@@ -134,6 +135,7 @@ class _Evolve(Function):
         return _Evolve.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 
+@keeps_signature
 class _Push(Function):
     """Push tangents of the state and of leaves through a run. Its gradient is a plain one."""
 
@@ -171,6 +173,7 @@ class _Push(Function):
         return _Push.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 
+@keeps_signature
 class _Pull(Function):
     """Pull a gradient back through a run: gradients of the state and of the leaves, if wanted.
 
@@ -229,6 +232,7 @@ class _Pull(Function):
         return found, (0,) * len(found)
 
 
+@keeps_signature
 class _PullTangent(Function):
     """The tangent of what `_Pull` computes. Its gradient goes through the plain route."""
 

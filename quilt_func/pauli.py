@@ -20,7 +20,7 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._tree import register, trusts_forward_rules, unconjugated
+from quilt_func._tree import keeps_signature, register, trusts_forward_rules, unconjugated
 from quilt_func.planning import WHOLE
 from quilt_func.typing import PauliTerms
 
@@ -345,6 +345,7 @@ def _overlaps(words: str, bra: Tensor, ket: Tensor) -> Tensor:
     return values
 
 
+@keeps_signature
 class _Values(Function):
     """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind.
 
@@ -379,6 +380,7 @@ class _Values(Function):
         return _Values.apply(words, state.movedim(in_dims[1], 0)), 0
 
 
+@keeps_signature
 class _Overlaps(Function):
     """Re ⟨φ|P|ψ⟩ for each word, linear in both states."""
 
@@ -414,6 +416,7 @@ class _Overlaps(Function):
         return _Overlaps.apply(words, *_batched(states, in_dims[1:])), 0
 
 
+@keeps_signature
 class _Applied(Function):
     """Σ c_t P_t ψ, linear in the coefficients and in the state."""
 
