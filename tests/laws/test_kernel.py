@@ -41,7 +41,7 @@ def test_reference_path_is_the_oracle(real, data):
 @each_real
 @given(data=st.data())
 def test_routes_agree(real, data):
-    circuit = data.draw(qst.circuits(min_qubits=0, max_qubits=11, max_ops=20, dtype=real))
+    circuit = data.draw(qst.circuits(min_qubits=0, max_qubits=11, max_ops=60, dtype=real))
     n, steps = circuit.n_qubits, 8 * circuit.n_gates + 8
     for state in (qf.zero_state(n, dtype=real.to_complex()),
                   data.draw(qst.states(n, dtype=real.to_complex()))):  # fmt: skip
@@ -69,7 +69,7 @@ def leaves_of(tree):
 @given(data=st.data())
 def test_routes_agree_on_gradients(real, data):
     """By every leaf, unitary matrices included: as functions of matrix entries all agree."""
-    circuit = data.draw(qst.circuits(max_qubits=8, max_ops=12, dtype=real))
+    circuit = data.draw(qst.circuits(max_qubits=10, max_ops=60, dtype=real))
     dtype, n = real.to_complex(), circuit.n_qubits
     start, other = data.draw(qst.states(n, dtype=dtype)), data.draw(qst.states(n, dtype=dtype))
     ours = fidelity_by(lambda c, s: c(s), start, other)
