@@ -96,7 +96,7 @@ def cvar(alpha: float = 0.25) -> Objective:
         ordered, order = costs.sort()
         p = probabilities[order]
         weights = torch.minimum(p, (alpha - (p.cumsum(0) - p)).clamp(min=0.0))
-        return weights @ ordered / alpha
+        return (weights / alpha) @ ordered
 
     return objective
 
@@ -129,8 +129,9 @@ def gibbs(eta: float = 1.0) -> Objective:
         raise ValueError(message("gibbs", "eta", eta, need, describe(eta), remedy))
 
     def objective(probabilities: Tensor, costs: Tensor) -> Tensor:
-        least = costs.amin()
-        return least - (probabilities @ (-eta * (costs - least)).exp()).log() / eta
+        least = costs.amin(0, keepdim=True)
+        mean = (probabilities * (-eta * (costs - least)).exp()).sum(0, keepdim=True)
+        return (least - mean.log() / eta)[0]
 
     return objective
 

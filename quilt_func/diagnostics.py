@@ -383,12 +383,14 @@ def effective_dimension(fishers: Tensor, n_data: int, gamma: float = 1.0) -> Ten
         remedy = "Stack results of `classical_fisher`."
         raise ValueError(message("effective_dimension", "fishers", fishers, need, got, remedy))
     k, p, _ = fishers.shape
-    trace = fishers.diagonal(dim1=1, dim2=2).sum(-1).mean()
+    trace = fishers.diagonal(dim1=1, dim2=2).sum(-1).mean(0, keepdim=True)
     scaled = p * fishers / trace.clamp(min=torch.finfo(fishers.dtype).tiny)
     identity = torch.eye(p, dtype=fishers.dtype, device=fishers.device)
-    halves = torch.linalg.slogdet(identity + kappa * scaled).logabsdet / 2
-    dimension: Tensor = 2 * (halves.logsumexp(0) - math.log(k)) / math.log(kappa)
-    return dimension
+    # rules of `torch.linalg.slogdet` are silently wrong under nested forward mode
+    roots = torch.linalg.cholesky(identity + kappa * scaled)
+    halves = roots.diagonal(dim1=1, dim2=2).log().sum(-1)
+    dimension = (halves.logsumexp(0, keepdim=True) - math.log(k)) * (2 / math.log(kappa))
+    return dimension[0]
 
 
 def _resolution(n_data: int, gamma: float) -> float:

@@ -36,7 +36,7 @@ def jacobian_state(state_fn: StateFn, params: PyTree, *, chunk_size: int | None 
         chunk_size: Number of tangents at once, which bounds memory; default: all.
 
     Returns:
-        Tree like `params` with leaves (complex, (2**n_qubits, *leaf.shape)).
+        Tree like `params` with leaves (complex, `(2**n_qubits, *leaf.shape)`).
 
     Raises:
         TypeError: If a parameter is not real or `state_fn` does not return a complex tensor.

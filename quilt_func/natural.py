@@ -122,7 +122,8 @@ def varqite(
         damping: Number $λ \ge 0$ that is added to the metric's diagonal.
 
     Returns:
-        Tree like `params` with leaves (real, (n_steps + 1, *leaf.shape)): the path, start included.
+        Tree like `params` with leaves (real, `(n_steps + 1, *leaf.shape)`): the path, start
+        included.
 
     Raises:
         TypeError: If an argument is of the wrong kind.
@@ -178,7 +179,8 @@ def _solve_blocks(state_fn: StateFn, params: PyTree, slope: Tensor, damping: flo
 
 def _damped_solve(matrix: Tensor, slope: Tensor, damping: float) -> Tensor:
     identity = torch.eye(len(slope), dtype=slope.dtype, device=slope.device)
-    found: Tensor = torch.linalg.solve(matrix + damping * identity, slope)
+    # rules of `torch.linalg.solve` are silently wrong under `vmap(hessian)` and `jacfwd(jacfwd)`
+    found: Tensor = torch.linalg.inv(matrix + damping * identity) @ slope
     return found
 
 

@@ -480,8 +480,9 @@ def cosine_schedule(init_value: Scalar, decay_steps: int, alpha: Scalar = 0.0) -
 
     def schedule(step: Tensor) -> Tensor:
         check_real("cosine_schedule(...)", "step", step)
-        progress = (step / decay_steps).clamp(0, 1)
-        return init_value * (alpha + (1 - alpha) * 0.5 * (1 + torch.cos(math.pi * progress)))
+        progress = (step[..., None] / decay_steps).clamp(0, 1)
+        fraction = alpha + (1 - alpha) * 0.5 * (1 + torch.cos(math.pi * progress))
+        return (init_value * fraction)[..., 0]
 
     return schedule
 

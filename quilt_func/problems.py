@@ -180,9 +180,9 @@ def maxcut(
         remedy = "Name an edge once, with the sum of its weights."
         raise ValueError(message("maxcut", "edges", pairs, "be distinct", f"{pairs}", remedy))
     terms: dict[Any, Scalar] = {
-        ("ZZ", pair): weight / 2 for pair, weight in zip(pairs, given, strict=True)
+        ("ZZ", pair): _halved(weight) for pair, weight in zip(pairs, given, strict=True)
     }
-    return pauli_sum({**terms, ("", ()): -_total(given) / 2}, n_qubits=n_nodes)
+    return pauli_sum({**terms, ("", ()): -_halved(_total(given))}, n_qubits=n_nodes)
 
 
 def number_partitioning(numbers: Sequence[Scalar] | Tensor) -> PauliSum:
@@ -209,7 +209,7 @@ def number_partitioning(numbers: Sequence[Scalar] | Tensor) -> PauliSum:
     """
     given, n = _scalars("number_partitioning", "numbers", numbers), len(numbers)
     terms: dict[Any, Scalar] = {
-        (i, j): 2 * given[i] * given[j] for i in range(n) for j in range(i + 1, n)
+        (i, j): given[i] * (given[j] + given[j]) for i in range(n) for j in range(i + 1, n)
     }
     return ising(n, terms, constant=_total([a * a for a in given]))
 
@@ -324,7 +324,13 @@ def _neighbours(n_qubits: int, periodic: bool) -> list[tuple[int, int]]:
 
 def _total(values: Sequence[Scalar]) -> Scalar:
     """Sum of numbers or 0-d tensors; of none it is 0."""
-    return sum(values, start=0.0)
+    first, *others = values or [0.0]
+    return sum(others, start=first)
+
+
+def _halved(value: Scalar) -> Scalar:
+    """Half of a number or a 0-d tensor, which torch would give a float64 tangent in float32."""
+    return (value[None] / 2)[0] if isinstance(value, Tensor) else value / 2
 
 
 def _square(matrix: Any) -> int:

@@ -18,7 +18,8 @@ PACKAGE = ROOT / "quilt_func"
 # fmt: off
 CORRIDOR = [
     "_tree", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates", "kernel",
-    "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_run", "_tangents", "evolution", "_text", "circuits", "_words", "pauli",
+    "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_run", "_tangents",
+    "evolution", "_text", "circuits", "_words", "pauli",
     "observables", "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim",
     "natural",
 ]

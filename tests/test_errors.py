@@ -153,6 +153,17 @@ def test_bad_facts_are_refused_where_they_are_made(function, facts, argument):
         qf.gate(n_wires=1, **facts)(function)
 
 
+@pytest.mark.parametrize("size", [2, 8])
+def test_matrices_of_the_wrong_size_are_refused_on_two_wires(size):
+    with pytest.raises(ValueError, match=r"must return a matrix of shape \(4, 4\), but got "):
+        qf.gate(n_wires=2)(lambda theta: torch.eye(size, dtype=theta.dtype) * theta)
+
+
+def test_a_label_too_few_is_refused():
+    with pytest.raises(ValueError, match=r"`symbol` must hold 2 label\(s\), but got 1"):
+        qf.gate(n_wires=2, symbol=("A",))(lambda theta: torch.eye(4, dtype=theta.dtype) + 0 * theta)
+
+
 def test_first_error_wins_before_any_work():
     """Bad wires are found when the op is made, not when the circuit runs."""
     calls = SimpleNamespace(count=0)

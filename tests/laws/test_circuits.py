@@ -255,3 +255,8 @@ def test_laws_of_random_circuits(circuit):
 
 test_two_inverses = rewrite_laws(lambda circuit: circuit.inverse().inverse())
 test_nothing_added = rewrite_laws(lambda circuit: qf.circuit(circuit.n_qubits, [], circuit))
+
+
+def test_options_are_keywords():
+    with pytest.raises(TypeError):
+        qf.circuit(1, qf.h(0)).unitary(torch.complex64)

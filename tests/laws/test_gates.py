@@ -202,3 +202,40 @@ def test_vectorised_gate_is_the_mapped_one():
 def test_constants_are_cast_once_per_dtype():
     assert qf.h.constant(torch.complex64, CPU) is qf.h.constant(torch.complex64, CPU)
     assert qf.h.constant(torch.complex64, CPU).dtype == torch.complex64
+
+
+@each_row
+def test_tags_are_complete(row):
+    """What a matrix shows at angles of no symmetry, the row says: plans live on it."""
+    angles = [torch.tensor([0.37 + place], dtype=F64) for place in range(row.n_params)]
+    made = row.matrices(*angles) if row.n_params else row.constant(torch.complex128, CPU)[None]
+    matrix = made[0].numpy()
+    shown = {
+        "diagonal": np.array_equal(matrix, np.diag(np.diag(matrix))),
+        "real": not matrix.imag.any(),
+        "permutation": np.isin(matrix, [0, 1]).all(),
+        "hermitian": np.array_equal(matrix, matrix.conj().T),
+    }
+    assert {tag for tag, is_shown in shown.items() if is_shown} <= row.tags
+
+
+def test_a_hermitian_gate_is_its_own_inverse():
+    for row in (qf.x, qf.cz, qf.controlled(qf.h), qf.controlled(qf.swap)):
+        assert qf.inverse(row) is row
+
+
+def test_a_generator_or_the_group_law_is_enough_for_powers():
+    def turned(theta):
+        half = torch.stack([-theta, theta]) / 2
+        return torch.diag(torch.complex(half.cos(), half.sin()))
+
+    by_generator = qf.gate(n_wires=1, generator=np.diag([1.0, -1.0]))(turned)
+    by_group = qf.gate(n_wires=1, tags={"group"})(turned)
+    theta = torch.tensor([0.7], dtype=F64)
+    for row in (by_generator, by_group):
+        assert_close(qf.power(row, 0.5).matrices(theta), qf.rz.matrices(theta / 2), n_gates=8)
+
+
+def test_gates_of_ones_own_may_have_three_wires():
+    wide = qf.gate(n_wires=3)(lambda theta: torch.eye(8, dtype=theta.dtype) + 0 * theta)
+    assert wide.matrices(torch.zeros(2)).shape == (2, 8, 8)

@@ -221,3 +221,7 @@ def test_sample_mean_approaches_the_expectation():
     mean = qf.expval_from_samples(qf.sample(state, qf.uniforms(shots, 3, dtype=F64)), energy)
     error = 5 * float(qf.variance(state, energy)) ** 0.5 / math.sqrt(shots)
     assert abs(float(mean) - float(qf.expval(state, energy))) <= error
+
+
+def test_a_uniform_of_one_is_the_last_index():
+    assert qf.sample(qf.ghz_state(3), torch.tensor(1.0)).item() == 7

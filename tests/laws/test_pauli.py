@@ -229,3 +229,35 @@ def test_sums_are_equal_to_themselves_only():
     assert one == one
     assert one != other
     assert len({one, other}) == 2
+
+
+PAIRS = [a + b for a in "IXYZ" for b in "IXYZ"]
+
+
+@pytest.mark.parametrize("left", PAIRS)
+def test_products_of_words_are_the_matrices_products(left):
+    for right in PAIRS:
+        a, b = (dense.sum_matrix((word,), [1.0]) for word in (left, right))
+        if np.array_equal(a @ b, b @ a):
+            product = qf.pauli_sum({left: 1.0}) @ qf.pauli_sum({right: 1.0})
+            assert np.array_equal(dense_of(product), a @ b)
+        else:
+            with pytest.raises(ValueError, match="do not commute"):
+                qf.pauli_sum({left: 1.0}) @ qf.pauli_sum({right: 1.0})
+
+
+def test_application_differentiates_by_coefficients():
+    """`⟨φ|O|ψ⟩` is linear in the coefficients, on few wires and on many."""
+    for n in (4, 7):
+        words = ("X" * n, "Y" + "Z" * (n - 1), "I" * (n - 1) + "Z")
+        phi, psi = (qf.random_state(qf.uniforms((2, 2**n), s, dtype=torch.float64)) for s in (1, 2))
+        values = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64)
+
+        def overlap(values, words=words, phi=phi, psi=psi):
+            return torch.vdot(phi, qf.pauli_sum(words, values).apply(psi)).real
+
+        expected = [
+            np.vdot(phi.numpy(), dense.sum_matrix((word,), [1.0]) @ psi.numpy()).real
+            for word in words
+        ]
+        assert_close(grad(overlap)(values), np.array(expected), n_gates=2**n)

@@ -303,7 +303,8 @@ def crossed(theta, n):
         n,
         qf.h(range(n)),
         *(
-            (qf.rzz(t[0], far), qf.cp(t[1], far[:1]), qf.s(1), qf.rx(t[2], range(n)), qf.cx(far[::2]), qf.cx(0, 1))
+            (qf.rzz(t[0], far), qf.cp(t[1], far[:1]), qf.s(1), qf.rx(t[2], range(n)),
+             qf.cx(far[::2]), qf.cx(0, 1))
             for t in theta
         ),
     )  # fmt: skip
