@@ -239,3 +239,10 @@ def test_a_generator_or_the_group_law_is_enough_for_powers():
 def test_gates_of_ones_own_may_have_three_wires():
     wide = qf.gate(n_wires=3)(lambda theta: torch.eye(8, dtype=theta.dtype) + 0 * theta)
     assert wide.matrices(torch.zeros(2)).shape == (2, 8, 8)
+
+
+def test_rounding_does_not_cost_a_gate_its_tag():
+    """Long products round; the check of a gate leaves room for them."""
+    stretch = 1 + 20 * torch.finfo(F64).eps
+    rounded = qf.gate(n_wires=3)(lambda theta: stretch * torch.eye(8, dtype=F64) + 0 * theta)
+    assert "unitary" in rounded.tags

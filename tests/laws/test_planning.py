@@ -334,3 +334,23 @@ def test_moves_and_phases_under_transforms(over):
     ours = mapped(lambda c, s: c(s))
     for got, expected in zip(ours, mapped(lambda c, s: kernel.run(c.ops, s)), strict=True):
         assert_close(got, expected, n_gates=256, scale=16.0)
+
+
+def test_gradients_of_each_data_set_by_shared_weights():
+    """The outer map is over gradients, the inner one within: only the inner one is summed over."""
+    theta = 6 * qf.uniforms((2, 7, 2), 11, dtype=F64)
+    data = 6 * qf.uniforms((3, 5, 7), 12, dtype=F64)
+    observable = qf.pauli_sum({"Z" * 7: 1.0, "X" + "I" * 6: 0.5})
+
+    def loss(run, theta, xs):
+        def model(x):
+            return qf.expval(run(qf.circuit(7, qf.ry(x, range(7)), layers(theta, 7))), observable)
+
+        return vmap(model)(xs).square().sum()
+
+    def plain(circuit):
+        return kernel.run(circuit.ops, qf.zero_state(7, dtype=torch.complex128))
+
+    ours = vmap(grad(lambda t, xs: loss(lambda c: c(), t, xs)), (None, 0))(theta, data)
+    each = [grad(lambda t, xs=xs: loss(plain, t, xs))(theta) for xs in data]
+    assert_close(ours, torch.stack(each), n_gates=256, scale=16.0)
