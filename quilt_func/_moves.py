@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._tree import constant
@@ -26,21 +25,19 @@ Affine: TypeAlias = tuple[int, tuple[int, ...]]
 """`c`, and column `j` of `A` for each bit `j`, the least significant first."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Move:
     """One step of a run: the amplitudes of neighbouring wires are reordered.
 
     Attributes:
         wires: Neighbouring wires.
         n_gates: Number of gates that it stands for.
-        source: Where the amplitude of each basis state of these wires comes from.
-        target: Where it goes.
+        map: From each basis state of these wires to the one whose amplitude comes to it.
     """
 
     wires: WireSet
     n_gates: int
-    source: NDArray[np.int64]
-    target: NDArray[np.int64]
+    map: Affine
 
 
 def move(wires: WireSet, gates: Sequence[tuple[Gate, WireSet]]) -> Move:
@@ -54,12 +51,7 @@ def move(wires: WireSet, gates: Sequence[tuple[Gate, WireSet]]) -> Move:
         origin ^= _image(_spread(shift, bits), before)
         for bit, image in zip(bits, images, strict=True):
             columns[bit] = _image(_spread(image, bits), before)
-    source = np.array([origin], dtype=np.int64)
-    for column in columns:
-        source = np.concatenate([source, source ^ column])
-    target = np.empty_like(source)
-    target[source] = np.arange(len(source))
-    return Move(wires, len(gates), source, target)
+    return Move(wires, len(gates), (origin, tuple(columns)))
 
 
 def _spread(local: int, bits: Iterable[int]) -> int:
@@ -88,7 +80,18 @@ def affine(gate: Gate) -> Affine | None:
     return (source[0], columns) if is_affine and is_plain else None
 
 
-@lru_cache(maxsize=1024)
 def index(step: Move, is_back: bool, device: torch.device) -> Tensor:
-    """The step's `source`, or on the way back its `target`, as a tensor."""
-    return constant(step.target if is_back else step.source, torch.int64, device)
+    """Where the amplitude of each basis state of the step's wires comes from, or where it goes."""
+    return _index(step.map, is_back, device)
+
+
+@lru_cache(maxsize=16)  # of 2**16 entries: equal maps share one, and deep circuits hold no more
+def _index(map_: Affine, is_back: bool, device: torch.device) -> Tensor:
+    source = np.array([map_[0]], dtype=np.int64)
+    for column in map_[1]:
+        source = np.concatenate([source, source ^ column])
+    if not is_back:
+        return constant(source, torch.int64, device)
+    target = np.empty_like(source)
+    target[source] = np.arange(len(source))
+    return constant(target, torch.int64, device)

@@ -390,7 +390,8 @@ def effective_dimension(fishers: Tensor, n_data: int, gamma: float = 1.0) -> Ten
     roots = torch.linalg.cholesky(identity + kappa * scaled)
     halves = roots.diagonal(dim1=1, dim2=2).log().sum(-1)
     dimension = (halves.logsumexp(0, keepdim=True) - math.log(k)) * (2 / math.log(kappa))
-    return dimension[0]
+    found: Tensor = dimension[0]
+    return found
 
 
 def _resolution(n_data: int, gamma: float) -> float:
