@@ -85,7 +85,7 @@ def index(step: Move, is_back: bool, device: torch.device) -> Tensor:
     return _index(step.map, is_back, device)
 
 
-@lru_cache(maxsize=16)  # of 2**16 entries: equal maps share one, and deep circuits hold no more
+@lru_cache(maxsize=64)  # equal maps share one, and deep circuits hold no more
 def _index(map_: Affine, is_back: bool, device: torch.device) -> Tensor:
     source = np.array([map_[0]], dtype=np.int64)
     for column in map_[1]:

@@ -20,8 +20,11 @@ WHOLE = 5
 WIDTH = 4
 """Wires of a block: applying it costs `2**WIDTH` per amplitude, building it `8**WIDTH` a factor."""
 
-MOVED = 16
+MOVED = 14
 """Wires of a move, whose index has `2**MOVED` entries."""
+
+MOVED_WHOLE = 16
+"""Circuits of at most this many wires move as a whole."""
 
 Kind: TypeAlias = Literal["block", "move", "phases"]
 
@@ -136,7 +139,7 @@ class _Search:
                 yield phases
 
     def _move(self) -> _Candidate:
-        width = min(self.n_qubits, MOVED)
+        width = self.n_qubits if self.n_qubits <= MOVED_WHOLE else MOVED
         windows = (tuple(range(s, s + width)) for s in range(self.n_qubits - width + 1))
         found = (self._candidate("move", wires, (), self.heads) for wires in windows)
         return max(found, key=lambda one: one.gain)
