@@ -157,6 +157,14 @@ class Minimised:
         asked: From samples: the strings' indices (int64) in the order in which each start first
             asked for them. Exact: empty.
         params: Stacked parameters after the last step.
+
+    Examples:
+        >>> from quilt_func import diagonal, ry, uniforms
+        >>> problem = diagonal(torch.tensor([3.0, 1.0, 2.0, 4.0]))
+        >>> angles = 6.28 * uniforms((8, 2), 0)
+        >>> found = minimise_bitstring(problem, lambda theta: ry(theta, range(2)), angles)
+        >>> found.bits, found.cost, found.n_asked, found.is_exact
+        ('01', 1.0, 4, True)
     """
 
     bits: str

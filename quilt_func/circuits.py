@@ -41,6 +41,14 @@ class Circuit:
     Attributes:
         n_qubits: Number of wires.
         ops: Ops in order of application.
+
+    Examples:
+        >>> from quilt_func import cx, h
+        >>> bell = circuit(2, h(0), cx(0, 1))
+        >>> bell.n_qubits, bell.ops
+        (2, (<h on (0,)>, <cx on (0, 1)>))
+        >>> (bell + bell.inverse())().real.round(decimals=4)
+        tensor([1., 0., 0., 0.])
     """
 
     n_qubits: int

@@ -18,7 +18,19 @@ from quilt_func._tree import register, unconjugated
 
 @dataclass(frozen=True, eq=False)
 class Hermitian:
-    """A dense observable; make one with `hermitian`."""
+    """A dense observable; make one with `hermitian`. A pytree: its leaf is the matrix.
+
+    Attributes:
+        matrix (complex, (2**n_qubits, 2**n_qubits)): Hermitian matrix.
+
+    Examples:
+        >>> from quilt_func import zero_state
+        >>> observable = hermitian(torch.tensor([[2.0, 1j], [-1j, 0.0]]))
+        >>> observable.n_qubits, observable.expectation(zero_state(1))
+        (1, tensor(2.))
+        >>> observable.apply(zero_state(1))
+        tensor([2.+0.j, 0.-1.j])
+    """
 
     matrix: Tensor
 
@@ -40,7 +52,19 @@ class Hermitian:
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
-    """An observable that is diagonal in the computational basis; make one with `diagonal`."""
+    """An observable that is diagonal in the computational basis; make one with `diagonal`.
+
+    A pytree: its leaf is the diagonal.
+
+    Attributes:
+        values (real, (2**n_qubits,)): Eigenvalues, in the order of the basis states.
+
+    Examples:
+        >>> from quilt_func import ghz_state
+        >>> cost = diagonal(torch.tensor([0.0, 3.0, 4.0, 1.0]))
+        >>> cost.n_qubits, cost.expectation(ghz_state(2))
+        (2, tensor(0.5000))
+    """
 
     values: Tensor
 

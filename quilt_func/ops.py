@@ -39,7 +39,19 @@ TAGS = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "cl
 
 
 class Qasm(NamedTuple):
-    """A gate's OpenQASM name and, where the standard includes lack it, its definition."""
+    """A gate's OpenQASM name and, where the standard includes lack it, its definition.
+
+    Attributes:
+        name: Name in a text.
+        definition: The whole `gate` statement, or nothing.
+
+    Examples:
+        >>> from quilt_func import cx
+        >>> cx.qasm
+        Qasm(name='cx', definition='')
+        >>> Qasm("flip", "gate flip a { x a; }").definition
+        'gate flip a { x a; }'
+    """
 
     name: str
     definition: str = ""
@@ -64,6 +76,13 @@ class Gate:
         doc: One line for the reference pages.
         param_shape: Shape of one parameter; `()` for angles.
         origin: Where pickle finds the row: a module's name, or a function and its arguments.
+
+    Examples:
+        >>> from quilt_func import cz, rx
+        >>> rx.n_wires, rx.n_params, rx.generator.real.tolist()
+        (1, 1, [[0.0, 1.0], [1.0, 0.0]])
+        >>> sorted(cz.tags)
+        ['clifford', 'diagonal', 'hermitian', 'real', 'unitary']
     """
 
     name: str
@@ -195,6 +214,13 @@ class Op:
         wires: `m` tuples of `gate.n_wires` distinct ints.
         params: One entry per parameter: a tensor `(m, *gate.param_shape)`, or a Python number
             that all wire sets share and that is no leaf.
+
+    Examples:
+        >>> import torch
+        >>> from quilt_func import ry
+        >>> op = ry(torch.tensor([0.1, 0.2]), range(2))
+        >>> op.gate, op.wires, op.params
+        (<gate ry>, ((0,), (1,)), (tensor([0.1000, 0.2000]),))
     """
 
     gate: Gate

@@ -42,6 +42,13 @@ class GradientTransformation(NamedTuple):
         init: `init(params) -> state`; a pytree of tensors.
         update: `update(grads, state, params=None) -> (updates, state)`; `updates` is a tree like
             `grads`, and `params` are read by weight decay alone.
+
+    Examples:
+        >>> params = {"x": torch.tensor(1.0)}
+        >>> descent = sgd(0.1)
+        >>> updates, state = descent.update({"x": torch.tensor(2.0)}, descent.init(params))
+        >>> apply_updates(params, updates)
+        {'x': tensor(0.8000)}
     """
 
     init: Callable[[PyTree], PyTree]
@@ -49,7 +56,17 @@ class GradientTransformation(NamedTuple):
 
 
 class RecurrenceState(NamedTuple):
-    """Number of steps taken, (real, ()), and running averages, each a tree like the parameters."""
+    """State of a transformation that keeps running averages.
+
+    Attributes:
+        step (real, ()): Number of steps taken.
+        averages: Trees like the parameters.
+
+    Examples:
+        >>> _, state, _ = adam(0.1).init({"x": torch.tensor(1.0)})
+        >>> state.step, state.averages
+        (tensor(0.), ({'x': tensor(0.)}, {'x': tensor(0.)}))
+    """
 
     step: Tensor
     averages: tuple[PyTree, ...]

@@ -45,6 +45,11 @@ class PauliSum:
         words: Pauli words of one length; the first letter acts on wire 0.
         coefficients: A real tensor `(n_words,)`, or a tuple of Python numbers, which take the
             precision of the state.
+
+    Examples:
+        >>> energy = pauli_sum({"ZZ": torch.tensor(1.0), "XI": torch.tensor(0.5)})
+        >>> energy.n_qubits, energy.words, energy.coefficients
+        (2, ('ZZ', 'XI'), tensor([1.0000, 0.5000]))
     """
 
     words: tuple[str, ...]

@@ -4,6 +4,7 @@ The examples themselves are collected by `conftest.py`, page by page and line by
 collection is shown to see them all, and to fail on a wrong one.
 """
 
+import importlib
 import inspect
 import re
 import shlex
@@ -110,3 +111,25 @@ def test_every_public_name_is_in_the_reference():
         assert module in modules, f"{name} is missing in docs/api.md"
         assert not modules[module] or name in modules[module], f"{name} is missing in docs/api.md"
     assert "{{ gate_table }}" in (ROOT / "docs" / "api.md").read_text("utf8")
+
+
+def public_things():
+    """Each function and class of the reference pages, by its full name."""
+    for module, names in reference().items():
+        room = importlib.import_module(module)
+        for name in names or vars(room):
+            value = getattr(room, name)
+            is_documented = inspect.isfunction(value) or inspect.isclass(value)
+            if is_documented and value.__module__ == module and not name.startswith("_"):
+                yield pytest.param(value, id=f"{module}.{name}")
+
+
+@pytest.mark.parametrize("thing", list(public_things()))
+def test_every_public_name_has_an_example(thing):
+    assert ">>> " in thing.__doc__
+
+
+@pytest.mark.parametrize("thing", list(public_things()))
+def test_every_public_function_tells_its_transforms(thing):
+    is_about_tests = thing.__module__.startswith("quilt_func.testing")
+    assert inspect.isclass(thing) or is_about_tests or "Transforms:" in thing.__doc__

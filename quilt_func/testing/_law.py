@@ -15,7 +15,17 @@ from torch import Tensor
 
 
 class LawError(AssertionError):
-    """A subject breaks a law: the message names both, the case, the deviation and likely causes."""
+    """A subject breaks a law: the message names both, the case, the deviation and likely causes.
+
+    Examples:
+        >>> import quilt_func as qf
+        >>> from quilt_func.testing import rewrite_laws
+        >>> try:
+        ...     rewrite_laws(lambda circuit: circuit.repeat(2), only=["meaning"])()
+        ... except LawError as error:
+        ...     print(str(error).splitlines()[-2].strip())
+        Law: the rewritten circuit is the circuit, up to a global phase.
+    """
 
 
 class _DeviationError(AssertionError):

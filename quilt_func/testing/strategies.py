@@ -50,6 +50,11 @@ def uniforms(
 
     Returns:
         Strategy of tensors (real, shape). Shrinks towards the numbers of seed 0.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(uniforms(2), lambda u: True).shape
+        torch.Size([2])
     """
     check_real("uniforms", dtype)
     return _uniforms(check_shape("uniforms", shape), dtype)
@@ -78,6 +83,11 @@ def angles(
     Returns:
         Strategy of tensors (real, shape). One angle shrinks towards 0, several towards the first
         angle shared by all, then towards those of seed 0.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(angles(), lambda theta: theta > 1)
+        tensor(2., dtype=torch.float64)
     """
     check_bounds("angles", "max_value", min_value, max_value)
     check_real("angles", dtype)
@@ -93,7 +103,7 @@ def _angles(
     same = st.floats(min_value, max_value, allow_subnormal=False).map(
         lambda theta: torch.full(shape, theta, dtype=dtype)
     )
-    return same | drawn
+    return same if math.prod(shape) == 1 else same | drawn
 
 
 @lazily
@@ -106,6 +116,11 @@ def wires(n_qubits: int, *, size: int = 1) -> Strategy[WireSet]:
 
     Returns:
         Strategy of tuples of ints. Shrinks towards `(0, 1, ...)`.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(wires(3, size=2), lambda pair: pair[0] > 0)
+        (1, 0)
     """
     check_count("wires", "n_qubits", n_qubits)
     check_count("wires", "size", size)
@@ -131,6 +146,11 @@ def states(n_qubits: int, *, dtype: torch.dtype = torch.complex128) -> Strategy[
 
     Returns:
         Strategy of tensors (complex, (2**n_qubits,)). Shrinks towards |0...0⟩.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(states(1), lambda state: True).real
+        tensor([1., 0.], dtype=torch.float64)
     """
     check_count("states", "n_qubits", n_qubits)
     check_complex("states", dtype)
@@ -154,6 +174,11 @@ def product_states(n_qubits: int, *, dtype: torch.dtype = torch.complex128) -> S
 
     Returns:
         Strategy of tensors (complex, (2**n_qubits,)). Shrinks towards |0...0⟩.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(product_states(1), lambda state: state[0] == 0).real
+        tensor([0., 1.], dtype=torch.float64)
     """
     check_count("product_states", "n_qubits", n_qubits)
     check_complex("product_states", dtype)
@@ -176,6 +201,11 @@ def unitaries(n_wires: int, *, dtype: torch.dtype = torch.complex128) -> Strateg
 
     Returns:
         Strategy of tensors (complex, (2**n_wires, 2**n_wires)). Shrinks towards that of seed 0.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(unitaries(1), lambda matrix: True).shape
+        torch.Size([2, 2])
     """
     check_count("unitaries", "n_wires", n_wires)
     check_complex("unitaries", dtype)
@@ -205,6 +235,11 @@ def hermitians(n_wires: int, *, dtype: torch.dtype = torch.complex128) -> Strate
     Returns:
         Strategy of tensors (complex, (2**n_wires, 2**n_wires)), with real and imaginary parts in
         [-1, 1]. Shrinks towards that of seed 0.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(hermitians(1), lambda matrix: bool((matrix == matrix.mH).all())).shape
+        torch.Size([2, 2])
     """
     check_count("hermitians", "n_wires", n_wires)
     check_complex("hermitians", dtype)
@@ -232,6 +267,11 @@ def gates(
 
     Returns:
         Strategy of gates. Shrinks towards the first row.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(gates(), lambda gate: gate.n_params == 1)
+        <gate rx>
     """
     return _gates(max_wires, _rows("gates", max_wires, rows), derived)
 
@@ -287,6 +327,11 @@ def ops(
 
     Returns:
         Strategy of ops. Shrinks towards the first row on wire 0.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(ops(2), lambda op: op.gate.n_wires == 2 and len(op.wires) == 2).wires
+        ((0, 1), (0, 1))
     """
     check_count("ops", "n_qubits", n_qubits, 1)
     check_count("ops", "max_sets", max_sets, 1)
@@ -363,6 +408,14 @@ def circuits(
 
     Returns:
         Strategy of circuits. Shrinks towards few qubits and no ops.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(circuits(), lambda circuit: circuit.n_qubits > 1 and circuit.n_gates == 1)
+        Circuit(2 qubits, 1 gates)
+        q0: ─I─
+        <BLANKLINE>
+        q1: ───
     """
     check_count("circuits", "min_qubits", min_qubits)
     check_count("circuits", "max_qubits", max_qubits)
@@ -395,6 +448,11 @@ def pauli_words(n_qubits: int, *, letters: str = "IXYZ") -> Strategy[str]:
 
     Returns:
         Strategy of strings. Shrinks towards the first of the letters.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(pauli_words(3), lambda word: word.count("Z") > 1)
+        'IZZ'
     """
     check_count("pauli_words", "n_qubits", n_qubits)
     return _words(n_qubits, _letters("pauli_words", letters))
@@ -433,6 +491,11 @@ def pauli_sums(
 
     Returns:
         Strategy of Pauli sums. Shrinks towards one word, towards the first of the letters.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(pauli_sums(2), lambda energy: "Z" in energy.words[0]).words
+        ('IZ',)
     """
     check_count("pauli_sums", "n_qubits", n_qubits)
     check_count("pauli_sums", "max_terms", max_terms, 1)
@@ -460,6 +523,12 @@ def params_like(
     Returns:
         Strategy of trees. Shrinks towards 0 throughout if the bounds allow it, then towards the
         numbers of seed 0.
+
+    Examples:
+        >>> from hypothesis import find
+        >>> import torch
+        >>> find(params_like({"x": torch.ones(2)}), lambda params: True)
+        {'x': tensor([0., 0.])}
     """
     check_bounds("params_like", "max_value", min_value, max_value)
     leaves, structure = tree_flatten(tree)
@@ -502,6 +571,11 @@ def datasets(
     Returns:
         Strategy of pairs: features (real, (n_samples, n_features)) in [-π, π), and labels (int64,
         (n_samples,)). Shrinks towards few samples, the features of seed 0, and labels 0, 1, ...
+
+    Examples:
+        >>> from hypothesis import find
+        >>> find(datasets(), lambda data: len(data[1]) > 2)[1]
+        tensor([0, 1, 0])
     """
     check_count("datasets", "n_features", n_features, 1)
     check_count("datasets", "n_classes", n_classes, 1)
