@@ -103,8 +103,8 @@ def clamped(theta):
     return qf.ry.matrices(theta.clamp(-7, 7))
 
 
-class WrongTangent(torch.autograd.Function):
-    """The sine, with a forward derivative of the wrong sign."""
+class Sine(torch.autograd.Function):
+    """The sine, with rules by hand."""
 
     generate_vmap_rule = True
 
@@ -123,12 +123,46 @@ class WrongTangent(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx, tangent):
-        return -tangent * ctx.saved_tensors[0].cos()
+        return tangent * ctx.saved_tensors[0].cos()
 
 
-def wrong_tangent(theta):
-    half = theta / 2
-    return ry_of(half.cos(), WrongTangent.apply(half))
+class WrongTangent(Sine):
+    @staticmethod
+    def jvp(ctx, tangent):
+        return -Sine.jvp(ctx, tangent)
+
+
+class TangentElsewhere(Sine):
+    @staticmethod
+    def jvp(ctx, tangent):
+        return Sine.jvp(ctx, tangent) + torch.zeros(tangent.shape, dtype=tangent.dtype)
+
+
+class GradientElsewhere(Sine):
+    @staticmethod
+    def backward(ctx, slope):
+        return Sine.backward(ctx, slope) + torch.zeros(slope.shape, dtype=slope.dtype)
+
+
+def by_rule(function):
+    def matrix(theta):
+        half = theta / 2
+        return ry_of(half.cos(), function.apply(half))
+
+    return matrix
+
+
+def constant_elsewhere(theta):
+    """A constant on the CPU, in a product: on the `meta` device torch lets it pass."""
+    return qf.ry.matrices(theta) @ torch.eye(2, dtype=theta.dtype.to_complex())
+
+
+def made_elsewhere(theta):
+    return torch.eye(2, dtype=theta.dtype.to_complex()).expand(len(theta), -1, -1)
+
+
+def there_and_back(theta):
+    return qf.ry.matrices(theta.cpu()).to(theta.device)
 
 
 TURNED = qf.Qasm("turned", "gate turned(t) a, b { crx(t) b, a; }")
@@ -208,6 +242,15 @@ GATES: dict[str, tuple[Gate, str]] = {
     "controlled form of another gate": (wrongly_controlled(), "controlled"),
     "float64 leak": (with_matrix(qf.ry, double), "dtype"),
     "one matrix for all": (with_matrix(qf.ry, lambda t: qf.ry.matrices(t)[0]), "dtype"),
+    "constant on the CPU": (with_matrix(qf.ry, constant_elsewhere), "device"),
+    "matrix on the CPU": (with_matrix(qf.ry, made_elsewhere), "device"),
+    "detour over the CPU": (with_matrix(qf.ry, there_and_back), "device"),
+    "tangent on the CPU": (with_matrix(qf.ry, by_rule(TangentElsewhere)), "device"),
+    "gradient on the CPU": (with_matrix(qf.ry, by_rule(GradientElsewhere)), "device"),
+    "inverse by the CPU": (
+        rule(qf.rx, lambda t: (-t + torch.zeros(len(t), dtype=t.dtype),)),
+        "device",
+    ),
     "labels of another gate": (replace(qf.cx, symbol=("X",)), "labels"),
     "tag that is unknown": (replace(qf.x, tags=qf.x.tags | {"nice"}), "labels"),
     "only the first angle": (with_matrix(qf.ry, first_only), "batch"),
@@ -219,7 +262,7 @@ GATES: dict[str, tuple[Gate, str]] = {
     "angle detached": (with_matrix(qf.ry, detached), "gradient"),
     "norm not kept, on a register": (with_matrix(qf.ry, unscaled), "norm"),
     "half of the derivative": (with_matrix(qf.ry, half_derivative), "derivative"),
-    "tangent of the wrong sign": (with_matrix(qf.ry, wrong_tangent), "modes"),
+    "tangent of the wrong sign": (with_matrix(qf.ry, by_rule(WrongTangent)), "modes"),
     "factor 2 between matrix and generator": (with_matrix(qf.ry, full_angle), "shift"),
     "angle clamped": (with_matrix(qf.ry, clamped), "periodicity"),
     "text of another gate": (replace(qf.sx, qasm=qf.Qasm("s")), "qasm"),
@@ -325,6 +368,7 @@ def test_the_unharmed_mutant_lives():
     """The mutants die of their mistake, not of how they are made."""
     gate_laws(as_class(Gate, qf.crx), settings=QUICKLY)()
     gate_laws(with_matrix(qf.ry, lambda theta: qf.ry.matrices(theta)), settings=QUICKLY)()
+    gate_laws(with_matrix(qf.ry, by_rule(Sine)), settings=QUICKLY)()
     gate_laws(givens, settings=QUICKLY)()
     observable_laws(Mutant(), settings=QUICKLY)()
 
@@ -336,6 +380,23 @@ def test_messages_teach():
     parts = "`generator`", "<gate ry>", "angles ([", "deviates by", "tolerance", "8 eps √steps"
     for part in (*parts, "Usual cause", "full angle"):
         assert part in text, f"{part!r} is missing in {text!r}"
+
+
+def test_the_device_law_shows_where_devices_meet():
+    with pytest.raises(LawError) as caught:
+        gate_laws(GATES["constant on the CPU"][0], only=["device"], settings=QUICKLY)()
+    text = str(caught.value)
+    for part in ("`matmul` is ['cpu', 'meta']", "Usual cause", "device=theta.device"):
+        assert part in text, f"{part!r} is missing in {text!r}"
+
+
+def test_devices_may_meet_where_cuda_lets_them():
+    def with_numbers(theta):
+        """0-d tensors of the CPU are numbers; and moving a constant is the remedy itself."""
+        moved = torch.eye(2, dtype=theta.dtype.to_complex()).to(theta.device)
+        return (qf.ry.matrices(theta * torch.tensor(1.0)) @ moved)[torch.arange(len(theta))]
+
+    gate_laws(with_matrix(qf.ry, with_numbers), only=["device"], settings=QUICKLY)()
 
 
 def test_several_broken_laws_are_told_at_once():

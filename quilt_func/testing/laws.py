@@ -16,7 +16,7 @@ from quilt_func._checks import COMPLEX_OF, describe, message
 from quilt_func._tree import tree_leaves
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate
-from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_rows
+from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_device, _gate_rows
 from quilt_func.testing._circuit_laws import (
     ANSATZ_LAWS,
     CIRCUIT_LAWS,
@@ -31,7 +31,8 @@ from quilt_func.testing._law import Law, LawError, law_test
 from quilt_func.testing._observable_laws import OBSERVABLE_LAWS, state_cases
 from quilt_func.typing import Observable, PyTree
 
-del _gate_actions, _gate_derivatives, _gate_rows  # imported for the laws that they add to GATE_LAWS
+# imported for the laws that they add to GATE_LAWS
+del _gate_actions, _gate_derivatives, _gate_device, _gate_rows
 
 __all__ = [
     "ANSATZ_LAWS",
