@@ -224,6 +224,42 @@ def test_a_hermitian_gate_is_its_own_inverse():
         assert qf.inverse(row) is row
 
 
+def test_a_constant_that_is_tagged_hermitian_is_its_own_inverse():
+    entries = torch.tensor([[0.6, 0.8], [0.8, -0.6]], dtype=F64)
+    tagged = qf.gate(n_wires=1, tags={"hermitian"})(lambda: entries)
+    plain = qf.gate(n_wires=1)(lambda: entries)
+    assert qf.inverse(tagged) is tagged
+    assert tagged(0).inverse().gate is tagged
+    assert qf.inverse(plain) is not plain
+    assert qf.inverse(qf.inverse(plain)) is plain
+
+
+def test_a_hermitian_gate_of_an_angle_is_undone_at_that_angle():
+    @qf.gate(n_wires=1, tags={"hermitian"})
+    def mirror(theta):
+        c, s = theta.cos(), theta.sin()
+        return torch.stack([torch.stack([c, s]), torch.stack([s, -c])])
+
+    gate_laws(mirror)()
+    op = mirror(0.7, 0)
+    assert_close(qf.circuit(1, op, op.inverse()).unitary(), np.eye(2), n_gates=2)
+
+
+EXCESSES = {
+    "small angles": lambda theta: (0.5 - theta.abs()).relu(),
+    "angles beyond a right one": lambda theta: (theta - torch.pi / 2).relu(),
+    "negative angles": lambda theta: (-theta).relu(),
+}
+
+
+@pytest.mark.parametrize("excess", EXCESSES.values(), ids=EXCESSES)
+def test_a_gate_must_be_unitary_at_angles_of_every_kind(excess):
+    """A wrong tag would give wrong gradients without a word: the way back relies on it."""
+    stretched = qf.gate(n_wires=1)(lambda t: (1 + excess(t)) * torch.eye(2, dtype=t.dtype))
+    assert "unitary" not in stretched.tags
+    assert stretched.inverse is None
+
+
 def test_a_generator_or_the_group_law_is_enough_for_powers():
     def turned(theta):
         half = torch.stack([-theta, theta]) / 2
