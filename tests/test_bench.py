@@ -15,8 +15,8 @@ from experiments.bench.worker import Job, repeat
 from experiments.bench.workloads import TASKS, Work, parse
 
 SMALL = [
-    "vqc(3,2,4)", "vqe(4,2)", "fwd(5,2)", "seeds(2,3,1,4)", "hessian(3,1)", "train(3,1,4,2)",
-    "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)", "qaoa(4,1)",
+    "vqc(3,2,4)", "vqe(4,2)", "fwd(5,2)", "seeds(2,3,1,4)", "hessian(3,1)", "qfi(3,2)",
+    "train(3,1,4,2)", "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)", "qaoa(4,1)",
 ]  # fmt: skip
 ENERGIES = ["vqe(4,2)", "brick(4,2)", "ring(4,2)", "far(4,2)", "qaoa(4,2)"]
 ROUNDING = 1e-10
@@ -62,6 +62,20 @@ def test_hessian_is_symmetric_and_the_slope_of_the_gradient():
         np.testing.assert_allclose(
             hessian @ direction.reshape(-1), slope.reshape(-1), atol=DIFFERENCE * hessian.size
         )
+
+
+def test_fisher_information_is_the_gram_of_slopes_without_their_part_along_the_state():
+    work = parse("qfi(3,2)")
+    psi = reference.evolve(work.circuit, work.theta).reshape(-1)
+    slopes = [
+        slope_along(lambda t: reference.evolve(work.circuit, t).reshape(-1), work.theta, direction)
+        for direction in np.eye(work.theta.size).reshape(-1, *work.theta.shape)
+    ]
+    rows = np.array(slopes)
+    rows -= np.outer(rows @ psi.conj(), psi)
+    fisher = reference.solve(work)["qfi"]
+    np.testing.assert_allclose(fisher, 4 * (rows.conj() @ rows.T).real, atol=DIFFERENCE)
+    assert np.linalg.eigvalsh(fisher).min() > -ROUNDING
 
 
 def one_layer(n, *rows, width=1):
@@ -142,8 +156,11 @@ def test_every_adapter_has_a_module_and_a_family():
         assert peer.family in plots.COLOURS
 
 
-@pytest.mark.parametrize("peer", ["quilt", "quilt-double", "paper"])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("peer", peers.PEERS)
 def test_adapters_do_the_tasks_they_say_and_agree_with_the_reference(peer):
+    if not peers.present(peer):
+        pytest.skip(f"{peers.PEERS[peer].requires} is not installed")
     tasks = peers.load(peer)
     assert set(tasks) == set(TASKS) - set(peers.PEERS[peer].lacks)
     for name in SMALL:
@@ -211,6 +228,13 @@ def test_verdicts_know_floor_and_stretch():
     rows = [timed("vqc(4,4,70)", "quilt", 1.0), timed("vqc(4,4,70)", "paper", 500.0)]
     found = {row["peer"]: row["status"] for row in targets.verdicts(rows)}
     assert found == {"vqc(4,4,70): paper": "met", "vqc(4,4,70): torch": "stretch"}
+    fisher = [timed("qfi(8,2)", "quilt", 1.0), timed("qfi(8,2)", "qujax", 0.3)]
+    slow, fast = (targets.verdicts([*fisher, timed("qfi(8,2)", "paper", ms)]) for ms in (4.0, 50.0))
+    jax = ("qfi(8,2): jax", "met", "at least 0.1, stretch 0.5")
+    floor = "at least 5"
+    for found, word in ((slow, "missed"), (fast, "met")):
+        said = {(row["peer"], row["status"], row["note"]) for row in found}
+        assert said == {jax, ("qfi(8,2): torch", word, floor)}
     widths = [timed("fwd(16,4)", "quilt", 1.0), timed("fwd(22,4)", "quilt", 64 * 3.0)]
     assert [row["status"] for row in targets.verdicts(widths)] == ["missed"]
 
@@ -229,6 +253,8 @@ def test_limit_grows_with_the_work():
     one, more = limit.seconds(parse("vqe(10,2)"), RATES), limit.seconds(parse("vqe(10,4)"), RATES)
     assert 0 < one < more
     assert limit.seconds(parse("vqe(10,2)"), RATES, "double") > one
+    state, fisher = (limit.seconds(parse(name), RATES) for name in ("fwd(8,2)", "qfi(8,2)"))
+    assert fisher > parse("qfi(8,2)").theta.size * state
 
 
 def test_program_records_rows_and_figures(tmp_path, monkeypatch, capsys):

@@ -31,7 +31,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "batches": ("vqc(4,4,70)", "vqc(8,6,256)", "vqc(10,8,128)"),
     "energies": ("vqe(12,6)", "vqe(16,6)", "vqe(20,4)"),
     "states": ("fwd(20,6)", "fwd(24,4)"),
-    "ensembles": ("seeds(64,4,4,70)", "hessian(8,2)", "train(4,4,70,80)", "kernel(8,2,128)"),
+    "ensembles": (
+        "seeds(64,4,4,70)", "hessian(8,2)", "qfi(8,2)", "train(4,4,70,80)", "kernel(8,2,128)",
+    ),
     "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)"),
     "scaling": (
         "vqe(16,4)", "vqe(16,16)", "vqe(20,64)", "vqe(24,4)",

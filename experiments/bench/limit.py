@@ -3,8 +3,9 @@
 A circuit fused into blocks of `k` wires reads and writes the state once per block and multiplies
 it by a `2**k` square matrix. A gradient walks state and costate back and forms one outer product
 per block: three times the bytes, four times the arithmetic. The limit is the larger of the two
-times, for the best `k`. A Hessian counts as two gradients per angle. It is the limit of methods
-that keep a statevector: contracting a shallow circuit as a tensor network can be faster.
+times, for the best `k`. A Hessian counts as two gradients per angle, a quantum Fisher
+information as one state per angle and the products of all with all. It is the limit of methods that
+keep a statevector: contracting a shallow circuit as a tensor network can be faster.
 
     python -m experiments.bench.limit
 """
@@ -28,7 +29,7 @@ BLOCK_SIZES = range(1, 8)
 COPY_BYTES = tuple(2**exponent for exponent in range(16, 29, 3))
 SQUARE = 1024
 SECONDS = 0.3
-WALKS = {"state": (1, 1), "kernel": (1, 1)}
+WALKS = {"state": (1, 1), "qfi": (1, 1), "kernel": (1, 1)}
 GRADIENT = (3, 4)
 
 
@@ -97,16 +98,22 @@ def _seconds(work: Work, rates: Rates, precision: str, size: int) -> float:
     byte_walks, flop_walks = WALKS.get(work.task, GRADIENT)
     moving = byte_walks * 2 * state_bytes / rates.bandwidth(state_bytes)
     counting = flop_walks * 8 * amplitudes * 2**size * scale / rates.cgemm
-    gram = 8 * work.n_samples * amplitudes / rates.cgemm if work.task == "kernel" else 0.0
+    gram = products(work) * amplitudes / rates.cgemm
     total: float = repetitions(work) * (blocks * max(moving, counting) + gram)
     return total
 
 
 def repetitions(work: Work) -> int:
-    """How many gradients a workload consists of."""
-    if work.task == "hessian":
-        return 2 * work.theta.size
+    """How many gradients or batches of states a workload consists of."""
+    per_angle = {"hessian": 2, "qfi": 1}
+    if work.task in per_angle:
+        return per_angle[work.task] * work.theta.size
     return max(1, work.n_epochs)
+
+
+def products(work: Work) -> int:
+    """Operations per amplitude in its products with other states; a real part costs half."""
+    return {"kernel": 8 * work.n_samples, "qfi": 4 * work.theta.size}.get(work.task, 0)
 
 
 def about() -> dict[str, str]:

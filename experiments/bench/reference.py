@@ -3,8 +3,9 @@
 It shares no code with the library or its peers. Gates act on views of a state
 `(2, ..., 2, batch)`; gradients walk the circuit back with the rule
 `d⟨H⟩/dt = Im ⟨λ|P|ψ⟩` for a gate `exp(-i t/2 P)`, where `λ = H ψ` at the end. The Hessian is the
-parameter shift of the gradient, exact for such gates. States of more than `DENSE` wires are
-matrix products (`chain.py`).
+parameter shift of the gradient, exact for such gates. So are the tangents of the quantum Fisher
+information: one gate's shift by π gives twice the derivative of the state. States of more than
+`DENSE` wires are matrix products (`chain.py`).
 """
 
 from collections.abc import Iterator
@@ -168,6 +169,15 @@ def _solve_hessian(work: Work) -> Arrays:
     return {"hessian": np.array(rows)}
 
 
+def _solve_qfi(work: Work) -> Arrays:
+    theta = work.theta
+    shifts = np.pi * np.eye(theta.size).reshape(-1, *theta.shape)
+    psi = evolve(work.circuit, theta).reshape(-1)
+    tangents = np.array([evolve(work.circuit, theta + s).reshape(-1) / 2 for s in shifts])
+    along = tangents.conj() @ psi
+    return {"qfi": 4 * (tangents.conj() @ tangents.T - np.outer(along, along.conj())).real}
+
+
 def _solve_kernel(work: Work) -> Arrays:
     states = evolve(work.circuit, work.theta, work.x).reshape(-1, work.n_samples)
     return {"kernel": np.abs(states.conj().T @ states) ** 2}
@@ -180,8 +190,8 @@ def _solve_train(work: Work) -> Arrays:
 
 _SOLVERS = {
     "state": _solve_state, "energy": _solve_energy, "step": _solve_step,
-    "ensemble": _solve_ensemble, "hessian": _solve_hessian, "kernel": _solve_kernel,
-    "train": _solve_train,
+    "ensemble": _solve_ensemble, "hessian": _solve_hessian, "qfi": _solve_qfi,
+    "kernel": _solve_kernel, "train": _solve_train,
 }  # fmt: skip
 
 

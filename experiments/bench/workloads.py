@@ -8,6 +8,7 @@ A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
 * `fwd(n,L)`: the final state alone.
 * `seeds(S,n,L,B)`: the step of `vqc` for S parameter sets at once.
 * `hessian(n,L)`: the full Hessian of the Ising energy.
+* `qfi(n,L)`: the quantum Fisher information of the final state, by all angles.
 * `kernel(n,L,M)`: the fidelities of M encoded samples with one another.
 * `train(n,L,B,E)`: E epochs of Adam on `vqc`, from imported libraries to the last loss.
 """
@@ -36,7 +37,7 @@ from .circuits import (
 
 N_FEATURES = 2
 SEED = 20_26
-TASKS = ("state", "energy", "step", "ensemble", "hessian", "kernel", "train")
+TASKS = ("state", "energy", "step", "ensemble", "hessian", "qfi", "kernel", "train")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Work:
         name: The call it is written as.
         task: One of `TASKS`.
         circuit: The circuit.
-        observable: What is measured; None for states and kernels.
+        observable: What is measured; None where the result is made of states.
         n_samples: Size of the batch, if any.
         n_features: Features of one sample.
         n_seeds: Parameter sets evaluated at once, if any.
@@ -143,6 +144,10 @@ def _hessian(name: str, n: int, depth: int) -> Work:
     return Work(name, "hessian", hea(n, depth), ising(n))
 
 
+def _qfi(name: str, n: int, depth: int) -> Work:
+    return Work(name, "qfi", hea(n, depth))
+
+
 def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
     circuit = kernel_map(n, depth)
     return Work(name, "kernel", circuit, n_samples=samples, n_features=2 * n - 1)
@@ -150,5 +155,5 @@ def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
 
 _MAKERS: dict[str, Callable[..., Work]] = {
     "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds,
-    "hessian": _hessian, "kernel": _kernel, "train": _train,
+    "hessian": _hessian, "qfi": _qfi, "kernel": _kernel, "train": _train,
 }  # fmt: skip

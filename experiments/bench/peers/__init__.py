@@ -35,7 +35,7 @@ class Peer:
 
 
 BATCHES = ("step", "train", "ensemble")
-ONLY_STATES = ("energy", "hessian", "kernel", *BATCHES)
+ONLY_STATES = ("energy", "hessian", "qfi", "kernel", *BATCHES)
 PEERS = {
     "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours"),
     "quilt-double": Peer(
@@ -61,7 +61,7 @@ PEERS = {
     "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax"),
     "lightning": Peer(
         "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
-        lacks=("hessian", "kernel", *BATCHES),
+        lacks=("hessian", "qfi", "kernel", *BATCHES),
     ),
     "qulacs": Peer(
         "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double", ("kernel",)

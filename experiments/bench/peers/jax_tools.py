@@ -28,6 +28,7 @@ def tasks(
     return {
         "energy": lambda work: _pair(work, jax.value_and_grad(energy(work))),
         "hessian": lambda work: _hessian(work, energy(work)),
+        "qfi": lambda work: _qfi(work, state(work)),
         "step": lambda work: _pair(work, jax.value_and_grad(_loss(work, logit(work)))),
         "train": lambda work: _train(work, logit(work)),
         "ensemble": lambda work: _pair(
@@ -46,6 +47,21 @@ def _hessian(work: Work, energy: Energy) -> Run:
     size = work.theta.size
     second = _compiled(lambda theta: jax.hessian(energy)(theta).reshape(size, size))
     return Run(_single(work.theta), second, lambda found: {"hessian": np.asarray(found)})
+
+
+def _qfi(work: Work, state: State) -> Run:
+    def with_state(theta: Array) -> tuple[Array, Array]:
+        psi = state(theta)
+        return psi, psi
+
+    def matrix(theta: Array) -> Array:
+        tangents, psi = jax.jacfwd(with_state, has_aux=True)(theta)
+        rows = tangents.reshape(psi.size, -1).T
+        rows -= jnp.outer(rows @ psi.conj(), psi)
+        parts = jnp.concatenate([rows.real, rows.imag], 1)
+        return 4 * parts @ parts.T
+
+    return Run(_single(work.theta), _compiled(matrix), lambda found: {"qfi": np.asarray(found)})
 
 
 def _train(work: Work, logit: Logit) -> Run:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..circuits import Wires
 from ..workloads import Work
 from .base import UnsupportedError
-from .torch_tools import Energy, Logits, States, hessian_run, placed, tasks
+from .torch_tools import Energy, Logits, States, hessian_run, placed, qfi_run, tasks
 
 MAX_ENTRIES = 10**9
 
@@ -49,6 +49,11 @@ def _states(work: Work) -> States:
         return torch.stack([evolve(work, theta, sample) for sample in x])
 
     return states
+
+
+def _shifted_states(work: Work) -> States:
+    _check(work)
+    return lambda theta, _: torch.stack([evolve(work, angles) for angles in theta])
 
 
 def _check(work: Work) -> None:
@@ -123,5 +128,6 @@ HADAMARD = (LETTERS["X"] + LETTERS["Z"]) / 2**0.5
 TASKS = {
     **tasks(_energy, _logits, _states),
     "hessian": lambda work: hessian_run(work, _energy(work), vectorize=False),
+    "qfi": lambda work: qfi_run(work, _shifted_states(work)),
 }
 del TASKS["ensemble"]

@@ -31,6 +31,7 @@ def tasks(dtype: torch.dtype) -> Tasks:
     return {
         "energy": lambda work: _pair(work, dtype, grad_and_value(_model(work))),
         "hessian": lambda work: _hessian(work, dtype),
+        "qfi": lambda work: _qfi(work, dtype),
         "step": lambda work: _step(work, dtype),
         "train": lambda work: train_run(work, _step(work, dtype)),
         "ensemble": lambda work: _pair(work, dtype, vmap(grad_and_value(_loss(work, dtype)))),
@@ -53,6 +54,15 @@ def _hessian(work: Work, dtype: torch.dtype) -> Run:
         tensor(work.theta, dtype),
         lambda theta: second(theta).reshape(size, size),
         lambda matrix: {"hessian": matrix.numpy()},
+    )
+
+
+def _qfi(work: Work, dtype: torch.dtype) -> Run:
+    states = _states(work)
+    return Run(
+        tensor(work.theta, dtype),
+        lambda theta: qf.qfi(states, theta),
+        lambda matrix: {"qfi": matrix.numpy()},
     )
 
 

@@ -64,6 +64,27 @@ def _hessian(work: Work) -> Run:
     return Run(work.theta, rows, lambda found: {"hessian": found})
 
 
+def _qfi(work: Work) -> Run:
+    """Quantum Fisher information: a shift of one angle by π gives twice the derivative."""
+    circuit, columns = _parametric_circuit(work.circuit)
+    vector, shifts = QuantumState(work.circuit.n), np.pi * np.eye(work.theta.size)
+
+    def state(angles: Angles) -> NDArray[np.complex128]:
+        _set_angles(circuit, angles[columns])
+        vector.set_zero_state()
+        circuit.update_quantum_state(vector)
+        found: NDArray[np.complex128] = vector.get_vector()
+        return found
+
+    def matrix(theta: Angles) -> Angles:
+        psi = state(theta.reshape(-1))
+        shifted = np.array([state(theta.reshape(-1) + shift) for shift in shifts])
+        rows = (shifted - np.outer(shifted @ psi.conj(), psi)).view(np.float64)
+        return rows @ rows.T
+
+    return Run(work.theta, matrix, lambda found: {"qfi": found})
+
+
 def _state(work: Work) -> Run:
     """The final state of a circuit fused beforehand, with the block size that was fastest."""
     plain = _fixed_circuit(work.circuit, work.theta)
@@ -92,8 +113,7 @@ class _Model:
     def value_and_grad(self, theta: Angles, x: Angles | None = None) -> tuple[float, Angles]:
         """One sample's expectation value and its gradient along the angles."""
         angles = theta.reshape(-1) if x is None else np.concatenate([x, theta.reshape(-1)])
-        for i, angle in enumerate((-angles[self.columns]).tolist()):
-            self.circuit.set_parameter(i, angle)
+        _set_angles(self.circuit, angles[self.columns])
         self.state.set_zero_state()
         self.circuit.update_quantum_state(self.state)
         self.observable.apply_to_state(self.scratch, self.state, self.costate)
@@ -102,6 +122,11 @@ class _Model:
         gradient = np.zeros(len(angles))
         np.add.at(gradient, self.columns, slopes)
         return value, gradient[self.offset :].reshape(theta.shape)
+
+
+def _set_angles(circuit: Any, angles: Angles) -> None:
+    for i, angle in enumerate((-angles).tolist()):
+        circuit.set_parameter(i, angle)
 
 
 def _parametric_circuit(source: Circuit) -> tuple[Any, NDArray[np.int64]]:
@@ -163,6 +188,7 @@ def _observable(n: int, observable: Observable) -> Any:
 TASKS: Tasks = {
     "energy": _energy,
     "hessian": _hessian,
+    "qfi": _qfi,
     "step": _step,
     "train": lambda work: train_run(work, _step(work)),
     "ensemble": _ensemble,

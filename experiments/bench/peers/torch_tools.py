@@ -17,7 +17,8 @@ Energy: TypeAlias = Callable[[Tensor], Tensor]
 Logits: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Angles (n_layers, width), or one such set per sample, and samples (B, F), to logits (B,)."""
 States: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
-"""Angles (n_layers, width), and samples (B, F) if any, to states (2**n,) or (B, 2**n)."""
+"""Angles (n_layers, width), or one such set per sample, and samples (B, F) if any, to states
+(2**n,) or (B, 2**n)."""
 
 
 def tasks(
@@ -29,6 +30,7 @@ def tasks(
     return {
         "energy": lambda work: energy_run(work, energy(work)),
         "hessian": lambda work: hessian_run(work, energy(work)),
+        "qfi": lambda work: qfi_run(work, states(work)),
         "step": lambda work: step_run(work, logits(work)),
         "train": lambda work: train_run(work, step_run(work, logits(work))),
         "ensemble": lambda work: ensemble_run(work, logits(work)),
@@ -55,6 +57,26 @@ def hessian_run(work: Work, energy: Energy, vectorize: bool = True) -> Run:
         return matrix.reshape(theta.numel(), theta.numel())
 
     return Run(tensor(work.theta), step, lambda matrix: {"hessian": matrix.numpy()})
+
+
+def qfi_run(work: Work, states: States) -> Run:
+    """The quantum Fisher information from one batch of states, without automatic differentiation.
+
+    An angle of one rotation only, shifted by π, gives twice the derivative of the state. In every
+    library this is several times faster than forward mode, let alone backward.
+    """
+    size = work.theta.size
+    shifts = torch.cat([torch.zeros(1, size), torch.pi * torch.eye(size)])
+    shifts, no_features = shifts.reshape(-1, *work.theta.shape), torch.zeros(size + 1, 0)
+
+    def step(theta: Tensor) -> Tensor:
+        with torch.no_grad():
+            psi, shifted = states(theta + shifts, no_features).split([1, size])
+            rows = shifted - shifted @ psi.mH @ psi
+            parts = torch.view_as_real(rows.resolve_conj()).flatten(1)
+            return parts @ parts.T
+
+    return Run(tensor(work.theta), step, lambda matrix: {"qfi": matrix.numpy()})
 
 
 def step_run(work: Work, logits: Logits) -> Run:
