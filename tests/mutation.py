@@ -32,8 +32,8 @@ MODULES = (
 )  # fmt: skip
 TESTS = (
     "tests/laws/test_ops.py", "tests/laws/test_pauli.py", "tests/laws/test_measure.py",
-    "tests/laws/test_circuits.py", "tests/laws/test_planning.py", "tests/laws/test_kernel.py",
-    "tests/laws/test_gates.py", "tests/laws/test_views.py", "tests/test_errors.py",
+    "tests/laws/test_circuits.py", "tests/laws/test_planning.py", "tests/laws/test_plans.py",
+    "tests/laws/test_kernel.py", "tests/laws/test_gates.py", "tests/laws/test_views.py", "tests/test_errors.py",
     "tests/transforms/test_caches.py", "tests/transforms/test_closed_forms.py",
     *(f"quilt_func/{module}.py" for module in MODULES),  # the examples of docstrings
 )  # fmt: skip
@@ -123,8 +123,8 @@ def plant(tree: Path, module: str, code: str) -> None:
 
 def ordered(module: str) -> list[str]:
     """The tests, those of the module's own room first."""
-    room = "planning" if module.startswith("_") else module
-    return sorted(TESTS, key=lambda test: f"test_{room}." not in test)
+    own = "test_plan" if module == "planning" or module.startswith("_") else f"test_{module}."
+    return sorted(TESTS, key=lambda test: own not in test)
 
 
 def in_child(tree: Path, module: str) -> None:

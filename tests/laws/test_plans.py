@@ -1,0 +1,179 @@
+"""How good plans are: what a run of known circuits costs, and that no step is a detour.
+
+Costs are counted here by a measure of the tests' own: a pass over the state per step, 8 products of
+a block per pass, 4 passes for a phase per amplitude, and 4 for wires that are apart. A plan is a
+choice, so these are upper bounds: whoever finds better plans lowers them.
+"""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+import torch
+from hypothesis import given
+
+import quilt_func as qf
+from quilt_func import _moves, _partition, _phases, _recipes, planning
+from quilt_func.testing import strategies as qst
+
+SIZES = (6, 8, 10, 12, 16, 20, 24)
+
+
+def segments_of(circuit, from_zero=False):
+    acting = tuple(op.structure for op in circuit.ops if op.wires)
+    return planning.plan(circuit.n_qubits, acting, ((),) * len(acting), from_zero).segments
+
+
+def steps_of(circuit, from_zero=False):
+    return [step for segment in segments_of(circuit, from_zero) for step in segment.steps]
+
+
+def passes(step):
+    if isinstance(step, planning.Move):
+        return 1.0
+    if isinstance(step, planning.Shift):
+        return 4.0
+    is_apart = step.wires[-1] - step.wires[0] != len(step.wires) - 1
+    return 1.0 + 2 ** len(step.wires) / 8 + 4.0 * is_apart
+
+
+def zeros(*shape):
+    return torch.zeros(shape)
+
+
+def chain(n):
+    return [(i, i + 1) for i in range(n - 1)]
+
+
+def ring(n):
+    return [*chain(n), (n - 1, 0)]
+
+
+def far(n):
+    return [(i, i + n // 2) for i in range(n // 2)]
+
+
+def all_pairs(n):
+    return [(i, j) for j in range(n) for i in range(j)]
+
+
+def qaoa(edges):
+    def make(n):
+        layer = qf.rzz(zeros(), edges(n)), qf.rx(zeros(), range(n))
+        return qf.h(range(n)), layer, layer
+
+    return make
+
+
+def bricks(entangle):
+    return lambda n: [
+        (qf.ry(zeros(n), range(n)), entangle(chain(n)[layer % 2 :: 2])) for layer in range(4)
+    ]
+
+
+CIRCUITS = {
+    "hardware efficient": lambda n: qf.ansatz.hardware_efficient(zeros(4, n, 2)),
+    "ring": lambda n: [(qf.ry(zeros(n), range(n)), qf.cx(ring(n)))] * 3,
+    "far pairs": lambda n: (
+        [(qf.ry(zeros(n), range(n)), qf.cx(far(n)), qf.rz(zeros(n), range(n)), qf.cx(ring(n)))] * 2
+    ),
+    "bricks of cx": bricks(qf.cx),
+    "bricks of rxx": bricks(lambda pairs: qf.rxx(zeros(), pairs)),
+    "Ising chain": lambda n: [(qf.rzz(zeros(), chain(n)), qf.rx(zeros(), range(n)))] * 4,
+    "QAOA on a ring": qaoa(ring),
+    "QAOA on a cubic graph": qaoa(lambda n: [*ring(n), *far(n)]),
+    "QAOA on all pairs": qaoa(all_pairs),
+    "Fourier transform": lambda n: [
+        (qf.h(j), [qf.cp(zeros(), k, j) for k in range(j + 1, n)]) for j in range(n)
+    ],
+}
+BOUNDS = {
+    "hardware efficient": (8.0, 14.0, 24.0, 27.0, 25.0, 33.0, 39.0),
+    "ring": (21.5, 15.0, 17.0, 19.0, 25.0, 51.5, 56.5),
+    "far pairs": (17.0, 21.0, 24.0, 29.0, 33.0, 54.0, 62.0),
+    "bricks of cx": (9.5, 12.5, 16.5, 16.0, 19.0, 28.0, 30.0),
+    "bricks of rxx": (8.0, 12.5, 16.5, 21.0, 29.5, 38.0, 46.5),
+    "Ising chain": (12.0, 18.0, 24.0, 30.0, 43.5, 49.5, 58.75),
+    "QAOA on a ring": (20.5, 24.0, 28.0, 20.5, 24.5, 28.5, 32.5),
+    "QAOA on a cubic graph": (21.5, 20.5, 23.25, 27.25, 35.0, 42.25, 57.75),
+    "QAOA on all pairs": (17.0, 26.5, 33.25, 40.5, 47.0, 56.25, 70.25),
+    "Fourier transform": (8.5, 10.0, 15.5, 17.0, 27.0, 34.0, 41.0),
+}
+"""Passes at each of `SIZES`."""
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+@pytest.mark.parametrize("place", range(len(SIZES)), ids=lambda place: f"{SIZES[place]} qubits")
+def test_plans_of_known_circuits_do_not_get_worse(name, place):
+    n = SIZES[place]
+    circuit = qf.circuit(n, CIRCUITS[name](n))
+    assert sum(map(passes, steps_of(circuit, from_zero=True))) <= BOUNDS[name][place]
+
+
+@given(circuit=qst.circuits(min_qubits=6, max_qubits=9, max_ops=20))
+def test_every_step_does_something(circuit):
+    steps = steps_of(circuit)
+    assert all(step.n_gates for step in steps)
+    assert sum(step.n_gates for step in steps) == circuit.n_gates
+
+
+@pytest.mark.parametrize("n", [6, 11, 16])
+def test_permutations_take_one_move_and_diagonals_one_phase(n):
+    (move,) = steps_of(qf.circuit(n, qf.cx(ring(n)), qf.x(range(n)), qf.swap(far(n))))
+    assert isinstance(move, planning.Move)
+    (shift,) = steps_of(qf.circuit(n, [qf.rzz(zeros(), all_pairs(n)), qf.cz(ring(n))] * 3))
+    assert isinstance(shift, planning.Shift)
+
+
+def test_a_long_circuit_is_built_in_segments_of_bounded_size():
+    """What is estimated when segments are cut holds, within a factor of 2, of the recipes."""
+    for name in ("hardware efficient", "bricks of rxx"):
+        segments = segments_of(qf.circuit(12, [CIRCUITS[name](12)] * 30))
+        sizes = [sum(one.rows.size * one.rows.shape[2] for one in seg.stacks) for seg in segments]
+        assert max(sizes) <= 2 * planning.SEGMENT
+        assert len(sizes) <= 1 + sum(sizes) // (planning.SEGMENT // 2)
+
+
+def test_matrices_of_each_state_stay_small():
+    """With as many matrices as states, a block's building must not outweigh its use."""
+    assert [_partition.block_width(n, True) for n in (6, 8, 10, 12)] == [2, 3, 4, 4]
+    assert {_partition.block_width(n, False) for n in (6, 8, 10, 12)} == {planning.WIDTH}
+
+
+def test_tables_of_phases_have_the_size_of_half_the_wires():
+    circuit = qf.circuit(7, qf.rzz(zeros(), ring(7)), qf.p(zeros(), range(7)))
+    ops = tuple(op.structure for op in circuit.ops)
+    gates = [
+        _recipes.Applied(place, slot, op.gate, wires, ())
+        for place, op in enumerate(ops)
+        for slot, wires in enumerate(op.wires)
+    ]
+    recipe = _phases.phases(ops, 7, gates)
+    assert (recipe.high.shape[1], recipe.low.shape[1]) == (2**3, 2**4)
+
+
+def test_a_plan_that_runs_share_cannot_be_written_to():
+    circuit = qf.circuit(7, qf.ry(zeros(7), range(7)), qf.cx(ring(7)), CIRCUITS["far pairs"](7))
+    phases = qf.circuit(7, CIRCUITS["QAOA on all pairs"](7))
+    segments = [*segments_of(circuit), *segments_of(phases)]
+    steps = {type(step): step for segment in segments for step in segment.steps}
+    assert set(steps) == {planning.Block, planning.Move, planning.Shift}
+    for shared in (*segments, *steps.values(), *segments[0].stacks, *segments[1].phases):
+        with pytest.raises(FrozenInstanceError):
+            shared.wires = ()
+
+
+def test_only_what_is_known_of_a_gate_is_used():
+    """Without a generator an angle's phases are unknown, and without its tag a permutation is."""
+
+    @qf.gate(n_wires=1, tags={"diagonal"})
+    def bent(theta):
+        phases = torch.stack([theta, theta.square()])
+        return torch.diag(torch.complex(phases.cos(), phases.sin()))
+
+    assert _phases.spectrum(bent) is None
+    assert _phases.spectrum(qf.rx) is None
+    assert _phases.spectrum(qf.h) is None
+    assert _phases.spectrum(qf.unitary(torch.eye(2).cfloat(), 0).gate) is None
+    assert _moves.affine(qf.gate(n_wires=1)(lambda: torch.eye(2).flip(0))) is None
+    assert _moves.affine(qf.cp) is None
+    assert _moves.affine(qf.ccx) is None, "not affine"
