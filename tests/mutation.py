@@ -33,8 +33,9 @@ MODULES = (
 TESTS = (
     "tests/laws/test_ops.py", "tests/laws/test_pauli.py", "tests/laws/test_measure.py",
     "tests/laws/test_circuits.py", "tests/laws/test_planning.py", "tests/laws/test_plans.py",
-    "tests/laws/test_kernel.py", "tests/laws/test_gates.py", "tests/laws/test_views.py", "tests/test_errors.py",
-    "tests/transforms/test_caches.py", "tests/transforms/test_closed_forms.py",
+    "tests/laws/test_kernel.py", "tests/laws/test_gates.py", "tests/laws/test_views.py",
+    "tests/test_errors.py", "tests/transforms/test_caches.py",
+    "tests/transforms/test_closed_forms.py",
     *(f"quilt_func/{module}.py" for module in MODULES),  # the examples of docstrings
 )  # fmt: skip
 OF_THE_TESTS = "tests/test_errors.py::test_every_room_has_bad_calls"
@@ -42,7 +43,7 @@ OF_THE_TESTS = "tests/test_errors.py::test_every_room_has_bad_calls"
 OPTIONS = ["-x", "-q", "--tb=line", "--deselect", OF_THE_TESTS, "-p", "no:xdist",
            "-p", "no:cacheprovider"]  # fmt: skip
 TIMEOUT = 120
-"""Seconds of the run's own processor time after which it counts: it does not come to an end.
+"""Seconds of a run's own processor time after which it is taken to have no end.
 
 Eight times what the tests take alone: a busy machine makes a run late, but hardly uses its time up.
 """
