@@ -9,6 +9,7 @@ import quilt_func as qf
 
 project = "quilt_func"
 author = "The quilt_func developers"
+copyright = author  # noqa: A001  # Sphinx reads this name
 release = version = qf.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath", "substitution"]
@@ -16,6 +17,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "quilt_func"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_use_ivar = True
