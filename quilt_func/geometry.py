@@ -302,15 +302,13 @@ def _pushed(
 ) -> tuple[Tensor, Tensor]:
     """A function's value, and its derivative by each entry of a vector, in rows."""
     basis = torch.eye(len(flat), dtype=flat.dtype, device=flat.device)
-    values, rows = zip(
-        *(
-            # The derivative of a mapped function costs half of a mapped derivative.
-            jvp(vmap(fn), (flat.expand_as(part).clone(),), (part,))
-            for part in basis.split(chunk_size or len(flat))
-        ),
-        strict=True,
-    )
-    return values[0][0], torch.cat(rows)
+
+    def pushed(direction: Tensor) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = jvp(fn, (flat,), (direction,))
+        return found
+
+    values, rows = vmap(pushed, chunk_size=chunk_size)(basis)
+    return values[0], rows
 
 
 def _horizontal(
