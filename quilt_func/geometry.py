@@ -304,7 +304,7 @@ def _pushed(
     basis = torch.eye(len(flat), dtype=flat.dtype, device=flat.device)
 
     def pushed(direction: Tensor) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = jvp(fn, (flat,), (direction,))
+        found: Any = jvp(fn, (flat,), (direction,))
         return found
 
     values, rows = vmap(pushed, chunk_size=chunk_size)(basis)

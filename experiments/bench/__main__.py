@@ -32,7 +32,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "energies": ("vqe(12,6)", "vqe(16,6)", "vqe(20,4)"),
     "states": ("fwd(20,6)", "fwd(24,4)"),
     "ensembles": (
-        "seeds(64,4,4,70)", "hessian(8,2)", "qfi(8,2)", "train(4,4,70,80)", "kernel(8,2,128)",
+        "seeds(64,4,4,70)", "hessian(8,2)", "qfi(8,2)", "shifts(8,2)", "train(4,4,70,80)",
+        "kernel(8,2,128)",
     ),
     "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)"),
     "scaling": (

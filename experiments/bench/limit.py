@@ -29,7 +29,7 @@ BLOCK_SIZES = range(1, 8)
 COPY_BYTES = tuple(2**exponent for exponent in range(16, 29, 3))
 SQUARE = 1024
 SECONDS = 0.3
-WALKS = {"state": (1, 1), "qfi": (1, 1), "kernel": (1, 1)}
+WALKS = {"state": (1, 1), "qfi": (1, 1), "shifts": (1, 1), "kernel": (1, 1)}
 GRADIENT = (3, 4)
 
 
@@ -105,7 +105,7 @@ def _seconds(work: Work, rates: Rates, precision: str, size: int) -> float:
 
 def repetitions(work: Work) -> int:
     """How many gradients or batches of states a workload consists of."""
-    per_angle = {"hessian": 2, "qfi": 1}
+    per_angle = {"hessian": 2, "qfi": 1, "shifts": 1}
     if work.task in per_angle:
         return per_angle[work.task] * work.theta.size
     return max(1, work.n_epochs)
@@ -113,7 +113,9 @@ def repetitions(work: Work) -> int:
 
 def products(work: Work) -> int:
     """Operations per amplitude in its products with other states; a real part costs half."""
-    return {"kernel": 8 * work.n_samples, "qfi": 4 * work.theta.size}.get(work.task, 0)
+    of_angles = 4 * work.theta.size
+    by_task = {"kernel": 8 * work.n_samples, "qfi": of_angles, "shifts": of_angles}
+    return by_task.get(work.task, 0)
 
 
 def about() -> dict[str, str]:

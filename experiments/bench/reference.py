@@ -191,7 +191,7 @@ def _solve_train(work: Work) -> Arrays:
 _SOLVERS = {
     "state": _solve_state, "energy": _solve_energy, "step": _solve_step,
     "ensemble": _solve_ensemble, "hessian": _solve_hessian, "qfi": _solve_qfi,
-    "kernel": _solve_kernel, "train": _solve_train,
+    "shifts": _solve_qfi, "kernel": _solve_kernel, "train": _solve_train,
 }  # fmt: skip
 
 

@@ -8,7 +8,10 @@ A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
 * `fwd(n,L)`: the final state alone.
 * `seeds(S,n,L,B)`: the step of `vqc` for S parameter sets at once.
 * `hessian(n,L)`: the full Hessian of the Ising energy.
-* `qfi(n,L)`: the quantum Fisher information of the final state, by all angles.
+* `qfi(n,L)`: the quantum Fisher information of the final state, by all angles, from derivatives of
+  states that the library makes.
+* `shifts(n,L)`: the same from states with one angle shifted by π, made by hand; this is right where
+  every angle belongs to one Pauli rotation.
 * `kernel(n,L,M)`: the fidelities of M encoded samples with one another.
 * `train(n,L,B,E)`: E epochs of Adam on `vqc`, from imported libraries to the last loss.
 """
@@ -37,7 +40,7 @@ from .circuits import (
 
 N_FEATURES = 2
 SEED = 20_26
-TASKS = ("state", "energy", "step", "ensemble", "hessian", "qfi", "kernel", "train")
+TASKS = ("state", "energy", "step", "ensemble", "hessian", "qfi", "shifts", "kernel", "train")
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,10 @@ def _qfi(name: str, n: int, depth: int) -> Work:
     return Work(name, "qfi", hea(n, depth))
 
 
+def _shifts(name: str, n: int, depth: int) -> Work:
+    return Work(name, "shifts", hea(n, depth))
+
+
 def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
     circuit = kernel_map(n, depth)
     return Work(name, "kernel", circuit, n_samples=samples, n_features=2 * n - 1)
@@ -155,5 +162,5 @@ def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
 
 _MAKERS: dict[str, Callable[..., Work]] = {
     "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds,
-    "hessian": _hessian, "qfi": _qfi, "kernel": _kernel, "train": _train,
+    "hessian": _hessian, "qfi": _qfi, "shifts": _shifts, "kernel": _kernel, "train": _train,
 }  # fmt: skip

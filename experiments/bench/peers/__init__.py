@@ -35,7 +35,7 @@ class Peer:
 
 
 BATCHES = ("step", "train", "ensemble")
-ONLY_STATES = ("energy", "hessian", "qfi", "kernel", *BATCHES)
+ONLY_STATES = ("energy", "hessian", "qfi", "shifts", "kernel", *BATCHES)
 PEERS = {
     "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours"),
     "quilt-double": Peer(
@@ -61,10 +61,11 @@ PEERS = {
     "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax"),
     "lightning": Peer(
         "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
-        lacks=("hessian", "qfi", "kernel", *BATCHES),
+        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES),
     ),
     "qulacs": Peer(
-        "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double", ("kernel",)
+        "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double",
+        lacks=("qfi", "kernel"),
     ),
     "qsim": Peer("qsim", "qsim", "qsimcirq", "qsimcirq", "native", lacks=ONLY_STATES),
     "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),

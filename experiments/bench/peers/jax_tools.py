@@ -29,6 +29,7 @@ def tasks(
         "energy": lambda work: _pair(work, jax.value_and_grad(energy(work))),
         "hessian": lambda work: _hessian(work, energy(work)),
         "qfi": lambda work: _qfi(work, state(work)),
+        "shifts": lambda work: _shifts(work, state(work)),
         "step": lambda work: _pair(work, jax.value_and_grad(_loss(work, logit(work)))),
         "train": lambda work: _train(work, logit(work)),
         "ensemble": lambda work: _pair(
@@ -56,12 +57,26 @@ def _qfi(work: Work, state: State) -> Run:
 
     def matrix(theta: Array) -> Array:
         tangents, psi = jax.jacfwd(with_state, has_aux=True)(theta)
-        rows = tangents.reshape(psi.size, -1).T
-        rows -= jnp.outer(rows @ psi.conj(), psi)
-        parts = jnp.concatenate([rows.real, rows.imag], 1)
-        return 4 * parts @ parts.T
+        return _fisher_information(psi, 2 * tangents.reshape(psi.size, -1).T)
 
     return Run(_single(work.theta), _compiled(matrix), lambda found: {"qfi": np.asarray(found)})
+
+
+def _shifts(work: Work, state: State) -> Run:
+    size = work.theta.size
+    shifts = _single(np.pi * np.eye(size).reshape(-1, *work.theta.shape))
+
+    def matrix(theta: Array) -> Array:
+        return _fisher_information(state(theta), jax.vmap(state)(theta + shifts))
+
+    return Run(_single(work.theta), _compiled(matrix), lambda found: {"qfi": np.asarray(found)})
+
+
+def _fisher_information(psi: Array, doubled: Array) -> Array:
+    """The matrix from a state and the doubles of its derivatives, in rows."""
+    rows = doubled - jnp.outer(doubled @ psi.conj(), psi)
+    parts = jnp.concatenate([rows.real, rows.imag], 1)
+    return parts @ parts.T
 
 
 def _train(work: Work, logit: Logit) -> Run:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..circuits import Wires
 from ..workloads import Work
 from .base import UnsupportedError
-from .torch_tools import Energy, Logits, States, hessian_run, placed, qfi_run, tasks
+from .torch_tools import Energy, Logits, States, hessian_run, placed, qfi_run, shifts_run, tasks
 
 MAX_ENTRIES = 10**9
 
@@ -51,7 +51,7 @@ def _states(work: Work) -> States:
     return states
 
 
-def _shifted_states(work: Work) -> States:
+def _states_of_angles(work: Work) -> States:
     _check(work)
     return lambda theta, _: torch.stack([evolve(work, angles) for angles in theta])
 
@@ -128,6 +128,7 @@ HADAMARD = (LETTERS["X"] + LETTERS["Z"]) / 2**0.5
 TASKS = {
     **tasks(_energy, _logits, _states),
     "hessian": lambda work: hessian_run(work, _energy(work), vectorize=False),
-    "qfi": lambda work: qfi_run(work, _shifted_states(work)),
+    "qfi": lambda work: qfi_run(work, _states_of_angles(work)),
+    "shifts": lambda work: shifts_run(work, _states_of_angles(work)),
 }
 del TASKS["ensemble"]

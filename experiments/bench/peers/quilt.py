@@ -17,7 +17,7 @@ import quilt_func as qf
 from ..circuits import Row, Rows
 from ..workloads import Work
 from .base import Run, Tasks, read_pair, train_run
-from .torch_tools import kernel_run, state_run, tensor
+from .torch_tools import kernel_run, shifts_run, state_run, tensor
 
 GATES: dict[str, Any] = {
     "rx": qf.rx, "ry": qf.ry, "rz": qf.rz, "rzz": qf.rzz, "h": qf.h, "cx": qf.cx, "cz": qf.cz,
@@ -32,6 +32,7 @@ def tasks(dtype: torch.dtype) -> Tasks:
         "energy": lambda work: _pair(work, dtype, grad_and_value(_model(work))),
         "hessian": lambda work: _hessian(work, dtype),
         "qfi": lambda work: _qfi(work, dtype),
+        "shifts": lambda work: shifts_run(work, _batch_of_states(work), dtype),
         "step": lambda work: _step(work, dtype),
         "train": lambda work: train_run(work, _step(work, dtype)),
         "ensemble": lambda work: _pair(work, dtype, vmap(grad_and_value(_loss(work, dtype)))),
@@ -64,6 +65,11 @@ def _qfi(work: Work, dtype: torch.dtype) -> Run:
         lambda theta: qf.qfi(states, theta),
         lambda matrix: {"qfi": matrix.numpy()},
     )
+
+
+def _batch_of_states(work: Work) -> Callable[..., Tensor]:
+    states = vmap(_states(work))
+    return lambda theta, _: states(theta)
 
 
 def _loss(work: Work, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:

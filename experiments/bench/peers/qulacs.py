@@ -64,7 +64,7 @@ def _hessian(work: Work) -> Run:
     return Run(work.theta, rows, lambda found: {"hessian": found})
 
 
-def _qfi(work: Work) -> Run:
+def _shifts(work: Work) -> Run:
     """Quantum Fisher information: a shift of one angle by π gives twice the derivative."""
     circuit, columns = _parametric_circuit(work.circuit)
     vector, shifts = QuantumState(work.circuit.n), np.pi * np.eye(work.theta.size)
@@ -188,7 +188,7 @@ def _observable(n: int, observable: Observable) -> Any:
 TASKS: Tasks = {
     "energy": _energy,
     "hessian": _hessian,
-    "qfi": _qfi,
+    "shifts": _shifts,
     "step": _step,
     "train": lambda work: train_run(work, _step(work)),
     "ensemble": _ensemble,
