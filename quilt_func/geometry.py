@@ -303,9 +303,8 @@ def _pushed(
     """A function's value, and its derivative by each entry of a vector, in rows."""
     basis = torch.eye(len(flat), dtype=flat.dtype, device=flat.device)
 
-    def pushed(direction: Tensor) -> tuple[Tensor, Tensor]:
-        found: Any = jvp(fn, (flat,), (direction,))
-        return found
+    def pushed(direction: Tensor) -> Any:
+        return jvp(fn, (flat,), (direction,))
 
     values, rows = vmap(pushed, chunk_size=chunk_size)(basis)
     return values[0], rows

@@ -16,7 +16,8 @@ from experiments.bench.workloads import TASKS, Work, parse
 
 SMALL = [
     "vqc(3,2,4)", "vqe(4,2)", "fwd(5,2)", "seeds(2,3,1,4)", "hessian(3,1)", "qfi(3,2)",
-    "shifts(3,2)", "train(3,1,4,2)", "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)", "qaoa(4,1)",
+    "shifts(3,2)", "train(3,1,4,2)", "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)",
+    "qaoa(4,1)",
 ]  # fmt: skip
 ENERGIES = ["vqe(4,2)", "brick(4,2)", "ring(4,2)", "far(4,2)", "qaoa(4,2)"]
 ROUNDING = 1e-10
