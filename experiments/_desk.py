@@ -101,13 +101,16 @@ def digest(*parts: object) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into what JSON can say: tuples become lists, NaN and infinities null."""
+    """Turn a value into what JSON can say: tuples become lists, NaN and infinities null.
+
+    Numbers keep eight digits, small ones too.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(item) for item in value]
     if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
+        return float(f"{value:.8g}") if math.isfinite(value) else None
     return value
 
 

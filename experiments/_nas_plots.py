@@ -76,7 +76,7 @@ def _bars(ax: Axes, methods: Mapping[str, Mapping[str, Any]]) -> None:
         parts[name].set(color=INK, linewidth=1)
     ax.set_yticks(range(1, len(methods) + 1), list(methods), fontsize=8.5)
     for place, each in enumerate(methods.values(), start=1):
-        ax.text(1.03, place, f"{each['found']:.0%}", va="center", fontsize=9, color=INK)
+        ax.text(1.03, place, f"{each['found']:.1%}", va="center", fontsize=9, color=INK)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="probability of the optimum; right: share of starts that find it")
 

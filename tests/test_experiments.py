@@ -180,6 +180,11 @@ def test_a_failed_write_leaves_the_older_file(tmp_path, monkeypatch):
     assert [item.read_text() for item in tmp_path.iterdir()] == ["old"]
 
 
+def test_a_record_keeps_the_digits_of_small_numbers():
+    values = {"gap": 1.2345678e-9, "energy": -1.85727503, "none": float("nan"), "two": (1, 2)}
+    assert _desk.plain(values) == {**values, "none": None, "two": [1, 2]}
+
+
 def test_a_cached_value_is_computed_once_per_key(tmp_path):
     desk, calls = _desk.Desk(tmp_path), []
     for key in ("a", "a", "b"):
