@@ -181,7 +181,7 @@ def test_a_failed_write_leaves_the_older_file(tmp_path, monkeypatch):
 
 
 def test_a_record_keeps_the_digits_of_small_numbers():
-    values = {"gap": 1.2345678e-9, "energy": -1.85727503, "none": float("nan"), "two": (1, 2)}
+    values = {"gap": 1.2345678e-9, "energy": -1.8572751, "none": float("nan"), "two": (1, 2)}
     assert _desk.plain(values) == {**values, "none": None, "two": [1, 2]}
 
 
