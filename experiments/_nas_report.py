@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ COLUMNS = {
     "asked": ".1f",
 }
 TABLE = "architectures: score"
+DIFFERENCES = "architectures: differences"
 TIE = 1e-12  # of two variances
 
 
@@ -45,13 +47,12 @@ def architecture_row(bits: str, marks: list[Marks]) -> Row:
     return {**row, **spread(torch.tensor(scores)), "values": scores}
 
 
-def comparison_rows(scores: Tensor, compare: str) -> list[Row]:
+def difference_rows(scores: Tensor) -> list[Row]:
     """Whether architectures (16, seeds) differ by more than their seeds do.
 
     The ratio is that of an analysis of variance, 1 on average if all architectures are the same.
     Its chance without a difference comes from dealing every seed's scores out anew, 10,000 times.
     """
-    table = "architectures: differences"
     rows: list[Row] = []
     seeds = scores.shape[1]
     if seeds > 1:
@@ -63,23 +64,27 @@ def comparison_rows(scores: Tensor, compare: str) -> list[Row]:
         pairs = [(i, j) for i in range(seeds) for j in range(i)]
         agreement = torch.tensor([spearman(scores[:, i], scores[:, j]) for i, j in pairs])
         rows += [
-            {"model": "variance between / within architectures", "table": table, "mean": ratio},
-            {
-                "model": "chance of that without a difference",
-                "table": table,
-                "mean": chance(scores),
-            },
-            {"model": "best above second, in standard errors", "table": table, "mean": gap},
-            {"model": "rank correlation of two seeds", "table": table, **spread(agreement)},
+            {"model": "variance between / within architectures", "mean": ratio},
+            {"model": "chance of that without a difference", "mean": chance(scores)},
+            {"model": "best above second, in standard errors", "mean": gap},
+            {"model": "rank correlation of two seeds", **spread(agreement)},
         ]
-    if compare:
-        other = json.loads(Path(compare).read_text(encoding="utf-8"))
-        means = [row["mean"] for row in other["rows"] if row.get("table") == TABLE]
-        value = spearman(scores.mean(1), torch.tensor(means, dtype=torch.float64))
-        times = other["config"]["iterations"]
-        name = f"rank correlation with {times} iterations"
-        rows.append({"model": name, "table": table, "mean": value})
-    return rows
+    return [{"table": DIFFERENCES, **row} for row in rows]
+
+
+def agreement_rows(rows: Sequence[Row], compare: str) -> list[Row]:
+    """Rank correlations of the scores, and of their parts, with those of another run's record."""
+    other = json.loads(Path(compare).read_text(encoding="utf-8"))
+    times = other["config"]["iterations"]
+    found: list[Row] = []
+    for column, name in {"mean": "score", **{part: part for part in _nas_judge.WEIGHTS}}.items():
+        pair = (
+            torch.tensor([row[column] for row in each if row.get("table") == TABLE])
+            for each in (rows, other["rows"])
+        )
+        label = f"rank correlation with {times} iterations: {name}"
+        found.append({"model": label, "table": DIFFERENCES, "mean": spearman(*pair)})
+    return found
 
 
 def chance(scores: Tensor, deals: int = 10_000) -> float:

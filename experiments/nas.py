@@ -108,7 +108,9 @@ def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
         scores.append([each["score"] for each in marks])
         yield result
     table = torch.tensor(scores, dtype=torch.float64)
-    rows = _nas_report.comparison_rows(table, config.compare)
+    rows = _nas_report.difference_rows(table)
+    if config.compare:
+        rows += _nas_report.agreement_rows(result.rows, config.compare)
     result = replace(result, rows=(*result.rows, *rows), data={"scores": table})
     yield result
     tables = {
