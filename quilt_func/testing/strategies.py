@@ -434,8 +434,8 @@ def _parts(
     n: int, max_ops: int, dtype: torch.dtype, rows: tuple[Gate, ...], derived: bool
 ) -> Strategy[list[Op]]:
     part = _ops(n, dtype, 4, rows, derived)
-    many = st.lists(part, min_size=max_ops // 2, max_size=max_ops)
-    return st.lists(part, max_size=max_ops) | many
+    # of a drawn length, a list shrinks to fewer ops without fail; of a free one, it may get stuck
+    return st.integers(0, max_ops).flatmap(lambda m: st.lists(part, min_size=m, max_size=m))
 
 
 @lazily
