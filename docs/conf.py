@@ -20,6 +20,7 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+napoleon_custom_sections = ["Transforms"]
 napoleon_use_ivar = True
 napoleon_use_param = False
 napoleon_use_rtype = False
