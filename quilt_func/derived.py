@@ -76,7 +76,7 @@ def gate(
         )
     check_count("gate", "n_wires", n_wires, 1)
     tags = tuple(tags)
-    _check_facts(n_wires, generator, tags, symbol)
+    _check_facts(n_wires, generator, tags, symbol, qasm)
 
     def decorate(function: Callable[..., Tensor]) -> Gate:
         name, n_params = function.__name__, len(inspect.signature(function).parameters)
@@ -103,7 +103,9 @@ def gate(
     return decorate
 
 
-def _check_facts(n_wires: int, generator: Any, tags: tuple[str, ...], symbol: Any) -> None:
+def _check_facts(
+    n_wires: int, generator: Any, tags: tuple[str, ...], symbol: Any, qasm: Any
+) -> None:
     unknown = sorted(set(tags) - TAGS)
     if unknown:
         remedy = f"Choose from {sorted(TAGS)}."
@@ -117,6 +119,10 @@ def _check_facts(n_wires: int, generator: Any, tags: tuple[str, ...], symbol: An
         requirement, got = f"hold {n_wires} label(s)", f"{len(symbol)}"
         remedy = "Give one label per wire."
         raise ValueError(message("gate", "symbol", symbol, requirement, got, remedy))
+    if qasm is not None and not isinstance(qasm, Qasm):
+        requirement, got = "be a name and a definition", f"a {type(qasm).__name__}"
+        remedy = "Write `qasm=Qasm(name, definition)`."
+        raise TypeError(message("gate", "qasm", qasm, requirement, got, remedy))
 
 
 def _check_gate(function: str, base: object) -> None:

@@ -10,6 +10,7 @@
 tensor(-0.4000)
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -42,8 +43,9 @@ def natural_gradient(
 
     Args:
         state_fn: Function from parameters to a normalised state, (complex, (2**n_qubits,)).
-        damping: Number $λ \ge 0$ that is added to the metric's diagonal. At 0 a metric without
-            inverse is an error.
+        damping: Number $λ \ge 0$ that is added to the metric's diagonal. At 0 the inverse is the
+            pseudo-inverse: no step along directions that move the state by less than rounding.
+            Larger ones make shorter and safer steps; 1e-3 to 1e-1 is common.
         metric: "full"; "blocks", of one leaf each; "diagonal"; or "cg", the full one by products.
         cg_steps: Number of steps of conjugate gradients; as many as parameters solve exactly.
 
@@ -178,6 +180,10 @@ def _solve_blocks(state_fn: StateFn, params: PyTree, slope: Tensor, damping: flo
 
 
 def _damped_solve(matrix: Tensor, slope: Tensor, damping: float) -> Tensor:
+    if not damping:
+        tolerance = math.sqrt(torch.finfo(slope.dtype).eps)
+        inverse: Tensor = torch.linalg.pinv(matrix, rtol=tolerance, hermitian=True)
+        return inverse @ slope
     identity = torch.eye(len(slope), dtype=slope.dtype, device=slope.device)
     # rules of `torch.linalg.solve` are silently wrong under `vmap(hessian)` and `jacfwd(jacfwd)`
     found: Tensor = torch.linalg.inv(matrix + damping * identity) @ slope
@@ -186,7 +192,10 @@ def _damped_solve(matrix: Tensor, slope: Tensor, damping: float) -> Tensor:
 
 def _solve_diagonal(state_fn: StateFn, params: PyTree, slope: Tensor, damping: float) -> Tensor:
     diagonal = join(tree_leaves(qfi_diagonal(state_fn, params)))
-    return slope / (diagonal / 4 + damping)
+    if damping:
+        return slope / (diagonal / 4 + damping)
+    is_felt = diagonal > math.sqrt(torch.finfo(slope.dtype).eps) * diagonal.amax()
+    return torch.where(is_felt, slope / torch.where(is_felt, diagonal / 4, 1.0), 0.0)
 
 
 def _solve_by_products(
@@ -204,18 +213,20 @@ def _solve_by_products(
 def conjugate_gradients(product: Callable[[Tensor], Tensor], right: Tensor, n_steps: int) -> Tensor:
     """Solve `product(x) = right` for a symmetric, positive product, in a fixed number of steps.
 
-    Steps after the residual has vanished change nothing.
+    Steps after the residual has vanished, but for rounding, change nothing.
 
     References:
         Hestenes and Stiefel (1952), J. Res. Natl. Bur. Stand. 49, 409.
     """
     found, residual, direction = torch.zeros_like(right), right, right
     size = right.square().sum()
+    least = size * (4 * torch.finfo(right.dtype).eps) ** 2
     for _ in range(n_steps):
         image = product(direction)
         step = _ratio(size, direction @ image)
         found, residual = found + step * direction, residual - step * image
-        new_size = residual.square().sum()
+        left = residual.square().sum()
+        new_size = torch.where(left > least, left, 0.0)
         direction, size = residual + _ratio(new_size, size) * direction, new_size
     return found
 

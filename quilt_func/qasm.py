@@ -135,8 +135,8 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
 
     Raises:
         TypeError: If `circuit` is not a circuit, or its angles are hidden behind a transform.
-        ValueError: If a gate has no definition in the version, two gates share a name, an angle
-            is infinite or not a number, or there is no such version.
+        ValueError: If a gate has no definition in the version or one that can't be read, two gates
+            share a name, an angle is infinite or not a number, or there is no such version.
 
     Transforms:
         None: text has no derivative.
@@ -158,4 +158,17 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
     if version not in (2, 3) or isinstance(version, bool):
         remedy = "Version 2 is read by most tools, version 3 has modifiers."
         raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
-    return program_text(circuit, int(version))
+    text = program_text(circuit, int(version))
+    if any(op.gate.origin != "quilt_func.gates" and op.gate.qasm for op in circuit.ops):
+        _check_definitions(circuit, text, len(text))
+    return text
+
+
+def _check_definitions(circuit: Circuit, text: str, max_gates: int) -> None:
+    """Read a text with definitions of users back, which is the promise of its writer."""
+    try:
+        from_qasm(text, max_gates=max_gates)
+    except ValueError as error:
+        need, got = "have definitions that can be read", f"{error}"
+        remedy = "Use the gates of the version's include, and `cx` and `U`, in `Qasm(...)`."
+        raise ValueError(message("to_qasm", "circuit", circuit, need, got, remedy)) from None

@@ -4,6 +4,7 @@ A mutant is a gate or an observable with one mistake; the table names the law th
 `test_every_law_kills_a_mutant` that no law is idle.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,14 @@ from systems import givens
 import quilt_func as qf
 from quilt_func.derived import named_controlled
 from quilt_func.ops import Gate, Op
-from quilt_func.testing import GATE_LAWS, OBSERVABLE_LAWS, LawError, gate_laws, observable_laws
+from quilt_func.testing import (
+    GATE_LAWS,
+    OBSERVABLE_LAWS,
+    LawError,
+    _law,
+    gate_laws,
+    observable_laws,
+)
 
 X = np.array([[0, 1], [1, 0]], dtype=complex)
 Z = np.diag([1.0 + 0j, -1])
@@ -403,3 +411,17 @@ def test_several_broken_laws_are_told_at_once():
     with pytest.raises(LawError) as caught:
         gate_laws(GATES["sign of one entry"][0], settings=QUICKLY)()
     assert {"`unitary`", "`inverse`"} <= {word for word in str(caught.value).split() if "`" in word}
+
+
+def test_torchs_own_warning_is_no_broken_law():
+    """Where warnings are errors, the first forward mode of a process must not fail a law."""
+
+    def first_use(subject, case):
+        warnings.warn("`torch.jit.script` is deprecated", DeprecationWarning, stacklevel=1)
+
+    law = _law.Law("quiet", "it holds", "nothing", first_use)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _law._check_all([law], "a subject", "a case")
+        with pytest.raises(LawError, match="is deprecated"):
+            law("a subject", "a case")

@@ -88,6 +88,7 @@ CALLS = [
     ('power(x, 1j)', TypeError, 'power(exponent=1j): `exponent` must be a Python number, but got a complex. A tensor exponent needs a gate of its own: write one with `@gate`.'),
     ('gate(x)', TypeError, 'gate(): must be called with `n_wires`, but got a function or gate. Write `@gate(n_wires=1)` above the function.'),
     ('gate(n_wires=0)', ValueError, 'gate(n_wires=0): `n_wires` must be at least 1, but got 0. Give 1 or more.'),
+    ('gate(n_wires=1, qasm="gate a b { x b; }")', TypeError, "gate(qasm='gate a b { x b; }'): `qasm` must be a name and a definition, but got a str. Write `qasm=Qasm(name, definition)`."),
     ('gate(n_wires=1.5)', TypeError, 'gate(n_wires=1.5): `n_wires` must be an int, but got a float. Give a Python int of at least 1.'),
     ('gate(n_wires=1, tags=["nice"])', ValueError, "gate(tags=['nice']): `tags` must be known, but got ['nice']. Choose from ['clifford', 'diagonal', 'group', 'hermitian', 'permutation', 'real', 'unitary']."),
     ('power(x(0), 2)', TypeError, 'power(base=<x on (0,)>): `base` must be a gate, but got a Op. Give the gate itself, such as `x`, not a call of it.'),

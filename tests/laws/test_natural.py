@@ -110,6 +110,17 @@ def test_coordinates_do_not_matter():
     check_invariant(natural)
 
 
+@pytest.mark.parametrize("metric", ["full", "blocks", "diagonal", "cg"])
+def test_without_damping_no_step_is_taken_where_the_state_stays(metric):
+    theta = torch.tensor([0.3, 0.4], dtype=F64)
+    opt = qf.natural_gradient(
+        lambda t: qf.circuit(1, qf.rz(t[0], 0), qf.ry(t[1], 0))(), damping=0.0, metric=metric
+    )
+    slope = torch.tensor([0.0, -1.0], dtype=F64)
+    step = opt.update(slope, (), theta)[0]
+    assert_close(step, torch.tensor([0.0, -4.0], dtype=F64), **BOUNDS)
+
+
 def by_root(fn, theta):
     metric = qf.fubini_study(fn, theta)
     return energy_slope(fn, theta) / metric.diag().sqrt()

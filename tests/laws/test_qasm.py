@@ -425,3 +425,17 @@ def test_mutants_die(plant, monkeypatch):
 def test_all_programs_are_read():
     assert all(qf.from_qasm(text).n_gates > 5 for text in PROGRAMS.values())
     assert {*OF_2, *OF_3} == {*PROGRAMS}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    "qasm", [qf.Qasm("turn", "gate turn(t) a { ryy(t) a, a; }"), qf.Qasm("turn")]
+)
+def test_a_definition_that_cannot_be_read_is_refused(qasm, version):
+    @qf.gate(n_wires=1, qasm=qasm)
+    def turn(theta):
+        c, s = theta.cos(), theta.sin()
+        return torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
+
+    with pytest.raises(ValueError, match=r"definitions that can be read.*Use the gates of"):
+        qf.to_qasm(qf.circuit(1, turn(0.5, 0)), version)
