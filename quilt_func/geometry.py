@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, check_state, describe, message
+from quilt_func._checks import COMPLEX_OF, check_count, check_state, describe, message
 from quilt_func._params import flatten, ravel, with_tangent
 from quilt_func._tree import unconjugated
 from quilt_func.typing import PyTree
@@ -268,7 +268,7 @@ def classical_fisher(
         Braunstein and Caves (1994), Phys. Rev. Lett. 72, 3439; Šafránek (2017), Phys. Rev. A 95,
         052320, for outcomes of probability 0.
     """
-    flat, unravel = ravel("classical_fisher", "params", params)
+    flat, unravel = _entries("classical_fisher", params, chunk_size)
     values, slopes = _pushed(lambda vector: probs_fn(unravel(vector)), flat, chunk_size)
     if values.dtype not in COMPLEX_OF:
         got, remedy = describe(values), "Return `probs(state)` or `marginal(state, wires)`."
@@ -287,7 +287,7 @@ def _tangents(
     function: str, state_fn: StateFn, params: PyTree, chunk_size: int | None
 ) -> tuple[Tensor, Tensor, Callable[[Tensor], PyTree]]:
     """The state, its derivatives `(n, 2**n_qubits)`, and what makes a tree of `n` numbers."""
-    flat, unravel = ravel(function, "params", params)
+    flat, unravel = _entries(function, params, chunk_size)
 
     def checked(vector: Tensor) -> Tensor:
         state = state_fn(unravel(vector))
@@ -295,6 +295,19 @@ def _tangents(
         return unconjugated(state)
 
     return *_pushed(checked, flat, chunk_size), unravel
+
+
+def _entries(
+    function: str, params: PyTree, chunk_size: int | None
+) -> tuple[Tensor, Callable[[Tensor], PyTree]]:
+    """All entries of a tree of parameters, at least one, and what makes the tree of them."""
+    if chunk_size is not None:
+        check_count(function, "chunk_size", chunk_size, minimum=1)
+    flat, unravel = ravel(function, "params", params)
+    if not len(flat):
+        need, remedy = "hold at least one number", "Give the angles to differentiate by."
+        raise ValueError(message(function, "params", params, need, "none", remedy))
+    return flat, unravel
 
 
 def _pushed(

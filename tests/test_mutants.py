@@ -425,3 +425,33 @@ def test_torchs_own_warning_is_no_broken_law():
         _law._check_all([law], "a subject", "a case")
         with pytest.raises(LawError, match="is deprecated"):
             law("a subject", "a case")
+
+
+def test_constants_may_be_made_on_a_device_in_any_way():
+    """`torch.tensor` and `new_tensor` fail on `meta` below a transform, which is torch's doing."""
+    makers = {
+        "tensor": lambda t: torch.tensor([1.0, -1.0], dtype=t.dtype, device=t.device),
+        "new_tensor": lambda t: t.new_tensor([1.0, -1.0]),
+        "as_tensor": lambda t: torch.as_tensor(np.array([1.0, -1.0]), device=t.device).to(t.dtype),
+    }
+    for signs in makers.values():
+        gate_laws(turned_by(signs), only=["device"], settings=QUICKLY)()
+
+
+def turned_by(signs):
+    @qf.gate(n_wires=1)
+    def turn(theta):
+        half = theta / 2 * signs(theta)
+        return torch.complex(half.cos(), -half.sin()).diag()
+
+    return turn
+
+
+def test_a_number_of_the_cpu_is_no_part_of_a_complex_number_elsewhere():
+    @qf.gate(n_wires=1)
+    def turn(theta):
+        phase = torch.polar(torch.ones((), dtype=theta.dtype), theta)
+        return torch.stack([phase, phase.conj()]).diag()
+
+    with pytest.raises(LawError, match="devices in `polar`"):
+        gate_laws(turn, only=["device"], settings=QUICKLY)()

@@ -23,6 +23,8 @@ _MAY_MIX = {
     "__setitem__",
 }  # fmt: skip
 """Calls that take tensors of two devices on CUDA, too."""
+_TAKES_NO_NUMBERS = {"complex", "polar"}
+"""Calls that refuse even a 0-d tensor of the CPU."""
 
 
 class _OneDevice(TorchFunctionMode):
@@ -36,12 +38,29 @@ class _OneDevice(TorchFunctionMode):
     ) -> Any:
         del types
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        name = getattr(func, "__name__", str(func))
+        name, options = getattr(func, "__name__", str(func)), dict(kwargs or {})
+        if name in {"tensor", "new_tensor"}:
+            return _made(name, args, options)
         if name not in _MAY_MIX:
-            devices = {one.device for one in given if one.ndim or one.device.type != "cpu"}
+            is_exempt = (one.ndim == 0 and one.device.type == "cpu" for one in given)
+            pairs = zip(given, is_exempt, strict=True)
+            takes_numbers = name not in _TAKES_NO_NUMBERS
+            devices = {one.device for one, exempt in pairs if not (exempt and takes_numbers)}
             if len(devices) > 1:
                 same(sorted(map(str, devices)), "one", f"the list of devices in `{name}`")
-        return func(*args, **(kwargs or {}))
+        return func(*args, **options)
+
+
+def _made(name: str, args: Any, options: dict[str, Any]) -> Tensor:
+    """`torch.tensor(...)` or `like.new_tensor(...)`, which fail on `meta` below a transform.
+
+    Made on the CPU and moved, which is where it may be used then.
+    """
+    if name == "new_tensor":
+        like, *args = args
+        options = {"dtype": like.dtype, "device": like.device, **options}
+    place = options.pop("device", None) or "cpu"
+    return torch.tensor(*args, **options).to(place)
 
 
 @law(

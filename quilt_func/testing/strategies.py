@@ -434,7 +434,7 @@ def _parts(
     n: int, max_ops: int, dtype: torch.dtype, rows: tuple[Gate, ...], derived: bool
 ) -> Strategy[list[Op]]:
     part = _ops(n, dtype, 4, rows, derived)
-    # of a drawn length, a list shrinks to fewer ops without fail; of a free one, it may get stuck
+    # lists of a drawn length shrink to fewer ops; those of a free one get stuck more often
     return st.integers(0, max_ops).flatmap(lambda m: st.lists(part, min_size=m, max_size=m))
 
 
