@@ -106,6 +106,11 @@ def forward_mode_levels() -> int:
     return 0 if stack is None else sum(level.key() == TransformType.Jvp for level in stack)
 
 
+def is_within_transform() -> bool:
+    """Tell whether the caller runs within any `torch.func` transform."""
+    return bool(get_interpreter_stack())
+
+
 def trusts_forward_rules() -> bool:
     """Tell whether forward rules of Functions can be trusted: at one level of forward mode at most.
 

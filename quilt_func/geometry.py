@@ -19,7 +19,7 @@ from torch.func import jvp, vjp, vmap
 
 from quilt_func._checks import COMPLEX_OF, check_count, check_state, describe, message
 from quilt_func._params import flatten, ravel, with_tangent
-from quilt_func._tree import unconjugated
+from quilt_func._tree import is_within_transform, unconjugated
 from quilt_func.typing import PyTree
 
 StateFn = Callable[[Any], Tensor]
@@ -319,8 +319,15 @@ def _pushed(
     def pushed(direction: Tensor) -> Any:
         return jvp(fn, (flat,), (direction,))
 
-    values, rows = vmap(pushed, chunk_size=chunk_size)(basis)
-    return values[0], rows
+    if not is_within_transform():
+        values, rows = vmap(pushed, chunk_size=chunk_size)(basis)
+        return values[0], rows
+    # `vmap(vmap(jvp))` makes rules of `torch.linalg` silently wrong; `vmap(jvp(vmap))` does not
+    parts: Any = [
+        jvp(vmap(fn), (flat.expand_as(part).clone(),), (part,))
+        for part in basis.split(chunk_size or len(flat))
+    ]
+    return parts[0][0][0], torch.cat([rows for _, rows in parts])
 
 
 def _horizontal(

@@ -341,3 +341,24 @@ def test_larger_circuits_take_the_fast_route():
     check_definition(
         qf.qfi, lambda t: qf.circuit(7, qf.ansatz.hardware_efficient(t, "ring"))(), theta
     )
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1])
+def test_metrics_map_where_torchs_rule_of_solve_does_not(chunk_size):
+    """`vmap(vmap(jvp))` of `torch.linalg.solve` is wrong without a word, in torch 2.13."""
+
+    @qf.gate(n_wires=1)
+    def cayley(theta):
+        one = torch.eye(2, dtype=theta.dtype, device=theta.device)
+        turn = theta * torch.stack([-one[1], one[0]])
+        return torch.linalg.solve(one + turn, one - turn)
+
+    def state(p):
+        return qf.circuit(1, cayley(p[0], 0), qf.rx(p[1], 0))()
+
+    batch = torch.tensor([[0.1, 0.2], [0.3, 0.4]], dtype=torch.float64)
+    mapped = vmap(lambda p: qf.qfi(state, p, chunk_size=chunk_size))(batch)
+    looped = torch.stack([qf.qfi(state, p) for p in batch])
+    bound = tolerance(torch.float64, n_gates=64)
+    assert float((mapped - looped).abs().max()) < bound * float(looped.abs().max())
+    assert float((looped[:, 0, 0] - 16 / (1 + batch[:, 0] ** 2) ** 2).abs().max()) < 16 * bound
