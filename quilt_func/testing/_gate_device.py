@@ -19,7 +19,7 @@ from quilt_func.testing._gate_case import GATE_LAWS, GateCase
 from quilt_func.testing._law import law, same
 
 _MAY_MIX = {
-    "to", "copy_", "new_tensor", "expand_as", "view_as", "reshape_as", "type_as", "__getitem__",
+    "to", "copy_", "expand_as", "view_as", "reshape_as", "type_as", "__getitem__",
     "__setitem__",
 }  # fmt: skip
 """Calls that take tensors of two devices on CUDA, too."""
