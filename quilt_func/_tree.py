@@ -1,10 +1,9 @@
-"""Pytrees and transform levels: the only room that touches torch's private names.
+"""Pytrees and transform levels: with `_primitive`, all that touches torch's private names.
 
-Everything else in the library sees plain functions. If torch renames something, this is
-the one file to change.
+Everything else in the library sees plain functions. If torch renames something, these are
+the files to change.
 """
 
-import inspect
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import astuple
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
-from torch.autograd import Function, forward_ad
+from torch.autograd import forward_ad
 from torch.utils import _pytree as pytree
 
 
@@ -61,13 +60,6 @@ def constant(array: Any, dtype: torch.dtype, device: torch.device) -> torch.Tens
     """Make a tensor that may be cached: outside of every transform and of inference mode."""
     with temporarily_clear_interpreter_stack(), torch.inference_mode(False):
         return torch.tensor(array, dtype=dtype, device=device)
-
-
-def keeps_signature(function: type[Function]) -> type[Function]:
-    """Decorate a Function: torch would inspect the signature of `forward` at every call."""
-    forward: Any = function.forward
-    forward.__signature__ = inspect.signature(forward)
-    return function
 
 
 def adjoint(matrices: torch.Tensor) -> torch.Tensor:

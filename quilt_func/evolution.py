@@ -18,14 +18,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 from torch.func import jvp, vjp, vmap
 
 from quilt_func import kernel
 from quilt_func._checks import check_state_size, common_dtype_and_device
+from quilt_func._primitive import Primitive
 from quilt_func._run import Axes, Levels, Packing, Run, Static, union
 from quilt_func._tangents import Moving, TangentRun
-from quilt_func._tree import keeps_signature, trusts_forward_rules
+from quilt_func._tree import trusts_forward_rules
 from quilt_func.ops import Op, check_fits
 from quilt_func.planning import WHOLE
 from quilt_func.states import zero_state
@@ -91,8 +91,7 @@ def _evolved(
     return evolved
 
 
-@keeps_signature
-class _Evolve(Function):
+class _Evolve(Primitive):
     """Run a circuit between two buffers."""
 
     @staticmethod
@@ -103,7 +102,6 @@ class _Evolve(Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.circuit, ctx.axes, state, *packed = inputs
         ctx.save_for_backward(state, output, *packed)
-        ctx.save_for_forward(state, *packed)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -121,10 +119,11 @@ class _Evolve(Function):
         return (None, None, *(next(found) if is_wanted else None for is_wanted in wanted))
 
     @staticmethod
-    def jvp(ctx: Any, _: None, __: None, *tangents: Tensor | None) -> Tensor:
-        axes = _doubled(ctx.axes, tangents)
-        tangent: Tensor = _Push.apply(ctx.circuit, axes, *ctx.saved_tensors, *tangents)
-        return tangent
+    def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        circuit, axes, *tensors = values
+        moves = tangents[2:]
+        tangent = _Push.apply(circuit, _doubled(axes, moves), *tensors, *moves)
+        return _Evolve.apply(circuit, axes, *tensors), tangent
 
     @staticmethod
     def vmap(
@@ -135,8 +134,7 @@ class _Evolve(Function):
         return _Evolve.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 
-@keeps_signature
-class _Push(Function):
+class _Push(Primitive):
     """Push tangents of the state and of leaves through a run. Its gradient is a plain one."""
 
     @staticmethod
@@ -173,8 +171,7 @@ class _Push(Function):
         return _Push.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 
-@keeps_signature
-class _Pull(Function):
+class _Pull(Primitive):
     """Pull a gradient back through a run: gradients of the state and of the leaves, if wanted.
 
     Its gradient goes through the plain route.
@@ -199,7 +196,6 @@ class _Pull(Function):
         del output
         ctx.circuit, ctx.axes, ctx.wanted, *tensors = inputs
         ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -210,12 +206,13 @@ class _Pull(Function):
         return (None, None, None, by_state, None, by_gradient, *by_packed)
 
     @staticmethod
-    def jvp(ctx: Any, _: None, __: None, ___: None, *tangents: Tensor | None) -> tuple[Tensor, ...]:
-        axes = _doubled(ctx.axes, tangents)
-        pulled: tuple[Tensor, ...] = _PullTangent.apply(
-            ctx.circuit, axes, ctx.wanted, *ctx.saved_tensors, *tangents
-        )
-        return pulled
+    def push(
+        values: list[Any], tangents: list[Tensor | None]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        circuit, axes, wanted, *tensors = values
+        moves = tangents[3:]
+        moved = _PullTangent.apply(circuit, _doubled(axes, moves), wanted, *tensors, *moves)
+        return _Pull.apply(circuit, axes, wanted, *tensors), moved
 
     @staticmethod
     def vmap(
@@ -232,8 +229,7 @@ class _Pull(Function):
         return found, (0,) * len(found)
 
 
-@keeps_signature
-class _PullTangent(Function):
+class _PullTangent(Primitive):
     """The tangent of what `_Pull` computes. Its gradient goes through the plain route."""
 
     @staticmethod

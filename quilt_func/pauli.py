@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from quilt_func import _words
 from quilt_func._checks import (
@@ -20,7 +19,8 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._tree import keeps_signature, register, trusts_forward_rules, unconjugated
+from quilt_func._primitive import Primitive
+from quilt_func._tree import register, trusts_forward_rules, unconjugated
 from quilt_func.planning import WHOLE
 from quilt_func.typing import PauliTerms
 
@@ -350,8 +350,7 @@ def _overlaps(words: str, bra: Tensor, ket: Tensor) -> Tensor:
     return values
 
 
-@keeps_signature
-class _Values(Function):
+class _Values(Primitive):
     """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind.
 
     Words come joined by spaces: transforms walk through tuples, again and again.
@@ -366,7 +365,6 @@ class _Values(Function):
         del output
         ctx.words, state = inputs
         ctx.save_for_backward(state)
-        ctx.save_for_forward(state)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
@@ -374,10 +372,12 @@ class _Values(Function):
         return None, _sum_applied(ctx.words, gradient + gradient, state)
 
     @staticmethod
-    def jvp(ctx: Any, _: None, tangent: Tensor) -> Tensor:
-        (state,) = ctx.saved_tensors
-        moved: Tensor = 2 * _Overlaps.apply(ctx.words, state, unconjugated(tangent))
-        return moved
+    def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        words, state = values
+        tangent = tangents[1]
+        assert tangent is not None, "one argument moves"
+        moved: Tensor = 2 * _Overlaps.apply(words, state, unconjugated(tangent))
+        return _Values.apply(words, state), moved
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[Any], words: str, state: Tensor) -> tuple[Tensor, int]:
@@ -385,8 +385,7 @@ class _Values(Function):
         return _Values.apply(words, state.movedim(in_dims[1], 0)), 0
 
 
-@keeps_signature
-class _Overlaps(Function):
+class _Overlaps(Primitive):
     """Re ⟨φ|P|ψ⟩ for each word, linear in both states."""
 
     @staticmethod
@@ -399,7 +398,6 @@ class _Overlaps(Function):
         del output
         ctx.words, bra, ket = inputs
         ctx.save_for_backward(bra, ket)
-        ctx.save_for_forward(bra, ket)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -411,9 +409,8 @@ class _Overlaps(Function):
         return None, *found
 
     @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
-        """Forward rules are right at one level, so that a rule may call its own Function."""
-        return _both_moved(_Overlaps, ctx.words, ctx.saved_tensors, tangents)
+    def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        return _both_moved(_Overlaps, values, tangents)
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[Any], words: str, *states: Tensor) -> tuple[Tensor, int]:
@@ -421,8 +418,7 @@ class _Overlaps(Function):
         return _Overlaps.apply(words, *_batched(states, in_dims[1:])), 0
 
 
-@keeps_signature
-class _Applied(Function):
+class _Applied(Primitive):
     """Σ c_t P_t ψ, linear in the coefficients and in the state."""
 
     @staticmethod
@@ -439,7 +435,6 @@ class _Applied(Function):
         del output
         ctx.words, coefficients, state = inputs
         ctx.save_for_backward(coefficients, state)
-        ctx.save_for_forward(coefficients, state)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -452,8 +447,8 @@ class _Applied(Function):
         return None, by_coefficients, by_state
 
     @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
-        return _both_moved(_Applied, ctx.words, ctx.saved_tensors, tangents)
+    def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        return _both_moved(_Applied, values, tangents)
 
     @staticmethod
     def vmap(info: Any, in_dims: Sequence[Any], words: str, *tensors: Tensor) -> tuple[Tensor, int]:
@@ -462,17 +457,13 @@ class _Applied(Function):
 
 
 def _both_moved(
-    function: type[Function],
-    words: str,
-    factors: Sequence[Tensor],
-    tangents: Sequence[Tensor | None],
-) -> Tensor:
-    """The tangent of a Function that is linear in each of two factors."""
-    (a, b), (a_moved, b_moved) = factors, tangents
+    function: type[Primitive], values: Sequence[Any], tangents: Sequence[Tensor | None]
+) -> tuple[Tensor, Tensor]:
+    """The value and the tangent of a Function that is linear in each of two factors."""
+    (words, a, b), (_, a_moved, b_moved) = values, tangents
     parts = [function.apply(words, a_moved, b)] if a_moved is not None else []
     parts += [function.apply(words, a, b_moved)] if b_moved is not None else []
-    total: Tensor = sum(parts[1:], parts[0])
-    return total
+    return function.apply(words, a, b), sum(parts[1:], parts[0])
 
 
 def _batched(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> Iterator[Tensor]:

@@ -17,11 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quilt_func"
 # fmt: off
 CORRIDOR = [
-    "_tree", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates", "kernel",
-    "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_run", "_tangents",
-    "evolution", "_text", "circuits", "_words", "pauli",
-    "observables", "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim",
-    "natural",
+    "_tree", "_primitive", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates",
+    "kernel", "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_run",
+    "_tangents", "evolution", "_text", "circuits", "_words", "pauli", "observables",
+    "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim", "natural",
 ]
 SIDE_ROOMS = [
     "ansatz", "bitstrings", "channels", "density", "diagnostics", "distributed", "draw",
@@ -156,8 +155,8 @@ def test_no_values_are_read(name):
     assert not used & {f".{reader}" for reader in READS_VALUES}
 
 
-@pytest.mark.parametrize("name", [name for name in ROOMS if name != "_tree"])
-def test_torchs_private_names_are_in_tree_only(name):
+@pytest.mark.parametrize("name", [name for name in ROOMS if name not in {"_tree", "_primitive"}])
+def test_torchs_private_names_are_in_two_rooms(name):
     torchs = {full.split(".")[-1] for full in imports(TREES[name]) if full.startswith("torch")}
     chains = [
         full
@@ -169,14 +168,14 @@ def test_torchs_private_names_are_in_tree_only(name):
 
 
 @pytest.mark.parametrize("name", [name for name in ROOMS if name not in {"evolution", "pauli"}])
-def test_functions_of_autograd_live_in_two_rooms(name):
+def test_primitives_live_in_two_rooms(name):
     bases = {
         (dotted(base) or getattr(base, "id", "")).split(".")[-1]
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.ClassDef)
         for base in node.bases
     }
-    assert "Function" not in bases
+    assert not bases & {"Function", "Primitive"} or name == "_primitive"
 
 
 def public_functions(tree):
