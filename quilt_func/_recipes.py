@@ -64,6 +64,8 @@ class Stack:
             order than theirs they stand for a permutation, such as CX, that follows the factor.
         phases: `(n_blocks, depth, K)`, what rows are multiplied by, or None for 1 throughout.
         direct: A shorter way for few and small blocks, where the number of calls counts, or None.
+        angles: `(n_blocks, most)`, the angles of each block among those of all turns, filled up
+            with their number.
     """
 
     key: BatchKey
@@ -76,6 +78,7 @@ class Stack:
     rows: Index
     phases: NDArray[np.complex128] | None
     direct: "Direct | None"
+    angles: Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +100,14 @@ class Prefix:
     """One-wire gates on |0...0⟩, which make a product state: a run for each wire.
 
     `direct` is `(n_qubits, 2**n_qubits)`, table entries whose product over wires is an amplitude.
+    `angles` is `(1, n_angles)`, those of turns.
     """
 
     key: BatchKey
     table: Table
     runs: Index
     direct: Index | None
+    angles: Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +138,7 @@ class _TableBuilder:
     """A table, and where in it gates stand."""
 
     def __init__(self, ops: Sequence[Structure], gates: Iterable[Applied]) -> None:
+        self.ops = ops
         members: dict[Gate, dict[int, None]] = defaultdict(dict)
         constants: dict[Gate, None] = {_IDENTITY: None}
         for gate in gates:
@@ -162,6 +168,19 @@ class _TableBuilder:
         if gate.is_constant:
             return self.offsets[gate.gate]
         return self.offsets[gate.op] + gate.slot * (1 << 2 * len(gate.wires))
+
+    def angles(self, blocks: Sequence[Sequence[Applied]]) -> Index:
+        """Each block's angles of turns, `(n_blocks, most)`."""
+        places: dict[tuple[int, int], int] = {}
+        for op in self.table.turns:
+            for slot in range(len(self.ops[op].wires)):
+                places[op, slot] = len(places)
+        found = [
+            [places[g.op, g.slot] for g in gates if (g.op, g.slot) in places] for gates in blocks
+        ]
+        most = max(map(len, found))
+        filled = [own + [len(places)] * (most - len(own)) for own in found]
+        return np.array(filled, dtype=np.int64).reshape(len(blocks), most)
 
     def runs(self, runs: Iterable[Sequence[Applied]]) -> Index:
         """Entries of the matrices of runs, `(n_runs, depth, 4)`, filled up with identities."""
@@ -206,7 +225,7 @@ def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied])
     if n_qubits <= _DIRECT_WIRES and starts.shape[1] == 1:
         bits = np.stack([_bit(wire, n_qubits) for wire in range(n_qubits)])
         direct = starts[:, 0, :1] + 2 * bits
-    return Prefix(key, builder.table, starts, direct)
+    return Prefix(key, builder.table, starts, direct, builder.angles([gates]))
 
 
 @dataclass(frozen=True)
@@ -352,6 +371,7 @@ class StackBuilder:
             rows,
             _unless_ones(phases),
             None if self.key else self._direct(),
+            self.tables.angles([gates for _, gates in self.parts]),
         )
 
     def _direct(self) -> Direct | None:

@@ -288,7 +288,7 @@ class Run:
                 if built[step.stack].requires_grad:
                     each = outer_product(bra, ket, step.wires)
                     key = segment.stacks[step.stack].key
-                    found[step.stack][step.position] = self._by_key(each, key)
+                    found[step.stack][step.position] = self.by_key(each, key)
                 conjugate = transposed.conj_physical()
                 bra = self._into(partial(apply_block, conjugate, step.wires), bra)
             elif isinstance(step, Move):
@@ -299,7 +299,7 @@ class Run:
                 if built[place].requires_grad:
                     by_exponent = (bra.real * ket.imag + bra.imag * ket.real).sum(-1)
                     recipe = segment.phases[step.place]
-                    by_key = self._by_key(by_exponent, recipe.key)
+                    by_key = self.by_key(by_exponent, recipe.key)
                     found[place] = [_phases.by_coefficients(recipe, by_key)]
                 turns = self._factors(segment, plain, step)
                 ket = self._into(partial(_multiply, turns), ket)
@@ -363,22 +363,22 @@ class Run:
     def _matrices(self, segment: Segment, built: Sequence[Tensor], block: Block) -> Tensor:
         """One block's matrix, `(1, K, K)`, or `(lead, K, K)` if there are many."""
         matrices = built[block.stack][:, block.position]
-        return self._to_lead(matrices, segment.stacks[block.stack].key)
+        return self.to_lead(matrices, segment.stacks[block.stack].key)
 
     def _factors(self, segment: Segment, built: Sequence[Tensor], shift: Shift) -> Tensor:
         """One factor per amplitude, `(1 or lead, 2**n, 1)`."""
         recipe = segment.phases[shift.place]
         values = built[len(segment.stacks) + shift.place]
-        return self._to_lead(_phases.factors(recipe, values), recipe.key)[..., None]
+        return self.to_lead(_phases.factors(recipe, values), recipe.key)[..., None]
 
-    def _to_lead(self, tensor: Tensor, key: BatchKey) -> Tensor:
+    def to_lead(self, tensor: Tensor, key: BatchKey) -> Tensor:
         """Expand `(batch, ...)` to `(lead, ...)`, unless it is one for all."""
         if not key:
             return tensor
         split = tensor.unflatten(0, self.axes.shape(key))
         return self.axes.expand(split, key, self.lead).flatten(0, len(self.lead) - 1)
 
-    def _by_key(self, each: Tensor, key: BatchKey) -> Tensor:
+    def by_key(self, each: Tensor, key: BatchKey) -> Tensor:
         """Sum `(lead, ...)` over the levels that are not in a key: `(batch, ...)`."""
         split = each.reshape(*self.axes.shape(self.lead), *each.shape[1:])
         return self.axes.reduce(split, self.lead, key).reshape(-1, *each.shape[1:])

@@ -11,19 +11,20 @@ block brings its wires last, and is then a product of rows, wherever these wires
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from quilt_func import _phases
+from quilt_func._directions import ByLeaf, Leaf, Made, made, made_of_any
 from quilt_func._moves import Move, index
-from quilt_func._recipes import BatchKey, Stack
-from quilt_func._run import Axes, Levels, Run, Static, _Sources, union
+from quilt_func._phases import Phases
+from quilt_func._recipes import BatchKey, Prefix, Stack
+from quilt_func._run import Axes, Levels, Run, Static, union
 from quilt_func._sweep import reorder
-from quilt_func._tree import push_forward
+from quilt_func.fusion import blocks, coefficients_of, product
 from quilt_func.planning import Block, Segment, Step
 from quilt_func.states import zero_state
 from quilt_func.typing import WireSet
@@ -48,6 +49,7 @@ class TangentRun(Run):
 
     Attributes:
         new: Levels that only tangents carry, the directions.
+        fixed: All other levels.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class TangentRun(Run):
             leaves: Packed leaves.
             tangents: Tangents of packed leaves; None where they do not move.
             states: Levels of the states to run, and those of their tangents.
-            wanted: Which packed leaves' gradients are wanted.
+            wanted: Whether gradients of the state and of each of the packed leaves are.
         """
         packing, n_packed = circuit.packing, len(leaves)
         self.circuit, self.axes, self.options = circuit, axes, (circuit.dtype, circuit.device)
@@ -73,135 +75,190 @@ class TangentRun(Run):
         pairs = zip(packing.unpack(filled), moves, strict=True)
         self.tangents = [tangent if does_move else None for tangent, does_move in pairs]
         self.tangent_levels: list[Levels] = packing.spread(axes.levels[n_packed:])
-        self.wanted: list[bool] = packing.spread(wanted)
-        columns = [circuit.per_op(values) for values in (self.levels, self.tangent_levels)]
-        columns.append(circuit.per_op(self.wanted))
-        self.keys = [
-            union(*levels, *moved, axes.outer if any(is_wanted) else ())
-            for levels, moved, is_wanted in zip(*columns, strict=True)
-        ]
-        self.plan = circuit.plan(self.keys, from_zero)
-        fixed = union(states[0], *axes.levels[:n_packed])
+        self.wanted_packed = wanted[1:]
+        self.is_state_wanted = wanted[0]
+        self.wanted: list[bool] = packing.spread(wanted[1:])
+        self.fixed = union(states[0], *axes.levels[:n_packed])
         everything = union(*states, *axes.levels)
-        self.new = tuple(level for level in everything if level not in fixed)
-        keys = union(*(key for segment in self.plan.segments for key in segment.keys))
-        self.lead = tuple(level for level in keys if level not in self.new)
-        self.last = tuple(level for level in fixed if level not in self.lead)
+        self.new = tuple(level for level in everything if level not in self.fixed)
+        self.n_directions = math.prod(axes.shape(self.new))
+        self.keys = self._keys()
+        self.plan = circuit.plan(self.keys, from_zero)
+        self.lead = union(*(key for segment in self.plan.segments for key in segment.keys))
+        self.last = tuple(level for level in self.fixed if level not in self.lead)
 
-    def push(self, state: Moving | None, levels: Sequence[Levels]) -> Tensor:
-        """The tangent of the state after the run, its levels first."""
-        leaves, tangents = self._aligned(), self._aligned_tangents()
+    def push(self, state: Moving | None, levels: Sequence[Levels]) -> tuple[Tensor, Tensor]:
+        """The state after the run, and its tangent, their levels first."""
+        leaves = self._leaves()
         if state is None:
-            state, levels = self._started(leaves, tangents)
+            state, levels = self._started(leaves)
         states = self._states(state, levels)
         for segment in self.plan.segments:
-            made = _pushed(partial(self._build, segment), tangents, leaves)
-            steps = _Steps(self, segment, made, is_back=False)
+            steps = _Steps(self, segment, self._made(segment, leaves), is_back=False)
             for step in segment.steps:
                 states = steps.taken(step, states)[0]
-        return self._unpacked_tangent(states.tangent[0], union(self.lead, self.last, self.new))
+        tangent = self._unpacked_tangent(states.tangent[0], union(self.fixed, self.new))
+        return self._unpacked(states.value[0], self.fixed), tangent
 
     def walk_back(
         self, output: Moving, of_output: Sequence[Levels], gradient: Moving,
-        of_gradient: Sequence[Levels], by_state: Levels | None,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
-        """Tangents of the gradients of the state, with given levels, and of the packed leaves."""
+        of_gradient: Sequence[Levels], of_state: Levels,
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:  # fmt: skip
+        """Gradients of the state and of packed leaves, where wanted, and their tangents."""
         pair = self._states(output, of_output), self._states(gradient, of_gradient)
         states = States(*map(torch.cat, zip(*pair, strict=True)))
-        sources, tangents = _Sources(self._aligned(), self.wanted), self._aligned_tangents()
+        leaves = self._leaves()
+        sums: dict[int, ByLeaf] = {}
         for segment in reversed(self.plan.segments):
-            made = sources.build(partial(_pushed, partial(self._build, segment), tangents))
-            steps = _Steps(self, segment, made, is_back=True)
+            steps = _Steps(self, segment, self._made(segment, leaves), is_back=True)
             for step in reversed(segment.steps):
                 states, before, after = steps.taken(step, states)
                 steps.add_products(step, before, after)
-            _collect(sources, made, steps.gradients())
-        if self.plan.prefix is not None:
-            made = sources.build(partial(_pushed, self._product, tangents))
-            _collect(sources, made, [self._by_start(states, self.plan.prefix.key)])
-        packing = self.circuit.packing
-        by_leaf = {i: self._by_leaf(i, by_param) for i, by_param in sources.found()}
-        found = [packing.pack(by_leaf, group) for group in packing.groups if group[0] in by_leaf]
-        if by_state is None:
-            return tuple(found)
-        return (self._unpacked_tangent(states.tangent[1], by_state).contiguous(), *found)
+            _add(sums, steps.pulled())
+        prefix = self.plan.prefix
+        if prefix is not None:
+            start = self._made_start(prefix, leaves)
+            if start.is_wanted:
+                _add(sums, start.pull(*self._by_start(states, prefix.key)))
+        found = [self._by_state(states, of_state)] if self.is_state_wanted else []
+        found += self._by_packed(leaves, sums)
+        values, tangents = zip(*found, strict=True)
+        return values, tangents
 
-    def fixed(self, tensor: Tensor, key: BatchKey) -> Tensor:
-        """What does not depend on the direction: `(1 or lead, ...)` of `(batch, ...)`."""
-        if not key:
-            return tensor
-        split = self._one_direction(tensor.unflatten(0, self.axes.shape(key)), key)
-        kept = self._kept(key)
-        if not kept:
-            return split[None]
-        return self.axes.expand(split, kept, self.lead).flatten(0, len(self.lead) - 1)
+    def _keys(self) -> list[Levels]:
+        columns: list[list[list[Any]]] = [
+            self.circuit.per_op(one) for one in (self.levels, self.tangent_levels, self.wanted)
+        ]
+        return [
+            self._kept(*levels, *moved, self.axes.outer if any(is_wanted) else ())
+            for levels, moved, is_wanted in zip(*columns, strict=True)
+        ]
 
-    def directed(self, tensor: Tensor, key: BatchKey) -> Tensor:
-        """A tangent's directions, `(1 or lead, directions, ...)` of `(batch, ...)`."""
-        split = tensor.reshape(*self.axes.shape(key), *tensor.shape[1:])
-        lead = self.lead if self._kept(key) else ()
-        full = self._arranged(split, key, (*lead, *self.new))
-        sizes = (math.prod(self.axes.shape(levels)) for levels in (lead, self.new))
-        return full.reshape(*sizes, *tensor.shape[1:])
+    def _kept(self, *levels: Levels) -> Levels:
+        """Some levels, without those of directions."""
+        return tuple(level for level in union(*levels) if level not in self.new)
 
-    def by_key(self, each: Moving, key: BatchKey) -> Moving:
-        """Sum gradients `(lead, ...)`, `(lead, directions, ...)` to those of `(batch, ...)`."""
-        assert each.tangent is not None, "a gradient moves"
-        shape = each.value.shape[1:]
-        by_value = each.value.reshape(*self.axes.shape(self.lead), *shape)
-        kept = self._kept(key)
-        expanded = self.axes.expand(self.axes.reduce(by_value, self.lead, kept), kept, key)
-        levels = (*self.lead, *self.new)
-        split = each.tangent.reshape(*self.axes.shape(levels), *shape)
-        summed = self.axes.reduce(split, levels, key)
-        return Moving(expanded.reshape(-1, *shape), summed.reshape(-1, *shape))
-
-    def _kept(self, key: Levels) -> Levels:
-        return tuple(level for level in key if level not in self.new)
-
-    def _one_direction(self, tensor: Tensor, own: Levels) -> Tensor:
-        return tensor[tuple(0 if level in self.new else slice(None) for level in own)]
-
-    def _aligned_tangents(self) -> list[Tensor | None]:
-        """Tangents of parameters, in the form that `_aligned` gives parameters."""
-        per_op = zip(self.keys, self.circuit.per_op(self.leaves), strict=True)
-        keys = (key for key, own in per_op for _ in own)
-        found: list[Tensor | None] = []
-        for key, own, tangent in zip(keys, self.tangent_levels, self.tangents, strict=True):
-            if tangent is not None and key:
-                tangent = self.axes.expand(tangent, own, key)
-                tangent = tangent.movedim(len(key), 0).flatten(1, len(key))
-            found.append(tangent)
+    def _leaves(self) -> list[list[Leaf]]:
+        """Parameters of each op, `(m, batch, *event)`, and their tangents."""
+        rows = zip(
+            self.leaves, self.levels, self.tangents, self.tangent_levels, self.wanted,
+            range(len(self.leaves)), strict=True,
+        )  # fmt: skip
+        real = self.circuit.dtype.to_real()
+        found = []
+        for op, weak, key in zip(self.circuit.ops, self.circuit.weak, self.keys, strict=True):
+            shape = len(op.wires), math.prod(self.axes.shape(key))
+            numbers = (torch.full(shape, p, dtype=real, device=self.circuit.device)
+                       if p is not None else None for p in weak)  # fmt: skip
+            found.append([
+                Leaf(n, None, None, False) if n is not None else self._leaf(key, *next(rows))
+                for n in numbers
+            ])  # fmt: skip
         return found
 
-    def _started(
-        self, leaves: Sequence[Tensor], tangents: Sequence[Tensor | None]
-    ) -> tuple[Moving, tuple[Levels, Levels]]:
+    def _leaf(
+        self, key: Levels, leaf: Tensor, levels: Levels, tangent: Tensor | None,
+        of_tangent: Levels, is_wanted: bool, place: int,
+    ) -> Leaf:  # fmt: skip
+        event = leaf.shape[len(levels) + 1 :]
+        value = self._first_axis(self._arranged(leaf, levels, key), len(key))
+        value = value.reshape(len(value), -1, *event)
+        if tangent is not None:
+            full = self._arranged(tangent, of_tangent, (*key, *self.new))
+            tangent = self._first_axis(full, len(key) + len(self.new))
+            tangent = tangent.reshape(*value.shape[:2], self.n_directions, *event)
+        return Leaf(value, tangent, place, is_wanted)
+
+    def _first_axis(self, tensor: Tensor, axis: int) -> Tensor:
+        return tensor.movedim(axis, 0) if axis else tensor
+
+    def _made(self, segment: Segment, leaves: Sequence[Sequence[Leaf]]) -> list[Made]:
+        return [
+            *(self._made_stack(stack, leaves) for stack in segment.stacks),
+            *(self._made_phases(phases, leaves) for phases in segment.phases),
+        ]
+
+    def _made_stack(self, stack: Stack, leaves: Sequence[Sequence[Leaf]]) -> Made:
+        def make(params: Mapping[int, Sequence[Tensor]]) -> Tensor:
+            return blocks(stack, params, *self.options)
+
+        return made(make, stack, _of_table(stack, leaves), self.n_directions)
+
+    def _made_phases(self, phases: Phases, leaves: Sequence[Sequence[Leaf]]) -> Made:
+        def make(params: Mapping[int, Sequence[Tensor]]) -> Tensor:
+            return coefficients_of(phases, params).unsqueeze(1)
+
+        return made_of_any(make, {op: leaves[op] for op in phases.ops}, self.n_directions)
+
+    def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Made:
+        """The product state to start from, `(batch, 1, 2**n)`."""
+
+        def make(params: Mapping[int, Sequence[Tensor]]) -> Tensor:
+            return product(prefix, params, *self.options).mT.unsqueeze(1)
+
+        return made(make, prefix, _of_table(prefix, leaves), self.n_directions)
+
+    def _started(self, leaves: Sequence[Sequence[Leaf]]) -> tuple[Moving, tuple[Levels, Levels]]:
         """The product state of the prefix, or |0...0⟩, and its levels."""
-        if self.plan.prefix is None:
+        prefix = self.plan.prefix
+        if prefix is None:
             zero = zero_state(self.circuit.n_qubits, dtype=self.options[0], device=self.options[1])
             return Moving(zero, None), ((), ())
-        key = self.plan.prefix.key
-        ((value, tangent),) = _pushed(self._product, tangents, leaves)
-        value = self._one_direction(self._levels_first(value, key), key)
-        moved = None if tangent is None else self._levels_first(tangent, key)
-        return Moving(value, moved), (self._kept(key), key)
+        start, key = self._made_start(prefix, leaves), prefix.key
+        levels = key, (*key, *self.new)
+        value = start.value.reshape(*self.axes.shape(key), -1)
+        if start.tangent is None:
+            return Moving(value, None), levels
+        return Moving(value, start.tangent.reshape(*self.axes.shape(levels[1]), -1)), levels
 
-    def _levels_first(self, product: Tensor, key: BatchKey) -> Tensor:
-        return product.reshape(-1, *self.axes.shape(key)).movedim(0, -1)
+    def _by_start(self, states: States, key: BatchKey) -> tuple[Tensor, Tensor]:
+        """Gradient of the product state, and its tangent, in the form of what was made."""
+        value = self._unpacked(states.value[1], key)
+        levels = union(key, self.new)
+        moved = self._arranged(
+            self._unpacked_tangent(states.tangent[1], levels), levels, (*key, *self.new)
+        )
+        size = value.shape[-1]
+        return value.reshape(-1, 1, size), moved.reshape(-1, self.n_directions, 1, size)
 
-    def _by_start(self, states: States, key: BatchKey) -> Moving:
-        """Gradients of the product state and of its tangent, batch last."""
-        levels = self.lead + self.last
-        split = states.value[1].reshape(
-            *self.axes.shape(self.lead), -1, *self.axes.shape(self.last)
+    def _by_state(self, states: States, levels: Levels) -> tuple[Tensor, Tensor]:
+        value = self._unpacked(states.value[1], self._kept(self.axes.outer, levels))
+        moved = self._unpacked_tangent(states.tangent[1], union(self.axes.outer, levels))
+        return value.contiguous(), moved.contiguous()
+
+    def _by_packed(
+        self, leaves: Sequence[Sequence[Leaf]], sums: Mapping[int, ByLeaf]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Gradients of the wanted packed leaves, and their tangents."""
+        found: dict[int, tuple[Tensor, Tensor]] = {}
+        for own, key in zip(leaves, self.keys, strict=True):
+            for leaf in own:
+                if leaf.place is not None and leaf.is_wanted:
+                    found[leaf.place] = self._by_leaf(leaf, key, sums.get(leaf.place))
+        packing = self.circuit.packing
+        pairs = zip(packing.groups, self.wanted_packed, strict=True)
+        parts = [{p: both[i] for p, both in found.items()} for i in (0, 1)]
+        return [
+            (packing.pack(parts[0], group), packing.pack(parts[1], group))
+            for group, is_wanted in pairs
+            if is_wanted
+        ]
+
+    def _by_leaf(self, leaf: Leaf, key: Levels, by: ByLeaf | None) -> tuple[Tensor, Tensor]:
+        """Gradient of a leaf, its levels first, and its tangent."""
+        assert leaf.place is not None, "numbers have no gradient"
+        size, _, *event = leaf.value.shape
+        levels = *key, *self.new
+        shapes = [(size, *self.axes.shape(own), *event) for own in (key, levels)]
+        own = self.levels[leaf.place]
+        if by is None:
+            value, tangent = (leaf.value.new_zeros(shape) for shape in shapes)
+        else:
+            value, tangent = by.value.reshape(shapes[0]), by.tangent.reshape(shapes[1])
+        return (
+            self.axes.reduce(value.movedim(0, len(key)), key, self._kept(self.axes.outer, own)),
+            self.axes.reduce(tangent.movedim(0, len(levels)), levels, union(self.axes.outer, own)),
         )
-        by_tangent = self.axes.reduce(split.movedim(len(self.lead), -1), levels, self._kept(key))
-        parts = (
-            self.axes.expand(by_tangent, self._kept(key), key),
-            self._unpacked_tangent(states.tangent[1], key),
-        )
-        return Moving(*(part.movedim(-1, 0).reshape(part.shape[-1], -1) for part in parts))
 
     def _states(self, state: Moving, levels: Sequence[Levels]) -> States:
         """A state and its tangent, their levels first, in the layout of the run."""
@@ -209,8 +266,9 @@ class TangentRun(Run):
         value = self._in_layout(state.value, levels[0], here)
         if state.tangent is not None:
             return States(value, self._in_layout(state.tangent, levels[1], (*here, *self.new)))
-        many = math.prod(self.axes.shape(self.new))
-        return States(value, value.new_zeros((*value.shape[:-1], value.shape[-1] * many)))
+        return States(
+            value, value.new_zeros((*value.shape[:-1], value.shape[-1] * self.n_directions))
+        )
 
     def _in_layout(self, state: Tensor, own: Levels, levels: Levels) -> Tensor:
         full = self._arranged(state, own, levels).movedim(-1, len(self.lead))
@@ -239,7 +297,7 @@ class _Steps:
     """
 
     def __init__(
-        self, run: TangentRun, segment: Segment, made: Sequence[Moving], *, is_back: bool
+        self, run: TangentRun, segment: Segment, made: Sequence[Made], *, is_back: bool
     ) -> None:
         self.run = run
         self.segment = segment
@@ -247,10 +305,12 @@ class _Steps:
         self.is_back = is_back
         self.products: list[dict[int, Moving]] = [{} for _ in made]
         self.factors = [
-            self._of_blocks(segment.stacks[place], value, tangent)
+            self._of_blocks(segment.stacks[place], one.value, one.tangent)
             if place < len(segment.stacks)
-            else self._of_phases(segment.phases[place - len(segment.stacks)], value, tangent)
-            for place, (value, tangent) in enumerate(made)
+            else self._of_phases(
+                segment.phases[place - len(segment.stacks)], one.value, one.tangent
+            )
+            for place, one in enumerate(made)
         ]
 
     def taken(self, step: Step, states: States) -> tuple[States, States, States]:
@@ -276,49 +336,45 @@ class _Steps:
             place, position, product = step.stack, step.position, _outer
         else:
             place, position, product = len(self.segment.stacks) + step.place, 0, _exponents
-        if self.made[place].value.requires_grad:
+        if self.made[place].is_wanted:
             self.products[place][position] = product(before, after)
 
-    def gradients(self) -> list[Moving | None]:
-        """Gradients of all that was built, where they are wanted."""
-        found: list[Moving | None] = []
+    def pulled(self) -> Iterator[ByLeaf]:
+        """Gradients of the leaves of all that was made, and their tangents."""
         for place, (key, products) in enumerate(zip(self.segment.keys, self.products, strict=True)):
             if not products:
-                found.append(None)
-            elif place < len(self.segment.stacks):
-                parts = zip(*(products[position] for position in range(len(products))), strict=True)
-                joined = Moving(*(torch.stack(part, -3) for part in parts))
-                found.append(self.run.by_key(joined, key))
-            else:
-                recipe = self.segment.phases[place - len(self.segment.stacks)]
-                by_exponents = self.run.by_key(products[0], key)
-                assert by_exponents.tangent is not None, "a gradient moves"
-                found.append(
-                    Moving(
-                        _phases.by_coefficients(recipe, by_exponents.value),
-                        _phases.by_coefficients(recipe, by_exponents.tangent),
-                    )
-                )
-        return found
+                continue
+            each = [products[position] for position in range(len(products))]
+            by_value, by_tangent = (self.run.by_key(self._joined(place, part), key)
+                                    for part in zip(*each, strict=True))  # fmt: skip
+            yield from self.made[place].pull(by_value, by_tangent)
+
+    def _joined(self, place: int, each: Sequence[Tensor]) -> Tensor:
+        if place < len(self.segment.stacks):
+            return torch.stack(each, -3)
+        (by_exponents,) = each
+        recipe = self.segment.phases[place - len(self.segment.stacks)]
+        return _phases.by_coefficients(recipe, by_exponents).unsqueeze(-2)
 
     def _of_blocks(self, stack: Stack, value: Tensor, tangent: Tensor | None) -> Moving:
-        matrices = self.run.fixed(value.detach(), stack.key)
+        matrices = self.run.to_lead(value, stack.key)
         factors = matrices.conj_physical() if self.is_back else matrices.mT
         if tangent is None:
             return Moving(factors, None)
-        many = self.run.directed(tangent.detach(), stack.key)
+        many = self.run.to_lead(tangent, stack.key)
         moved = many.conj_physical() if self.is_back else many.mT
         if self.is_back and any(gate.param_shape for gate, _ in stack.table.rows):
             undone = -(factors[:, None] @ many.mT @ factors[:, None])
             moved = torch.stack([undone, moved])
         return Moving(factors, moved.movedim(-4, -2).flatten(-2))
 
-    def _of_phases(self, recipe: _phases.Phases, value: Tensor, tangent: Tensor | None) -> Moving:
-        fixed = self.run.fixed(_phases.factors(recipe, value.detach()), recipe.key)
+    def _of_phases(self, recipe: Phases, value: Tensor, tangent: Tensor | None) -> Moving:
+        fixed = self.run.to_lead(_phases.factors(recipe, value.squeeze(1)), recipe.key)
         factors = fixed.conj_physical() if self.is_back else fixed
         if tangent is None:
             return Moving(factors[..., None], None)
-        exponents = self.run.directed(_phases.exponents(recipe, tangent.detach()), recipe.key)
+        moved = _phases.exponents(recipe, tangent.squeeze(2))
+        exponents = self.run.to_lead(moved, recipe.key)
         return Moving(factors[..., None], (-exponents if self.is_back else exponents).mT)
 
     def _multiplied(self, factors: Moving, position: int, before: States) -> States:
@@ -337,23 +393,19 @@ class _Steps:
         return States(value, tangent)
 
 
-def _pushed(
-    make: Callable[[Sequence[Tensor]], list[Tensor]],
-    tangents: Sequence[Tensor | None],
-    values: Sequence[Tensor],
-) -> list[Moving]:
-    return [Moving(*one) for one in push_forward(make, values, tangents)]
+def _of_table(
+    recipe: Stack | Prefix, leaves: Sequence[Sequence[Leaf]]
+) -> dict[int, Sequence[Leaf]]:
+    table = recipe.table
+    return {op: leaves[op] for op in (*table.turns, *(op for _, ops in table.rows for op in ops))}
 
 
-def _collect(sources: _Sources, made: Sequence[Moving], gradients: Sequence[Moving | None]) -> None:
-    """The tangent of `Jᵀ G` is `Jᵀ Ġ + J̇ᵀ G`: the gradient of a value and of its tangent."""
-    pairs = []
-    for one, gradient in zip(made, gradients, strict=True):
-        if gradient is not None and one.value.requires_grad:
-            pairs.append((one.value, gradient.tangent))
-            if one.tangent is not None:
-                pairs.append((one.tangent, gradient.value))
-    sources.collect([built for built, _ in pairs], [gradient for _, gradient in pairs])
+def _add(sums: dict[int, ByLeaf], found: Iterable[ByLeaf]) -> None:
+    for one in found:
+        if one.place in sums:
+            old = sums[one.place]
+            one = ByLeaf(one.place, old.value + one.value, old.tangent + one.tangent)
+        sums[one.place] = one
 
 
 def _cut(wires: WireSet, state: Tensor) -> tuple[list[int], list[int]]:

@@ -25,7 +25,7 @@ from quilt_func._checks import check_state_size, common_dtype_and_device
 from quilt_func._primitive import Primitive
 from quilt_func._run import Axes, Levels, Packing, Run, Static, union
 from quilt_func._tangents import Moving, TangentRun
-from quilt_func._tree import trusts_forward_rules
+from quilt_func._tree import tree_map, trusts_forward_rules
 from quilt_func.ops import Op, check_fits
 from quilt_func.planning import WHOLE
 from quilt_func.states import zero_state
@@ -122,8 +122,10 @@ class _Evolve(Primitive):
     def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
         circuit, axes, *tensors = values
         moves = tangents[2:]
-        tangent = _Push.apply(circuit, _doubled(axes, moves), *tensors, *moves)
-        return _Evolve.apply(circuit, axes, *tensors), tangent
+        found: tuple[Tensor, Tensor] = _EvolveMoving.apply(
+            circuit, _doubled(axes, moves), *tensors, *moves
+        )
+        return found
 
     @staticmethod
     def vmap(
@@ -134,41 +136,43 @@ class _Evolve(Primitive):
         return _Evolve.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
 
 
-class _Push(Primitive):
-    """Push tangents of the state and of leaves through a run. Its gradient is a plain one."""
+class _EvolveMoving(Primitive):
+    """A run of a state and of leaves, and its tangent. Its gradient is a plain one."""
 
     @staticmethod
-    def forward(circuit: Static, axes: Axes, *tensors: Tensor | None) -> Tensor:
+    def forward(circuit: Static, axes: Axes, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
         (state, *packed), (tangent, *tangents) = _halves(tensors)
         (own, *of_leaves), (of_tangent, *of_tangents) = _halves(axes.levels)
         axes = replace(axes, levels=(*of_leaves, *of_tangents))
-        levels, wanted = (own, of_tangent), (False,) * len(packed)
+        levels, wanted = (own, of_tangent), (False,) * (1 + len(packed))
         run = TangentRun(circuit, axes, state is None, packed, tangents, levels, wanted)
         return run.push(None if state is None else Moving(state, tangent), levels)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         del output
         ctx.circuit, ctx.axes, *tensors = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         tensors = ctx.saved_tensors
         levels = _given_levels(ctx.axes.levels, tensors)
+        of_values = _halves(ctx.axes.levels)[0]
         plain: Any = _pushed(partial(_run_plainly, ctx.circuit, tensors[0] is None), tensors)
         for level in range(len(ctx.axes.sizes)):
-            plain = _mapped(plain, levels, level)
-        found = vjp(plain, *_given(*tensors))[1](gradient)
+            plain = _both_mapped(plain, levels, of_values, level)
+        found = vjp(plain, *_given(*tensors))[1](gradients)
         return (None, None, *_in_places(tensors, found))
 
     @staticmethod
     def vmap(
         info: Any, in_dims: Sequence[Any], circuit: Static, axes: Axes, *tensors: Tensor | None
-    ) -> tuple[Tensor, int]:
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int | None, int]]:
         dims = in_dims[2:]
         mapped = axes.mapped(dims, info.batch_size)
-        return _Push.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
+        found = _EvolveMoving.apply(circuit, mapped, *_batch_first(tensors, dims))
+        return found, (_values_dim(dims), 0)
 
 
 class _Pull(Primitive):
@@ -211,8 +215,9 @@ class _Pull(Primitive):
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         circuit, axes, wanted, *tensors = values
         moves = tangents[3:]
-        moved = _PullTangent.apply(circuit, _doubled(axes, moves), wanted, *tensors, *moves)
-        return _Pull.apply(circuit, axes, wanted, *tensors), moved
+        found = _PullMoving.apply(circuit, _doubled(axes, moves), wanted, *tensors, *moves)
+        middle = len(found) // 2
+        return found[:middle], found[middle:]
 
     @staticmethod
     def vmap(
@@ -229,8 +234,8 @@ class _Pull(Primitive):
         return found, (0,) * len(found)
 
 
-class _PullTangent(Primitive):
-    """The tangent of what `_Pull` computes. Its gradient goes through the plain route."""
+class _PullMoving(Primitive):
+    """What `_Pull` computes, then its tangent. Its gradient goes through the plain route."""
 
     @staticmethod
     def forward(
@@ -240,13 +245,11 @@ class _PullTangent(Primitive):
         output, gradient = map(Moving, primal[:2], moved[:2])
         (own, *of_primal), (__, *of_moved) = _halves(axes.levels)
         pairs = list(zip(of_primal, of_moved, strict=True))
-        everything = [union(*levels) for levels in zip(*pairs[:2], strict=True)]
+        states = [union(*levels) for levels in zip(*pairs[:2], strict=True)]
         leaves = replace(axes, levels=(*of_primal[2:], *of_moved[2:]))
-        run = TangentRun(
-            circuit, leaves, state is None, primal[2:], moved[2:], everything, wanted[1:]
-        )
-        by_state = union(axes.outer, own) if wanted[0] else None
-        return run.walk_back(output, pairs[0], gradient, pairs[1], by_state)
+        run = TangentRun(circuit, leaves, state is None, primal[2:], moved[2:], states, wanted)
+        values, tangents = run.walk_back(output, pairs[0], gradient, pairs[1], own)
+        return *values, *tangents
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -262,9 +265,11 @@ class _PullTangent(Primitive):
             _plain_pull_of_one(ctx.circuit, ctx.axes, ctx.wanted, is_from_zero), tensors
         )
         of_given = _given_levels(levels, tensors)
+        of_values = _halves(levels)[0]
         for level in ctx.axes.outer[::-1]:
-            plain = _mapped(plain, of_given, level)
-        found = vjp(plain, *_given(*tensors))[1](gradients)
+            plain = _both_mapped(plain, of_given, of_values, level)
+        values, tangents = map(tuple, _halves(gradients))
+        found = vjp(plain, *_given(*tensors))[1]((values, tangents))
         by_gradient, by_state, *others = _in_places(tensors, found)
         half = len(tensors) // 2 - 2
         return (
@@ -280,11 +285,17 @@ class _PullTangent(Primitive):
         axes: Axes,
         wanted: tuple[bool, ...],
         *tensors: Tensor | None,
-    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+    ) -> tuple[tuple[Tensor, ...], tuple[int | None, ...]]:
         dims = in_dims[3:]
         mapped = axes.mapped(dims, info.batch_size)
-        found = _PullTangent.apply(circuit, mapped, wanted, *_batch_first(tensors, dims))
-        return found, (0,) * len(found)
+        found = _PullMoving.apply(circuit, mapped, wanted, *_batch_first(tensors, dims))
+        half = len(found) // 2
+        return found, (*(_values_dim(dims),) * half, *(0,) * half)
+
+
+def _values_dim(dims: Sequence[int | None]) -> int | None:
+    """Where values are batched: first, if anything but tangents is."""
+    return None if all(dim is None for dim in _halves(dims)[0]) else 0
 
 
 def _batch_first(tensors: Iterable[Tensor | None], dims: Iterable[Any]) -> Iterator[Tensor | None]:
@@ -329,7 +340,7 @@ def _run_plainly(circuit: Static, is_from_zero: bool, *tensors: Tensor) -> Tenso
 
 
 def _pushed(function: Callable[..., Any], tensors: Sequence[Tensor | None]) -> Callable[..., Any]:
-    """The tangent of a function of the given of some tensors, of these and given tangents."""
+    """A function of the given of some tensors, and its tangent, of these and given tangents."""
     values, tangents = _halves([tensor is not None for tensor in tensors])
     moves = [
         has_tangent for is_given, has_tangent in zip(values, tangents, strict=True) if is_given
@@ -344,9 +355,24 @@ def _pushed(function: Callable[..., Any], tensors: Sequence[Tensor | None]) -> C
             return function(*(next(rest) if does_move else value for value, does_move in pairs))
 
         moving = (value for value, does_move in zip(fixed, moves, strict=True) if does_move)
-        return jvp(of_moving, tuple(moving), moved)[1]
+        return jvp(of_moving, tuple(moving), moved)
 
     return pushed
+
+
+def _both_mapped(
+    function: Callable[..., Any], levels: Iterable[Levels], of_values: Iterable[Levels], level: int
+) -> Callable[..., Any]:
+    """A function with values and their tangents, over a level that values may not depend on."""
+    mapped = _mapped(function, levels, level)
+    if any(level in own for own in of_values):
+        return mapped
+
+    def of_one(*given: Tensor) -> Any:
+        values, tangents = mapped(*given)
+        return tree_map(lambda value: value[0], values), tangents
+
+    return of_one
 
 
 def _plain_pull(

@@ -9,7 +9,7 @@ What is built has a leading batch axis: parameters `(m, batch, *event)` make blo
 `(batch, n_blocks, K, K)`. It is 1 where parameters are not batched, or `torch.func` does it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, reduce
 from typing import TypeAlias
 
@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._phases import coefficients
+from quilt_func._phases import Phases, coefficients
 from quilt_func._recipes import Direct, Prefix, Stack, Table
 from quilt_func._tree import constant
 from quilt_func.planning import Segment
 
-Params: TypeAlias = Sequence[Sequence[Tensor]]
-"""Of each op, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
+Params: TypeAlias = Sequence[Sequence[Tensor]] | Mapping[int, Sequence[Tensor]]
+"""Of each op that is built, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
 
 
 def build(
@@ -41,9 +41,14 @@ def build(
         One tensor `(batch, n_blocks, K, K)` per stack, then one `(batch, n_words)` per phase.
     """
     return [
-        *(_blocks(stack, params, dtype, device) for stack in segment.stacks),
-        *(coefficients(one, _joined([params[i][0] for i in one.ops])) for one in segment.phases),
+        *(blocks(stack, params, dtype, device) for stack in segment.stacks),
+        *(coefficients_of(one, params) for one in segment.phases),
     ]
+
+
+def coefficients_of(recipe: Phases, params: Params) -> Tensor:
+    """Build the coefficients of phases, `(batch, n_words)`."""
+    return coefficients(recipe, _joined([params[i][0] for i in recipe.ops]))
 
 
 def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -54,9 +59,10 @@ def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.de
     return _outer(_runs(prefix, entries)[:, :, 0])
 
 
-def _blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
+def blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Build the matrices of a stack, `(batch, n_blocks, K, K)`."""
     entries = _entries(stack.table, params, dtype, device)
-    if stack.direct is not None:
+    if stack.direct is not None and entries.shape[1] == 1:
         return _direct_blocks(stack.direct, entries, dtype, device)
     batch, size = entries.shape[1], 2**stack.width
     fixed = _fixed(stack, dtype, device)

@@ -105,7 +105,12 @@ class PauliSum:
         self._check("expval", state)
         if self.n_qubits <= WHOLE:
             return torch.vdot(state, self._image(state)).real
-        return word_values(self.words, state) @ self._tensor(state)
+        if not trusts_forward_rules():
+            return word_values(self.words, state) @ self._tensor(state)
+        value: Tensor = _Energy.apply(
+            " ".join(self.words), self._tensor(state), unconjugated(state)
+        )[0]
+        return value
 
     def to_matrix(
         self, *, dtype: torch.dtype = torch.complex128, device: torch.device | str | None = None
@@ -350,6 +355,64 @@ def _overlaps(words: str, bra: Tensor, ket: Tensor) -> Tensor:
     return values
 
 
+class _Energy(Primitive):
+    """⟨ψ|O|ψ⟩ and Oψ for O = Σ c_t P_t; the gradient of the first is twice the second."""
+
+    @staticmethod
+    def forward(words: str, coefficients: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        image = _summed(words, coefficients, state)
+        return _inner(state, image), image
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.words, coefficients, state = inputs
+        ctx.save_for_backward(coefficients, state, output[1])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(
+        ctx: Any, by_value: Tensor | None, by_image: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        coefficients, state, image = ctx.saved_tensors
+        _, of_coefficients, of_state = ctx.needs_input_grad
+        found: list[list[Tensor]] = [[], []]
+        if by_value is not None:
+            each = by_value.unsqueeze(-1)
+            if of_coefficients:
+                found[0].append(each * word_values(tuple(ctx.words.split()), state))
+            if of_state:
+                found[1].append((each + each) * image)
+        if by_image is not None:
+            if of_coefficients:
+                found[0].append(_overlaps(ctx.words, by_image, state))
+            if of_state:
+                found[1].append(_sum_applied(ctx.words, coefficients, by_image))
+        return None, *(_total(parts) for parts in found)
+
+    @staticmethod
+    def push(
+        values: list[Any], tangents: list[Tensor | None]
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        (words, coefficients, state), (_, by, moved) = values, tangents
+        value, image = _Energy.apply(words, coefficients, state)
+        of_value, of_image = [], []
+        if moved is not None:
+            moved = unconjugated(moved)
+            of_value.append(2 * _inner(image, moved))
+            of_image.append(_Applied.apply(words, coefficients, moved))
+        if by is not None:
+            of_image.append(_Applied.apply(words, by, state))
+            of_value.append(_inner(state, of_image[-1]))
+        return (value, image), (_total(of_value), _total(of_image))
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[Any], words: str, *tensors: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        del info
+        return _Energy.apply(words, *_batched(tensors, in_dims[1:])), (0, 0)
+
+
 class _Values(Primitive):
     """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind.
 
@@ -423,12 +486,7 @@ class _Applied(Primitive):
 
     @staticmethod
     def forward(words: str, coefficients: Tensor, state: Tensor) -> Tensor:
-        batch = torch.broadcast_shapes(coefficients.shape[:-1], state.shape[:-1])
-        is_shared = coefficients.shape[:-1].numel() == 1
-        chosen = coefficients.reshape(-1) if is_shared else coefficients.expand(*batch, -1)
-        return _words.apply_sum(
-            tuple(words.split()), chosen, state.expand(*batch, -1), has_windows=True
-        )
+        return _summed(words, coefficients, state)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -454,6 +512,26 @@ class _Applied(Primitive):
     def vmap(info: Any, in_dims: Sequence[Any], words: str, *tensors: Tensor) -> tuple[Tensor, int]:
         del info
         return _Applied.apply(words, *_batched(tensors, in_dims[1:])), 0
+
+
+def _summed(words: str, coefficients: Tensor, state: Tensor) -> Tensor:
+    batch = torch.broadcast_shapes(coefficients.shape[:-1], state.shape[:-1])
+    is_shared = coefficients.shape[:-1].numel() == 1
+    chosen = coefficients.reshape(-1) if is_shared else coefficients.expand(*batch, -1)
+    return _words.apply_sum(
+        tuple(words.split()), chosen, state.expand(*batch, -1), has_windows=True
+    )
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    """Re ⟨a|b⟩."""
+    left, right = (torch.view_as_real(state).flatten(-2) for state in (a, b))
+    found: Tensor = (left.unsqueeze(-2) @ right.unsqueeze(-1))[..., 0, 0]
+    return found
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor | None:
+    return sum(parts[1:], parts[0]) if parts else None
 
 
 def _both_moved(
