@@ -27,6 +27,10 @@ Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]]], Tensor]
 """Builds `(batch, n_blocks, *shape)` of the parameters `(m, batch, *event)` of some ops."""
 
 
+SLOPES = 2
+"""Slopes of a block that are worth one direction: a slope is a copy, a direction moves one."""
+
+
 class Leaf(NamedTuple):
     """A parameter of an op.
 
@@ -82,7 +86,7 @@ class Fixed(Made):
 
 def made(make: Make, recipe: Stack | Prefix, leaves: Leaves, n_directions: int) -> Made:
     """Build blocks of a recipe, or a product state, along directions."""
-    has_few = recipe.angles.shape[1] < 2 * n_directions
+    has_few = recipe.angles.shape[1] < SLOPES * n_directions
     if has_few and not recipe.table.rows and _is_active(leaves):
         return Slopes(make, recipe, leaves)
     return made_of_any(make, leaves, n_directions)
@@ -148,7 +152,8 @@ class Duals(Made):
         return copies.flatten(1, 2).detach()
 
     def _split(self, tensor: Tensor, batch: int) -> Tensor:
-        return tensor.unflatten(0, (batch, self.copies))
+        split: Tensor = tensor.unflatten(0, (batch, self.copies))
+        return split
 
 
 class Slopes(Made):
@@ -207,13 +212,15 @@ class Slopes(Made):
             return None
         flat = (self.along @ self.slopes).unflatten(-1, (-1, 2)).movedim(2, 1)
         motion = torch.view_as_complex(flat.contiguous())
-        return motion.unflatten(-1, self.value.shape[2:])
+        split: Tensor = motion.unflatten(-1, self.value.shape[2:])
+        return split
 
     def _of_blocks(self, of_angles: Tensor) -> Tensor:
         """`(n_blocks, n_slopes, *rest)` of `(n_angles, *rest)`, zero for blocks of few angles."""
         padded = torch.cat([of_angles, torch.zeros_like(of_angles[:1])])
         shape = self.slopes.shape[1], self.slopes.shape[2]
-        return padded.index_select(0, self.places).unflatten(0, shape)
+        split: Tensor = padded.index_select(0, self.places).unflatten(0, shape)
+        return split
 
     def _of_angles(self, of_blocks: Tensor, n_angles: int) -> Tensor:
         """`(n_angles, batch, n_directions)` of `(batch, n_blocks, n_directions, n_slopes)`."""

@@ -234,7 +234,7 @@ class TangentRun(Run):
         for own, key in zip(leaves, self.keys, strict=True):
             for leaf in own:
                 if leaf.place is not None and leaf.is_wanted:
-                    found[leaf.place] = self._by_leaf(leaf, key, sums.get(leaf.place))
+                    found[leaf.place] = self._by_moving(leaf, key, sums.get(leaf.place))
         packing = self.circuit.packing
         pairs = zip(packing.groups, self.wanted_packed, strict=True)
         parts = [{p: both[i] for p, both in found.items()} for i in (0, 1)]
@@ -244,7 +244,7 @@ class TangentRun(Run):
             if is_wanted
         ]
 
-    def _by_leaf(self, leaf: Leaf, key: Levels, by: ByLeaf | None) -> tuple[Tensor, Tensor]:
+    def _by_moving(self, leaf: Leaf, key: Levels, by: ByLeaf | None) -> tuple[Tensor, Tensor]:
         """Gradient of a leaf, its levels first, and its tangent."""
         assert leaf.place is not None, "numbers have no gradient"
         size, _, *event = leaf.value.shape
@@ -351,7 +351,7 @@ class _Steps:
 
     def _joined(self, place: int, each: Sequence[Tensor]) -> Tensor:
         if place < len(self.segment.stacks):
-            return torch.stack(each, -3)
+            return torch.stack([*each], -3)
         (by_exponents,) = each
         recipe = self.segment.phases[place - len(self.segment.stacks)]
         return _phases.by_coefficients(recipe, by_exponents).unsqueeze(-2)

@@ -387,7 +387,7 @@ class _Energy(Primitive):
                 found[0].append(_overlaps(ctx.words, by_image, state))
             if of_state:
                 found[1].append(_sum_applied(ctx.words, coefficients, by_image))
-        return None, *(_total(parts) for parts in found)
+        return None, *(sum(parts[1:], parts[0]) if parts else None for parts in found)
 
     @staticmethod
     def push(
@@ -395,7 +395,8 @@ class _Energy(Primitive):
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         (words, coefficients, state), (_, by, moved) = values, tangents
         value, image = _Energy.apply(words, coefficients, state)
-        of_value, of_image = [], []
+        of_value: list[Tensor] = []
+        of_image: list[Tensor] = []
         if moved is not None:
             moved = unconjugated(moved)
             of_value.append(2 * _inner(image, moved))
@@ -403,7 +404,7 @@ class _Energy(Primitive):
         if by is not None:
             of_image.append(_Applied.apply(words, by, state))
             of_value.append(_inner(state, of_image[-1]))
-        return (value, image), (_total(of_value), _total(of_image))
+        return (value, image), (sum(of_value[1:], of_value[0]), sum(of_image[1:], of_image[0]))
 
     @staticmethod
     def vmap(
@@ -528,10 +529,6 @@ def _inner(a: Tensor, b: Tensor) -> Tensor:
     left, right = (torch.view_as_real(state).flatten(-2) for state in (a, b))
     found: Tensor = (left.unsqueeze(-2) @ right.unsqueeze(-1))[..., 0, 0]
     return found
-
-
-def _total(parts: Sequence[Tensor]) -> Tensor | None:
-    return sum(parts[1:], parts[0]) if parts else None
 
 
 def _both_moved(

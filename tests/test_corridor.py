@@ -19,7 +19,7 @@ PACKAGE = ROOT / "quilt_func"
 CORRIDOR = [
     "_tree", "_primitive", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates",
     "kernel", "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_run",
-    "_tangents", "evolution", "_text", "circuits", "_words", "pauli", "observables",
+    "_directions", "_tangents", "evolution", "_text", "circuits", "_words", "pauli", "observables",
     "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim", "natural",
 ]
 SIDE_ROOMS = [

@@ -4,6 +4,8 @@ All that can move moves at once: angles, matrices, which leave the unitary group
 and coefficients, each by one of two shared numbers; some angles are batched.
 """
 
+from unittest.mock import patch
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,12 +14,13 @@ from oracles.compare import assert_close
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import quilt_func as qf
-from quilt_func import _tangents, kernel
+from quilt_func import _directions, _tangents, kernel
 from quilt_func._tree import tree_flatten, tree_unflatten
 from quilt_func.testing import strategies as qst
 
 F32, F64 = torch.float32, torch.float64
 T, V = torch.zeros(2), torch.tensor([0.6, -0.8])
+ALWAYS = 10**6
 few = settings(max_examples=3)
 
 
@@ -107,11 +110,32 @@ def check(model, transform, dtype):
     assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
 
 
+@pytest.mark.parametrize("slopes", [0, ALWAYS], ids=["duals", "slopes"])
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 @few
 @given(model=models())
-def test_it_is_the_derivative_of_the_reference(transform, model):
-    check(model, transform, F64)
+def test_it_is_the_derivative_of_the_reference(transform, slopes, model):
+    with patch.object(_directions, "SLOPES", slopes):
+        check(model, transform, F64)
+
+
+@pytest.mark.parametrize("slopes", [0, ALWAYS], ids=["duals", "slopes"])
+@few
+@given(model=models())
+def test_many_directions_agree_with_few(slopes, model):
+    """Twelve directions, of which any four are dependent, and one at a time."""
+    function, n_gates = model
+    f, x = function(fast), torch.tensor(0.4, dtype=F64)
+    spread = direction(torch.zeros(2, 12, dtype=F64), 7)
+
+    def wide(s):
+        return f(spread @ s, x)
+
+    at = torch.zeros(12, dtype=F64)
+    with patch.object(_directions, "SLOPES", slopes):
+        got = hessian(wide)(at)
+    expected = spread.T @ hessian(function(reference))(T.to(F64), x) @ spread
+    assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
 
 
 @pytest.mark.parametrize("name", ["jvp", "hessian", "vmap(hessian)"])
@@ -129,20 +153,33 @@ def not_conjugated(before, after):
     return OUTER(before, after._replace(tangent=after.tangent.conj_physical()))
 
 
-def only_moved_gradients(sources, made, gradients):
-    COLLECT(sources, [one._replace(tangent=None) for one in made], gradients)
+def no_curvature(slopes, by_value, by_tangent):
+    slopes.along = None
+    yield from PULL_SLOPES(slopes, by_value, by_tangent)
 
 
-MULTIPLIED, OUTER, COLLECT = _tangents._Steps._multiplied, _tangents._outer, _tangents._collect
+def only_the_value(duals, by_value, by_tangent):
+    duals.motion = None
+    yield from PULL_DUALS(duals, by_value, by_tangent)
+
+
+Steps, Slopes, Duals = _tangents._Steps, _directions.Slopes, _directions.Duals
+MULTIPLIED, OUTER, PULL_SLOPES, PULL_DUALS = (
+    Steps._multiplied, _tangents._outer, Slopes.pull, Duals.pull,
+)  # fmt: skip
 MISTAKES = [
-    (_tangents._Steps, "_multiplied", no_moved_matrix),
-    (_tangents, "_outer", not_conjugated),
-    (_tangents, "_collect", only_moved_gradients),
+    (Steps, "_multiplied", no_moved_matrix, 2),
+    (_tangents, "_outer", not_conjugated, 2),
+    (Slopes, "pull", no_curvature, ALWAYS),
+    (Duals, "pull", only_the_value, 0),
 ]
 
 
-@pytest.mark.parametrize(("place", "name", "mistake"), MISTAKES, ids=[m[1] for m in MISTAKES])
-def test_planted_mistakes_show(place, name, mistake, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "name", "mistake", "slopes"), MISTAKES, ids=[m[2].__name__ for m in MISTAKES]
+)
+def test_planted_mistakes_show(place, name, mistake, slopes, monkeypatch):
+    monkeypatch.setattr(_directions, "SLOPES", slopes)
     theta = 6 * qf.uniforms((2, 6, 2), 0, dtype=F64)
     words = qf.pauli_sum({"XXIIII": 1.0, "IZZIIY": 0.5})
 
