@@ -15,9 +15,9 @@ from torch import Tensor
 
 from quilt_func import _phases, kernel
 from quilt_func._moves import index
-from quilt_func._recipes import BatchKey
+from quilt_func._recipes import BatchKey, Prefix
 from quilt_func._sweep import apply_block, outer_product, reorder
-from quilt_func._tree import batch_levels
+from quilt_func._tree import adjoint, batch_levels
 from quilt_func.fusion import Params, build, product
 from quilt_func.ops import Structure
 from quilt_func.planning import Block, Move, Plan, Segment, Shift, Step, plan
@@ -211,17 +211,33 @@ class Axes:
         return summed.permute(*order, *range(len(kept), summed.ndim))
 
 
+KEPT = 2**20
+"""Bytes of states that a run keeps for the way back, at most: no more than fits a cache."""
+
+
 class Run:
-    """A planned run on plain tensors with explicit batch axes.
+    """A planned run on plain tensors with explicit batch axes, and the way back.
 
     States are `(lead, 2**n, last)`: levels that matrices carry lead, others come last.
     """
 
     def __init__(
-        self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor]
-    ) -> None:
+        self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor],
+        recorded: Sequence[bool],
+    ) -> None:  # fmt: skip
+        """Plan a run.
+
+        Args:
+            circuit: Static part of the ops.
+            axes: Batch axes of the state, then of the packed leaves.
+            from_zero: Whether the run starts with |0...0⟩.
+            packed: Packed leaves.
+            recorded: Which of them may be asked for a gradient.
+        """
         self.circuit = circuit
         self.axes = axes
+        self.packed = packed
+        self.recorded = recorded
         self.leaves = circuit.packing.unpack(packed)
         self.levels: list[Levels] = circuit.packing.spread(axes.levels[1:])
         own = circuit.per_op(self.levels)
@@ -231,18 +247,32 @@ class Run:
         self.everything = union(self.lead, *axes.levels)
         self.last = tuple(level for level in self.everything if level not in self.lead)
         self.options = circuit.dtype, circuit.device
+        self.sources = _Sources(self._aligned(), circuit.packing.spread(recorded))
+        self.is_kept = False
+        self.built: dict[Segment | Prefix, list[Tensor]] = {}
+        self.path: list[Tensor] = []
 
         self.spare: list[Tensor] = []
         self.borrowed: list[Tensor] = []
 
-    def forward(self, state: Tensor | None) -> Tensor:
-        """The state after the run, its levels first."""
-        params = self._params(self._aligned())
-        current = self._start(params) if state is None else self._borrow(state, self.axes.levels[0])
+    def forward(self, state: Tensor | None, *, is_kept: bool) -> Tensor:
+        """The state after the run, its levels first.
+
+        Args:
+            state: The state before, or None for |0...0⟩.
+            is_kept: Whether to keep what was built and the states in between, if it is not much.
+        """
+        self.is_kept = is_kept and len(self.plan.segments) == 1
+        current = self._start() if state is None else self._borrow(state, self.axes.levels[0])
+        has_path = self.is_kept and self._path_bytes(current) <= KEPT
         for segment in self.plan.segments:
-            built = build(segment, params, *self.options)
+            built = self._segment_built(segment)
             for step in segment.steps:
+                if has_path:
+                    self.path.append(current)
+                    self.borrowed.append(current)
                 current = self._applied(segment, built, step, current)
+        self.spare.clear()
         return self._unpacked(current, self.everything)
 
     def pull(
@@ -250,71 +280,85 @@ class Run:
         wanted: Sequence[bool],
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """Walk back: gradients of the state, if there is one, and of the leaves, where wanted."""
-        ket = self._packed(output, of_output).conj_physical()
-        bra = self._borrow(gradient, of_gradient)
         packing = self.circuit.packing
-        sources = _Sources(self._aligned(), packing.spread(wanted[1:]))
+        ket = self._borrow(output, of_output)
+        bra = self._packed(gradient, of_gradient).conj_physical()
+        sums = self.sources.zeros(packing.spread(wanted[1:]))
         for segment in reversed(self.plan.segments):
-            built = sources.build(partial(self._build, segment))
+            built = self._segment_built(segment, has_graph=True)
             ket, bra, gradients = self._walk(segment, built, ket, bra)
-            sources.collect(built, gradients)
+            self.sources.collect(built, gradients, sums, is_kept=self.is_kept)
         del ket
         self.spare.clear()
-        if self.plan.prefix is not None:
-            start = sources.build(self._product)
-            by_start = self._unpacked(bra, self.plan.prefix.key).movedim(-1, 0)
-            sources.collect(start, [by_start.reshape(start[0].shape)])
-        by_leaf = {i: self._by_leaf(i, by_param) for i, by_param in sources.found()}
+        prefix = self.plan.prefix
+        if prefix is not None:
+            start = self._prefix_built(prefix, has_graph=True)
+            by_start = self._unpacked(bra, prefix.key).movedim(-1, 0).conj_physical()
+            by_start = by_start.reshape(start[0].shape)
+            self.sources.collect(start, [by_start], sums, is_kept=self.is_kept)
+        by_leaf = {i: self._by_leaf(i, by_param) for i, by_param in sums.items()}
         pairs = zip(packing.groups, wanted[1:], strict=True)
         found = [packing.pack(by_leaf, group) for group, is_wanted in pairs if is_wanted]
         if not wanted[0]:
             return tuple(found)
         kept = union(self.axes.outer, self.axes.levels[0])
-        return (self._unpacked(bra, kept).contiguous(), *found)
+        return (self._unpacked(bra, kept).conj_physical().contiguous(), *found)
 
     def _walk(
         self, segment: Segment, built: Sequence[Tensor], ket: Tensor, bra: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         """Undo a segment; the gradients of what was built are products of the states in between.
 
-        `ket` is the conjugate of the state, so that no product has to conjugate it.
+        `bra` is the conjugate of the gradient, so that no product has to conjugate it.
         """
         found: list[Any] = [[Tensor()] * tensor.shape[1] for tensor in built]
         plain = [tensor.detach() for tensor in built]
-        for step in reversed(segment.steps):
+        for number, step in reversed([*enumerate(segment.steps)]):
+            ket = self.path[number] if self.path else self._undone(segment, plain, step, ket)
             if isinstance(step, Block):
-                transposed = self._matrices(segment, plain, step).mT
-                ket = self._into(partial(apply_block, transposed, step.wires), ket)
                 if built[step.stack].requires_grad:
                     each = outer_product(bra, ket, step.wires)
                     key = segment.stacks[step.stack].key
                     found[step.stack][step.position] = self.by_key(each, key)
-                conjugate = transposed.conj_physical()
-                bra = self._into(partial(apply_block, conjugate, step.wires), bra)
+                transposed = self._matrices(segment, plain, step).mT
+                bra = self._into(partial(apply_block, transposed, step.wires), bra)
             elif isinstance(step, Move):
-                back = partial(reorder, index(step, True, ket.device), step.wires)
-                ket, bra = self._into(back, ket), self._into(back, bra)
+                bra = self._into(partial(reorder, index(step, True, bra.device), step.wires), bra)
             else:
+                turns = self._factors(segment, plain, step)
+                bra = self._into(partial(_multiply, turns), bra)
                 place = len(segment.stacks) + step.place
                 if built[place].requires_grad:
-                    by_exponent = (bra.real * ket.imag + bra.imag * ket.real).sum(-1)
+                    by_exponent = -(bra.real * ket.imag + bra.imag * ket.real).sum(-1)
                     recipe = segment.phases[step.place]
                     by_key = self.by_key(by_exponent, recipe.key)
                     found[place] = [_phases.by_coefficients(recipe, by_key)]
-                turns = self._factors(segment, plain, step)
-                ket = self._into(partial(_multiply, turns), ket)
-                bra = self._into(partial(_multiply, turns.conj_physical()), bra)
         joined = [
-            None if not tensor.requires_grad else torch.stack(f, 1) if tensor.ndim == 4 else f[0]
+            None
+            if not tensor.requires_grad
+            else torch.stack(f, 1).conj_physical()
+            if tensor.ndim == 4
+            else f[0]
             for tensor, f in zip(built, found, strict=True)
         ]
         return ket, bra, joined
+
+    def _undone(
+        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor
+    ) -> Tensor:
+        if isinstance(step, Block):
+            inverse = adjoint(self._matrices(segment, built, step))
+            return self._into(partial(apply_block, inverse, step.wires), state)
+        if isinstance(step, Move):
+            return self._into(partial(reorder, index(step, True, state.device), step.wires), state)
+        turns = self._factors(segment, built, step).conj_physical()
+        return self._into(partial(_multiply, turns), state)
 
     def _applied(
         self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor
     ) -> Tensor:
         if isinstance(step, Block):
-            matrices = self._matrices(segment, built, step)
+            matrices = self._matrices(segment, built, step).detach()
             return self._into(partial(apply_block, matrices, step.wires), state)
         if isinstance(step, Move):
             return self._into(partial(reorder, index(step, False, state.device), step.wires), state)
@@ -327,6 +371,30 @@ class Run:
         if not any(state is other for other in self.borrowed):
             self.spare.append(state)
         return out
+
+    def _path_bytes(self, state: Tensor) -> int:
+        n_steps = sum(len(segment.steps) for segment in self.plan.segments)
+        return n_steps * state.numel() * state.element_size()
+
+    def _segment_built(self, segment: Segment, *, has_graph: bool = False) -> list[Tensor]:
+        return self._recalled(segment, partial(self._build, segment), has_graph)
+
+    def _prefix_built(self, prefix: Prefix, *, has_graph: bool = False) -> list[Tensor]:
+        return self._recalled(prefix, partial(self._product, prefix), has_graph)
+
+    def _recalled(
+        self, recipe: Segment | Prefix, make: Callable[[Sequence[Tensor]], list[Tensor]],
+        has_graph: bool,
+    ) -> list[Tensor]:  # fmt: skip
+        """What a recipe makes, with a graph to the sources if that is asked for, or kept."""
+        if recipe in self.built:
+            return self.built[recipe]
+        if not has_graph and not self.is_kept:
+            return make(self.sources.params)
+        made = self.sources.build(make)
+        if self.is_kept:
+            self.built[recipe] = made
+        return made
 
     def _aligned(self) -> list[Tensor]:
         """Leaves as parameters `(m, batch, *event)`, or `(m, *event)` where nothing is batched."""
@@ -347,9 +415,8 @@ class Run:
     def _build(self, segment: Segment, aligned: Sequence[Tensor]) -> list[Tensor]:
         return build(segment, self._params(aligned), *self.options)
 
-    def _product(self, aligned: Sequence[Tensor]) -> list[Tensor]:
-        assert self.plan.prefix is not None
-        return [product(self.plan.prefix, self._params(aligned), *self.options)]
+    def _product(self, prefix: Prefix, aligned: Sequence[Tensor]) -> list[Tensor]:
+        return [product(prefix, self._params(aligned), *self.options)]
 
     def _by_leaf(self, place: int, by_param: Tensor) -> Tensor:
         """Gradient of a leaf, its levels first, of that of its parameter."""
@@ -383,15 +450,15 @@ class Run:
         split = each.reshape(*self.axes.shape(self.lead), *each.shape[1:])
         return self.axes.reduce(split, self.lead, key).reshape(-1, *each.shape[1:])
 
-    def _start(self, params: Params) -> Tensor:
+    def _start(self) -> Tensor:
         """The product state of the prefix, or |0...0⟩."""
-        if self.plan.prefix is not None:
-            key = self.plan.prefix.key
-            start = product(self.plan.prefix, params, *self.options)
-            return self._packed(start.reshape(-1, *self.axes.shape(key)).movedim(0, -1), key)
-        return self._packed(
-            zero_state(self.circuit.n_qubits, dtype=self.options[0], device=self.options[1]), ()
-        )
+        prefix = self.plan.prefix
+        if prefix is None:
+            dtype, device = self.options
+            return self._packed(zero_state(self.circuit.n_qubits, dtype=dtype, device=device), ())
+        (start,) = self._prefix_built(prefix)
+        split = start.detach().reshape(-1, *self.axes.shape(prefix.key))
+        return self._packed(split.movedim(0, -1), prefix.key)
 
     def _borrow(self, state: Tensor, own: Levels) -> Tensor:
         self.borrowed.append(self._packed(state, own))
@@ -417,31 +484,71 @@ def _multiply(factors: Tensor, state: Tensor, out: Tensor) -> None:
 
 
 class _Sources:
-    """Parameters that collect their gradients through several builds."""
+    """Parameters whose gradients come through several builds."""
 
-    def __init__(self, params: Sequence[Tensor], wanted: Sequence[bool]) -> None:
-        self.places = [place for place, is_wanted in enumerate(wanted) if is_wanted]
-        self.params = [param.detach() for param in params]
-        self.sums = {place: torch.zeros_like(self.params[place]) for place in self.places}
-        for place in self.places:
-            self.params[place].requires_grad_()
+    def __init__(self, params: Sequence[Tensor], recorded: Sequence[bool]) -> None:
+        self.params = [
+            param.detach().requires_grad_() if is_recorded else param.detach()
+            for param, is_recorded in zip(params, recorded, strict=True)
+        ]
 
-    def build(self, make: Callable[[Sequence[Tensor]], list[T]]) -> list[T]:
+    def build(self, make: Callable[[Sequence[Tensor]], list[Tensor]]) -> list[Tensor]:
+        """Make something with a graph."""
         with torch.enable_grad():
             return make(self.params)
 
-    def collect(self, built: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+    def zeros(self, wanted: Sequence[bool]) -> dict[int, Tensor]:
+        """Sums to collect in, by the place of each wanted parameter."""
+        pairs = zip(self.params, wanted, strict=True)
+        return {
+            i: torch.zeros_like(param) for i, (param, is_wanted) in enumerate(pairs) if is_wanted
+        }
+
+    def collect(
+        self, built: Sequence[Tensor], gradients: Sequence[Tensor | None],
+        sums: dict[int, Tensor], *, is_kept: bool,
+    ) -> None:  # fmt: skip
         """Add what gradients of built tensors say of the parameters."""
         pairs = [(b, g) for b, g in zip(built, gradients, strict=True) if b.requires_grad]
-        if not pairs:
+        if not pairs or not sums:
             return
-        sources = [self.params[place] for place in self.places]
+        sources = [self.params[place] for place in sums]
         outputs, by_output = zip(*pairs, strict=True)
-        found = torch.autograd.grad(outputs, sources, by_output, allow_unused=True)
-        for place, gradient in zip(self.places, found, strict=True):
+        found = torch.autograd.grad(
+            outputs, sources, by_output, allow_unused=True, retain_graph=is_kept
+        )
+        for place, gradient in zip(sums, found, strict=True):
             if gradient is not None:
-                self.sums[place] += gradient
+                sums[place] = sums[place] + gradient
 
-    def found(self) -> Iterable[tuple[int, Tensor]]:
-        """Places of the wanted parameters, and their gradients."""
-        return self.sums.items()
+
+@dataclass
+class Tape:
+    """What a run leaves for the way back, filled when it runs.
+
+    Attributes:
+        recorded: Which packed leaves may be asked for a gradient.
+        run: The run.
+    """
+
+    recorded: tuple[bool, ...]
+    run: Run | None = None
+
+    def rerun(
+        self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor],
+        wanted: Sequence[bool],
+    ) -> Run:  # fmt: skip
+        """The run on tape, if it was of the same tensors, or a new one."""
+        run = self.run
+        if run is None or run.axes != axes or not _are_same(run.packed, packed):
+            return Run(circuit, axes, from_zero, packed, wanted)
+        assert all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
+        return run
+
+
+def _are_same(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    pairs = zip(tensors, others, strict=True)
+    return all(
+        a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride()
+        for a, b in pairs
+    )

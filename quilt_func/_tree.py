@@ -142,6 +142,16 @@ def is_differentiated(tensor: torch.Tensor) -> bool:
         tensor = functorch.get_unwrapped(tensor)
 
 
+def is_recorded(tensor: torch.Tensor) -> bool:
+    """Tell whether reverse mode follows a tensor, at any transform level."""
+    functorch = torch._C._functorch
+    while not tensor.requires_grad:
+        if not functorch.is_functorch_wrapped_tensor(tensor):
+            return False
+        tensor = functorch.get_unwrapped(tensor)
+    return True
+
+
 def _is_dual(tensor: torch.Tensor) -> bool:
     if forward_ad._current_level < 0:
         return False

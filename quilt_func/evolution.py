@@ -23,9 +23,9 @@ from torch.func import jvp, vjp, vmap
 from quilt_func import kernel
 from quilt_func._checks import check_state_size, common_dtype_and_device
 from quilt_func._primitive import Primitive
-from quilt_func._run import Axes, Levels, Packing, Run, Static, union
+from quilt_func._run import Axes, Levels, Packing, Run, Static, Tape, union
 from quilt_func._tangents import Moving, TangentRun
-from quilt_func._tree import tree_map, trusts_forward_rules
+from quilt_func._tree import is_recorded, tree_map, trusts_forward_rules
 from quilt_func.ops import Op, check_fits
 from quilt_func.planning import WHOLE
 from quilt_func.states import zero_state
@@ -87,7 +87,8 @@ def _evolved(
     if n_qubits <= WHOLE or not trusts_forward_rules():
         return circuit.plain(state, *leaves)
     packed = [packing.pack(leaves, group) for group in packing.groups]
-    evolved: Tensor = _Evolve.apply(circuit, Axes((), ((),) * (1 + len(packed))), state, *packed)
+    axes, tape = Axes((), ((),) * (1 + len(packed))), Tape(tuple(map(is_recorded, packed)))
+    evolved: Tensor = _Evolve.apply(circuit, axes, tape, state, *packed)
     return evolved
 
 
@@ -95,12 +96,16 @@ class _Evolve(Primitive):
     """Run a circuit between two buffers."""
 
     @staticmethod
-    def forward(circuit: Static, axes: Axes, state: Tensor | None, *packed: Tensor) -> Tensor:
-        return Run(circuit, axes, state is None, packed).forward(state)
+    def forward(
+        circuit: Static, axes: Axes, tape: Tape, state: Tensor | None, *packed: Tensor
+    ) -> Tensor:
+        run = Run(circuit, axes, state is None, packed, tape.recorded)
+        tape.run = run if any(tape.recorded) else None
+        return run.forward(state, is_kept=tape.run is not None)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.circuit, ctx.axes, state, *packed = inputs
+        ctx.circuit, ctx.axes, ctx.tape, state, *packed = inputs
         ctx.save_for_backward(state, output, *packed)
 
     @staticmethod
@@ -109,19 +114,21 @@ class _Evolve(Primitive):
         own, *others = ctx.axes.levels
         everything = union(*ctx.axes.levels)
         axes = replace(ctx.axes, levels=(own, everything, everything, *others))
-        wanted = ctx.needs_input_grad[2:]
+        wanted = ctx.needs_input_grad[3:]
         if trusts_forward_rules():
-            pulled = _Pull.apply(ctx.circuit, axes, wanted, state, output, gradient, *packed)
+            pulled = _Pull.apply(
+                ctx.circuit, axes, ctx.tape, wanted, state, output, gradient, *packed
+            )
         else:
             plain = _plain_pull(ctx.circuit, axes, wanted, state is None)
             pulled = plain(gradient, *_given(state, *packed))
         found = iter(pulled)
-        return (None, None, *(next(found) if is_wanted else None for is_wanted in wanted))
+        return (None, None, None, *(next(found) if is_wanted else None for is_wanted in wanted))
 
     @staticmethod
     def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
-        circuit, axes, *tensors = values
-        moves = tangents[2:]
+        circuit, axes, _, *tensors = values
+        moves = tangents[3:]
         found: tuple[Tensor, Tensor] = _EvolveMoving.apply(
             circuit, _doubled(axes, moves), *tensors, *moves
         )
@@ -129,11 +136,16 @@ class _Evolve(Primitive):
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: Sequence[Any], circuit: Static, axes: Axes, *tensors: Tensor | None
+        info: Any,
+        in_dims: Sequence[Any],
+        circuit: Static,
+        axes: Axes,
+        tape: Tape,
+        *tensors: Tensor | None,
     ) -> tuple[Tensor, int]:
-        dims = in_dims[2:]
+        dims = in_dims[3:]
         mapped = replace(axes.mapped(dims, info.batch_size), inner=len(axes.sizes) + 1)
-        return _Evolve.apply(circuit, mapped, *_batch_first(tensors, dims)), 0
+        return _Evolve.apply(circuit, mapped, tape, *_batch_first(tensors, dims)), 0
 
 
 class _EvolveMoving(Primitive):
@@ -185,6 +197,7 @@ class _Pull(Primitive):
     def forward(
         circuit: Static,
         axes: Axes,
+        tape: Tape,
         wanted: tuple[bool, ...],
         state: Tensor | None,
         output: Tensor,
@@ -192,13 +205,13 @@ class _Pull(Primitive):
         *packed: Tensor,
     ) -> tuple[Tensor, ...]:
         own = replace(axes, levels=(axes.levels[0], *axes.levels[3:]))
-        run = Run(circuit, own, state is None, packed)
+        run = tape.rerun(circuit, own, state is None, packed, wanted[1:])
         return run.pull(output, axes.levels[1], gradient, axes.levels[2], wanted)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         del output
-        ctx.circuit, ctx.axes, ctx.wanted, *tensors = inputs
+        ctx.circuit, ctx.axes, _, ctx.wanted, *tensors = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
@@ -207,14 +220,14 @@ class _Pull(Primitive):
         plain = _plain_pull(ctx.circuit, ctx.axes, ctx.wanted, state is None)
         by_gradient, *found = vjp(plain, gradient, *_given(state, *packed))[1](gradients)
         by_state, *by_packed = _in_places((state, *packed), found)
-        return (None, None, None, by_state, None, by_gradient, *by_packed)
+        return (None, None, None, None, by_state, None, by_gradient, *by_packed)
 
     @staticmethod
     def push(
         values: list[Any], tangents: list[Tensor | None]
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        circuit, axes, wanted, *tensors = values
-        moves = tangents[3:]
+        circuit, axes, _, wanted, *tensors = values
+        moves = tangents[4:]
         found = _PullMoving.apply(circuit, _doubled(axes, moves), wanted, *tensors, *moves)
         middle = len(found) // 2
         return found[:middle], found[middle:]
@@ -225,12 +238,13 @@ class _Pull(Primitive):
         in_dims: Sequence[Any],
         circuit: Static,
         axes: Axes,
+        tape: Tape,
         wanted: tuple[bool, ...],
         *tensors: Tensor | None,
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        dims = in_dims[3:]
+        dims = in_dims[4:]
         mapped = axes.mapped(dims, info.batch_size)
-        found = _Pull.apply(circuit, mapped, wanted, *_batch_first(tensors, dims))
+        found = _Pull.apply(circuit, mapped, tape, wanted, *_batch_first(tensors, dims))
         return found, (0,) * len(found)
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
-from torch.func import grad, vmap
+from torch.func import grad, jacrev, vjp, vmap
 
 import quilt_func as qf
 from quilt_func import (
@@ -119,7 +119,43 @@ def saved_bytes(depth):
 
 
 def test_no_state_is_held_for_the_depth():
-    assert saved_bytes(64) == saved_bytes(4) == 8 * 2**8
+    """What one segment has built may be, if there is but one."""
+    assert saved_bytes(64) == 8 * 2**8 < saved_bytes(4) < 64 * planning.SEGMENT
+
+
+@pytest.mark.parametrize(("n", "depth", "is_kept"), [(6, 2, True), (6, 64, False), (16, 2, False)])
+def test_states_are_kept_if_they_fit_a_cache(n, depth, is_kept, monkeypatch):
+    kept, pull = [], _run.Run.pull
+
+    def watched(run, *args):
+        kept.append(sum(state.nbytes for state in run.path))
+        return pull(run, *args)
+
+    monkeypatch.setattr(_run.Run, "pull", watched)
+    theta = 6 * qf.uniforms((depth, n, 2), 0)
+    words = qf.pauli_sum({"Z" * n: 1.0})
+    got = grad(lambda t: qf.expval(layers(t, n)(), words))(theta)
+    assert bool(kept[0]) == is_kept
+    assert kept[0] <= _run.KEPT
+    monkeypatch.setattr(_run, "KEPT", 0 if is_kept else 2**30)
+    assert_close(
+        grad(lambda t: qf.expval(layers(t, n)(), words))(theta), got, n_gates=2 * depth * n
+    )
+    assert not kept[1] or not is_kept
+
+
+def test_a_tape_serves_every_pull():
+    """One run, pulled several times, alone and by a batch."""
+    theta = 6 * qf.uniforms((2, 6, 2), 0, dtype=F64)
+    value, pull = vjp(lambda t: layers(t, 6)(dtype=torch.complex128), theta)
+    first, second, both = (pull(c * value.conj())[0] for c in (1.0, 2.0j, 1.0 + 2.0j))
+    assert_close(first + second, both, n_gates=64)
+    rows = jacrev(lambda t: qf.probs(layers(t, 6)(dtype=torch.complex128))[:3])(theta)
+    each = [
+        grad(lambda t, i=i: qf.probs(layers(t, 6)(dtype=torch.complex128))[i])(theta)
+        for i in range(3)
+    ]
+    assert_close(rows, torch.stack(each), n_gates=64)
 
 
 @pytest.fixture
