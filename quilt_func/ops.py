@@ -328,6 +328,8 @@ def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
     else:
         requirement = f"be {gate.n_wires} int(s) or one iterable of wire sets"
         raise _wires_error(gate, args, requirement, got=f"{len(args)} arguments")
+    if {*map(type, sets)} == {tuple} and {type(wire) for one in sets for wire in one} == {int}:
+        return _of_ints(gate, sets)
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
@@ -335,6 +337,11 @@ def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
 def _of_range(gate: Gate, wires: range) -> tuple[WireSet, ...]:
     """What is written most is parsed once."""
     return tuple(_wire_set(gate, (wire,)) for wire in wires)
+
+
+@lru_cache(maxsize=4096)
+def _of_ints(gate: Gate, sets: tuple[WireSet, ...]) -> tuple[WireSet, ...]:
+    return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
 def _listed(gate: Gate, given: Any) -> tuple[Any, ...]:
