@@ -526,8 +526,7 @@ def _summed(words: str, coefficients: Tensor, state: Tensor) -> Tensor:
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
     """Re ⟨a|b⟩."""
-    left, right = (torch.view_as_real(state).flatten(-2) for state in (a, b))
-    found: Tensor = (left.unsqueeze(-2) @ right.unsqueeze(-1))[..., 0, 0]
+    found: Tensor = torch.linalg.vecdot(a, b).real
     return found
 
 
