@@ -52,11 +52,10 @@ Leaves: TypeAlias = Mapping[int, Sequence[Leaf]]
 
 
 class ByLeaf(NamedTuple):
-    """Gradient of the leaf at a place, `(m, batch, *event)`, and what that moves by."""
+    """Gradient of a leaf and what it moves by, `(m, batch, 1 + n_directions, *event)`."""
 
     place: int
-    value: Tensor
-    tangent: Tensor
+    jet: Tensor
 
 
 class Made:
@@ -72,8 +71,8 @@ class Made:
     tangent: Tensor | None = None
     is_wanted: bool = False
 
-    def pull(self, by_value: Tensor, by_tangent: Tensor) -> Iterator[ByLeaf]:
-        """Gradients of the leaves, of those of the value and of what these move by."""
+    def pull(self, by: Tensor) -> Iterator[ByLeaf]:
+        """Gradients of leaves, by the value's, `(batch, 1 + n_directions, n_blocks, *shape)`."""
         raise NotImplementedError
 
 
@@ -125,10 +124,9 @@ class Duals(Made):
         if self.motion is not None:
             self.tangent = self._split(self.motion, batch)[:, self.copies - n_directions :].detach()
 
-    def pull(self, by_value: Tensor, by_tangent: Tensor) -> Iterator[ByLeaf]:
+    def pull(self, by: Tensor) -> Iterator[ByLeaf]:
         """See `Made`."""
-        first = by_value.unsqueeze(1)
-        pairs = [(self.built, torch.cat([first, by_tangent], 1))]
+        first, pairs = by[:, :1], [(self.built, by)]
         if self.motion is not None and self.motion.requires_grad:
             rest = first.expand(-1, self.copies - 1, *first.shape[2:])
             pairs.append((self.motion, torch.cat([torch.zeros_like(first), rest], 1)))
@@ -137,8 +135,7 @@ class Duals(Made):
         found = torch.autograd.grad(outputs, self.sources, flat, allow_unused=True)
         for leaf, both in zip(self.wanted, found, strict=True):
             if both is not None and leaf.place is not None:
-                split = both.unflatten(1, (-1, self.copies))
-                yield ByLeaf(leaf.place, split[:, :, 0], split[:, :, 1:])
+                yield ByLeaf(leaf.place, both.unflatten(1, (-1, self.copies)))
 
     def _copied(self, leaf: Leaf) -> Tensor:
         copies = leaf.value.unsqueeze(2).expand(-1, -1, self.copies, *leaf.value.shape[2:])
@@ -180,20 +177,19 @@ class Slopes(Made):
         self.along = self._along()
         self.tangent = self._tangent()
 
-    def pull(self, by_value: Tensor, by_tangent: Tensor) -> Iterator[ByLeaf]:
+    def pull(self, by: Tensor) -> Iterator[ByLeaf]:
         """See `Made`."""
-        weights = self.weights.view(-1, *(1,) * (by_value.ndim - 1))
-        halves = by_value.unsqueeze(1) * weights
-        (found,) = torch.autograd.grad(self.built, self.theta, halves.flatten(0, 1))
-        moved = _reals(by_tangent).movedim(2, 1) @ self.slopes.mT
+        weights = self.weights.view(-1, *(1,) * (by.ndim - 2))
+        halves = (by[:, :1] * weights).flatten(0, 1)
+        (found,) = torch.autograd.grad(self.built, self.theta, halves)
+        moved = _reals(by[:, 1:]).movedim(2, 1) @ self.slopes.mT
         if self.along is not None:
             curvature = self._of_blocks(found)[..., 1:].permute(2, 0, 3, 1)
             moved = moved + self.along @ curvature
-        by_theta = self._of_angles(moved, len(found))
-        parts = zip(found[..., 0].split(self.sizes), by_theta.split(self.sizes), strict=True)
-        for leaf, (value, tangent) in zip(self.leaves, parts, strict=True):
+        by_theta = torch.cat([found[..., :1], self._of_angles(moved, len(found))], -1)
+        for leaf, part in zip(self.leaves, by_theta.split(self.sizes), strict=True):
             if leaf.is_wanted and leaf.place is not None:
-                yield ByLeaf(leaf.place, value, tangent)
+                yield ByLeaf(leaf.place, part)
 
     def _along(self) -> Tensor | None:
         """How far each block's angles move, `(batch, n_blocks, n_directions, n_slopes)`."""

@@ -19,8 +19,9 @@ PACKAGE = ROOT / "quilt_func"
 CORRIDOR = [
     "_tree", "_primitive", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates",
     "kernel", "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_run",
-    "_directions", "_tangents", "evolution", "_text", "circuits", "_words", "pauli", "observables",
-    "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim", "natural",
+    "_directions", "_jets", "_tangents", "evolution", "_text", "circuits", "_words", "pauli",
+    "observables", "costs", "measure", "_params", "_shifts", "derivatives", "geometry", "optim",
+    "natural",
 ]
 SIDE_ROOMS = [
     "ansatz", "bitstrings", "channels", "density", "diagnostics", "distributed", "draw",

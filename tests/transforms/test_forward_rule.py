@@ -14,7 +14,7 @@ from oracles.compare import assert_close
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import quilt_func as qf
-from quilt_func import _directions, _tangents, kernel
+from quilt_func import _directions, _jets, kernel
 from quilt_func._tree import tree_flatten, tree_unflatten
 from quilt_func.testing import strategies as qst
 
@@ -145,31 +145,34 @@ def test_single_precision_stays(name, model):
     check(model, TRANSFORMS[name], F32)
 
 
-def no_moved_matrix(steps, factors, position, before):
-    return MULTIPLIED(steps, factors._replace(tangent=None), position, before)
+def no_moved_matrix(steps, block, rows):
+    steps.tangents = [None] * len(steps.tangents)
+    return MULTIPLIED(steps, block, rows)
 
 
 def not_conjugated(before, after):
-    return OUTER(before, after._replace(tangent=after.tangent.conj_physical()))
+    turned = after.clone()
+    turned[..., 1:, :] = after[..., 1:, :].conj()
+    return OUTER(before, turned)
 
 
-def no_curvature(slopes, by_value, by_tangent):
+def no_curvature(slopes, by):
     slopes.along = None
-    yield from PULL_SLOPES(slopes, by_value, by_tangent)
+    yield from PULL_SLOPES(slopes, by)
 
 
-def only_the_value(duals, by_value, by_tangent):
+def only_the_value(duals, by):
     duals.motion = None
-    yield from PULL_DUALS(duals, by_value, by_tangent)
+    yield from PULL_DUALS(duals, by)
 
 
-Steps, Slopes, Duals = _tangents._Steps, _directions.Slopes, _directions.Duals
+Steps, Slopes, Duals = _jets.Steps, _directions.Slopes, _directions.Duals
 MULTIPLIED, OUTER, PULL_SLOPES, PULL_DUALS = (
-    Steps._multiplied, _tangents._outer, Slopes.pull, Duals.pull,
+    Steps._multiplied, _jets._outer, Slopes.pull, Duals.pull,
 )  # fmt: skip
 MISTAKES = [
     (Steps, "_multiplied", no_moved_matrix, 2),
-    (_tangents, "_outer", not_conjugated, 2),
+    (_jets, "_outer", not_conjugated, 2),
     (Slopes, "pull", no_curvature, ALWAYS),
     (Duals, "pull", only_the_value, 0),
 ]
