@@ -356,12 +356,12 @@ def _overlaps(words: str, bra: Tensor, ket: Tensor) -> Tensor:
 
 
 class _Energy(Primitive):
-    """⟨ψ|O|ψ⟩ and Oψ for O = Σ c_t P_t; the gradient of the first is twice the second."""
+    """⟨ψ|O|ψ⟩ for O = Σ c_t P_t, and its gradient 2Oψ, which is at hand then."""
 
     @staticmethod
     def forward(words: str, coefficients: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        image = _summed(words, coefficients, state)
-        return _inner(state, image), image
+        slope = _summed(words, coefficients + coefficients, state)
+        return 0.5 * _inner(state, slope), slope
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -371,22 +371,20 @@ class _Energy(Primitive):
 
     @staticmethod
     def backward(
-        ctx: Any, by_value: Tensor | None, by_image: Tensor | None
+        ctx: Any, by_value: Tensor | None, by_slope: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        coefficients, state, image = ctx.saved_tensors
+        coefficients, state, slope = ctx.saved_tensors
         _, of_coefficients, of_state = ctx.needs_input_grad
         found: list[list[Tensor]] = [[], []]
-        if by_value is not None:
-            each = by_value.unsqueeze(-1)
-            if of_coefficients:
-                found[0].append(each * word_values(tuple(ctx.words.split()), state))
-            if of_state:
-                found[1].append((each + each) * image)
-        if by_image is not None:
-            if of_coefficients:
-                found[0].append(_overlaps(ctx.words, by_image, state))
-            if of_state:
-                found[1].append(_sum_applied(ctx.words, coefficients, by_image))
+        if by_value is not None and of_coefficients:
+            values = word_values(tuple(ctx.words.split()), state)
+            found[0].append(by_value.unsqueeze(-1) * values)
+        if by_value is not None and of_state:
+            found[1].append(by_value.unsqueeze(-1) * slope)
+        if by_slope is not None and of_coefficients:
+            found[0].append(2 * _overlaps(ctx.words, by_slope, state))
+        if by_slope is not None and of_state:
+            found[1].append(2 * _sum_applied(ctx.words, coefficients, by_slope))
         return None, *(sum(parts[1:], parts[0]) if parts else None for parts in found)
 
     @staticmethod
@@ -394,17 +392,17 @@ class _Energy(Primitive):
         values: list[Any], tangents: list[Tensor | None]
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         (words, coefficients, state), (_, by, moved) = values, tangents
-        value, image = _Energy.apply(words, coefficients, state)
+        value, slope = _Energy.apply(words, coefficients, state)
         of_value: list[Tensor] = []
-        of_image: list[Tensor] = []
+        of_slope: list[Tensor] = []
         if moved is not None:
             moved = unconjugated(moved)
-            of_value.append(2 * _inner(image, moved))
-            of_image.append(_Applied.apply(words, coefficients, moved))
+            of_value.append(_inner(slope, moved))
+            of_slope.append(_Applied.apply(words, coefficients + coefficients, moved))
         if by is not None:
-            of_image.append(_Applied.apply(words, by, state))
-            of_value.append(_inner(state, of_image[-1]))
-        return (value, image), (sum(of_value[1:], of_value[0]), sum(of_image[1:], of_image[0]))
+            of_slope.append(_Applied.apply(words, by + by, state))
+            of_value.append(0.5 * _inner(state, of_slope[-1]))
+        return (value, slope), (sum(of_value[1:], of_value[0]), sum(of_slope[1:], of_slope[0]))
 
     @staticmethod
     def vmap(
