@@ -27,8 +27,8 @@ Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]]], Tensor]
 """Builds `(batch, n_blocks, *shape)` of the parameters `(m, batch, *event)` of some ops."""
 
 
-SLOPES = 2
-"""Slopes of a block that are worth one direction: a slope is a copy, a direction moves one."""
+FEW = 16
+"""Slopes that a block may have, however few directions there are."""
 
 
 class Leaf(NamedTuple):
@@ -85,10 +85,16 @@ class Fixed(Made):
 
 def made(make: Make, recipe: Stack | Prefix, leaves: Leaves, n_directions: int) -> Made:
     """Build blocks of a recipe, or a product state, along directions."""
-    has_few = recipe.angles.shape[1] < SLOPES * n_directions
-    if has_few and not recipe.table.rows and _is_active(leaves):
+    is_turning = _is_active(leaves) and not recipe.table.rows
+    if is_turning and has_few_slopes(recipe, n_directions):
         return Slopes(make, recipe, leaves)
     return made_of_any(make, leaves, n_directions)
+
+
+def has_few_slopes(recipe: Stack | Prefix, n_directions: int) -> bool:
+    """Tell whether slopes cost less than directions; of a product state each is a whole state."""
+    n_slopes = recipe.angles.shape[1]
+    return n_slopes < 2 * n_directions or (isinstance(recipe, Stack) and n_slopes <= FEW)
 
 
 def made_of_any(make: Make, leaves: Leaves, n_directions: int) -> Made:

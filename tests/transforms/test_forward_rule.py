@@ -20,7 +20,6 @@ from quilt_func.testing import strategies as qst
 
 F32, F64 = torch.float32, torch.float64
 T, V = torch.zeros(2), torch.tensor([0.6, -0.8])
-ALWAYS = 10**6
 few = settings(max_examples=3)
 
 
@@ -100,6 +99,11 @@ TRANSFORMS = {
 }
 
 
+def way(has_slopes):
+    """Derivatives of blocks of rotations, by shifted angles or in forward mode."""
+    return patch.object(_directions, "has_few_slopes", lambda *_: has_slopes)
+
+
 def check(model, transform, dtype):
     function, n_gates = model
     xs = torch.tensor([0.4, -0.7], dtype=dtype)
@@ -110,19 +114,19 @@ def check(model, transform, dtype):
     assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
 
 
-@pytest.mark.parametrize("slopes", [0, ALWAYS], ids=["duals", "slopes"])
+@pytest.mark.parametrize("has_slopes", [False, True], ids=["duals", "slopes"])
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 @few
 @given(model=models())
-def test_it_is_the_derivative_of_the_reference(transform, slopes, model):
-    with patch.object(_directions, "SLOPES", slopes):
+def test_it_is_the_derivative_of_the_reference(transform, has_slopes, model):
+    with way(has_slopes):
         check(model, transform, F64)
 
 
-@pytest.mark.parametrize("slopes", [0, ALWAYS], ids=["duals", "slopes"])
+@pytest.mark.parametrize("has_slopes", [False, True], ids=["duals", "slopes"])
 @few
 @given(model=models())
-def test_many_directions_agree_with_few(slopes, model):
+def test_many_directions_agree_with_few(has_slopes, model):
     """Twelve directions, of which any four are dependent, and one at a time."""
     function, n_gates = model
     f, x = function(fast), torch.tensor(0.4, dtype=F64)
@@ -132,7 +136,7 @@ def test_many_directions_agree_with_few(slopes, model):
         return f(spread @ s, x)
 
     at = torch.zeros(12, dtype=F64)
-    with patch.object(_directions, "SLOPES", slopes):
+    with way(has_slopes):
         got = hessian(wide)(at)
     expected = spread.T @ hessian(function(reference))(T.to(F64), x) @ spread
     assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
@@ -171,18 +175,18 @@ MULTIPLIED, OUTER, PULL_SLOPES, PULL_DUALS = (
     Steps._multiplied, _jets._outer, Slopes.pull, Duals.pull,
 )  # fmt: skip
 MISTAKES = [
-    (Steps, "_multiplied", no_moved_matrix, 2),
-    (_jets, "_outer", not_conjugated, 2),
-    (Slopes, "pull", no_curvature, ALWAYS),
-    (Duals, "pull", only_the_value, 0),
+    (Steps, "_multiplied", no_moved_matrix, True),
+    (_jets, "_outer", not_conjugated, True),
+    (Slopes, "pull", no_curvature, True),
+    (Duals, "pull", only_the_value, False),
 ]
 
 
 @pytest.mark.parametrize(
-    ("place", "name", "mistake", "slopes"), MISTAKES, ids=[m[2].__name__ for m in MISTAKES]
+    ("place", "name", "mistake", "has_slopes"), MISTAKES, ids=[m[2].__name__ for m in MISTAKES]
 )
-def test_planted_mistakes_show(place, name, mistake, slopes, monkeypatch):
-    monkeypatch.setattr(_directions, "SLOPES", slopes)
+def test_planted_mistakes_show(place, name, mistake, has_slopes, monkeypatch):
+    monkeypatch.setattr(_directions, "has_few_slopes", lambda *_: has_slopes)
     theta = 6 * qf.uniforms((2, 6, 2), 0, dtype=F64)
     words = qf.pauli_sum({"XXIIII": 1.0, "IZZIIY": 0.5})
 
