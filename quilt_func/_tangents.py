@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from quilt_func._axes import Axes, Levels, union
 from quilt_func._directions import ByLeaf, Leaf, Made, made, made_of_any
 from quilt_func._jets import Steps
 from quilt_func._phases import Phases
 from quilt_func._recipes import BatchKey, Prefix, Stack
-from quilt_func._run import Axes, Levels, Run, Static, union
+from quilt_func._run import Run
+from quilt_func._static import Static
 from quilt_func.fusion import blocks, coefficients_of, product
 from quilt_func.planning import Segment
 from quilt_func.states import zero_state

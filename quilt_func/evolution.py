@@ -21,9 +21,11 @@ from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
 from quilt_func import kernel
+from quilt_func._axes import Axes, Levels, union
 from quilt_func._checks import check_state_size, common_dtype_and_device
 from quilt_func._primitive import Primitive
-from quilt_func._run import Axes, Levels, Packing, Run, Static, Tape, union
+from quilt_func._run import Run, Tape
+from quilt_func._static import Packing, Static
 from quilt_func._tangents import Moving, TangentRun
 from quilt_func._tree import is_recorded, tree_map, trusts_forward_rules
 from quilt_func.ops import Op, check_fits

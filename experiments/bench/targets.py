@@ -119,6 +119,7 @@ TARGETS: tuple[Race | Growth, ...] = (
             "qfi(8,2)": (5, None),
         },
     ),
+    *races("flagquantum-rows", {"hessian(8,2)": (20, 60), "qfi(8,2)": (5, None)}),
     *races(
         "compiled",
         {

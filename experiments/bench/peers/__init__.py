@@ -49,6 +49,10 @@ PEERS = {
         "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch"
     ),
     "flagquantum": Peer("FlagQuantum", "flagquantum", "flagquantum", "flagquantum", "torch"),
+    "flagquantum-rows": Peer(
+        "FlagQuantum, reverse mode", "flagquantum_rows", "flagquantum", "flagquantum", "torch",
+        lacks=("energy", "state", "shifts", "kernel", *BATCHES),
+    ),
     "deepquantum": Peer("DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch"),
     "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch"),
     "tensorcircuit": Peer(
