@@ -19,8 +19,9 @@ class QuantumLayer(Module):
 
     `QuantumLayer(model, params)(x)` is `vmap(model, (None, 0))(params, x)` with parameters that the
     module owns: `state_dict`, `.to(device)`, `.double()`, `copy.deepcopy`, optimisers of
-    `torch.optim`, `torch.func.functional_call` and `torch.compile` work as for any other module.
-    It can be pickled if the model is a function of a module.
+    `torch.optim` and `torch.func.functional_call` work as for any other module, and
+    `torch.compile` for circuits of up to five qubits. It can be pickled if the model is a function
+    of a module.
 
     Args:
         model: Function `model(params, *sample)` to a tensor, such as `(n_outputs,)`.
