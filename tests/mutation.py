@@ -28,14 +28,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "gates", "ops", "derived", "kernel", "planning", "_partition", "_moves", "_phases", "evolution",
-    "circuits", "pauli", "measure",
+    "circuits", "pauli", "measure", "_primitive", "_axes", "_static", "_run", "_directions", "_jets",
+    "_tangents", "_energies",
 )  # fmt: skip
+OWN_TESTS = {
+    "_primitive": "test_primitive", "_directions": "test_forward_rule", "_jets": "test_forward_rule",
+    "_tangents": "test_forward_rule", "_energies": "test_pauli", "planning": "test_plan",
+    "_partition": "test_plan", "_moves": "test_plan", "_phases": "test_plan",
+    "_run": "test_planning", "_static": "test_planning", "_axes": "test_forward_rule",
+}  # fmt: skip
+"""Which tests run first, where it is not those named like the room."""
 TESTS = (
     "tests/laws/test_ops.py", "tests/laws/test_pauli.py", "tests/laws/test_measure.py",
     "tests/laws/test_circuits.py", "tests/laws/test_planning.py", "tests/laws/test_plans.py",
     "tests/laws/test_kernel.py", "tests/laws/test_gates.py", "tests/laws/test_views.py",
     "tests/test_errors.py", "tests/transforms/test_caches.py",
-    "tests/transforms/test_closed_forms.py",
+    "tests/transforms/test_closed_forms.py", "tests/transforms/test_primitive.py",
+    "tests/transforms/test_forward_rule.py",
     *(f"quilt_func/{module}.py" for module in MODULES),  # the examples of docstrings
 )  # fmt: skip
 OF_THE_TESTS = "tests/test_errors.py::test_every_room_has_bad_calls"
@@ -124,7 +133,7 @@ def plant(tree: Path, module: str, code: str) -> None:
 
 def ordered(module: str) -> list[str]:
     """The tests, those of the module's own room first."""
-    own = "test_plan" if module == "planning" or module.startswith("_") else f"test_{module}."
+    own = OWN_TESTS.get(module, f"test_{module}.")
     return sorted(TESTS, key=lambda test: own not in test)
 
 
