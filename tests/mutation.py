@@ -28,14 +28,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "gates", "ops", "derived", "kernel", "planning", "_partition", "_moves", "_phases", "evolution",
-    "circuits", "pauli", "measure", "_primitive", "_axes", "_static", "_run", "_directions", "_jets",
-    "_tangents", "_energies",
+    "circuits", "pauli", "measure", "_primitive", "_axes", "_static", "_run", "_directions",
+    "_jets", "_tangents", "_energies",
 )  # fmt: skip
 OWN_TESTS = {
-    "_primitive": "test_primitive", "_directions": "test_forward_rule", "_jets": "test_forward_rule",
-    "_tangents": "test_forward_rule", "_energies": "test_pauli", "planning": "test_plan",
-    "_partition": "test_plan", "_moves": "test_plan", "_phases": "test_plan",
-    "_run": "test_planning", "_static": "test_planning", "_axes": "test_forward_rule",
+    "_primitive": "test_primitive", "_axes": "test_forward_rule", "_jets": "test_forward_rule",
+    "_directions": "test_forward_rule", "_tangents": "test_forward_rule",
+    "_energies": "test_pauli", "_run": "test_planning", "_static": "test_planning",
+    "planning": "test_plan", "_partition": "test_plan", "_moves": "test_plan",
+    "_phases": "test_plan",
 }  # fmt: skip
 """Which tests run first, where it is not those named like the room."""
 TESTS = (
