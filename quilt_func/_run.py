@@ -64,9 +64,6 @@ class Run:
         self.built: dict[Segment | Prefix, list[Tensor]] = {}
         self.path: list[Tensor] = []
 
-        self.spare: list[Tensor] = []
-        self.borrowed: list[Tensor] = []
-
     def forward(self, state: Tensor | None, *, is_kept: bool) -> Tensor:
         """The state after the run, its levels first.
 
@@ -74,17 +71,19 @@ class Run:
             state: The state before, or None for |0...0⟩.
             is_kept: Whether to keep what was built and the states in between, if it is not much.
         """
-        self.is_kept = is_kept and len(self.plan.segments) == 1
-        current = self._start() if state is None else self._borrow(state, self.axes.levels[0])
+        self.is_kept = is_kept and len(self.plan.segments) <= 1
+        room = _Room()
+        if state is None:
+            current = self._start()
+        else:
+            current = room.borrowed(self._packed(state, self.axes.levels[0]))
         has_path = self.is_kept and self._path_bytes(current) <= KEPT
         for segment in self.plan.segments:
             built = self._segment_built(segment)
             for step in segment.steps:
                 if has_path:
-                    self.path.append(current)
-                    self.borrowed.append(current)
-                current = self._applied(segment, built, step, current)
-        self.spare.clear()
+                    self.path.append(room.borrowed(current))
+                current = self._applied(segment, built, step, current, room)
         return self._unpacked(current, self.everything)
 
     def pull(
@@ -92,16 +91,15 @@ class Run:
         wanted: Sequence[bool],
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """Walk back: gradients of the state, if there is one, and of the leaves, where wanted."""
-        packing = self.circuit.packing
-        ket = self._borrow(output, of_output)
+        packing, room = self.circuit.packing, _Room()
+        ket = room.borrowed(self._packed(output, of_output))
         bra = self._packed(gradient, of_gradient).conj_physical()
         sums = self.sources.zeros(packing.spread(wanted[1:]))
         for segment in reversed(self.plan.segments):
             built = self._segment_built(segment, has_graph=True)
-            ket, bra, gradients = self._walk(segment, built, ket, bra)
+            ket, bra, gradients = self._walk(segment, built, ket, bra, room)
             self.sources.collect(built, gradients, sums, is_kept=self.is_kept)
-        del ket
-        self.spare.clear()
+        del ket, room
         prefix = self.plan.prefix
         if prefix is not None:
             start = self._prefix_built(prefix, has_graph=True)
@@ -117,7 +115,7 @@ class Run:
         return (self._unpacked(bra, kept).conj_physical().contiguous(), *found)
 
     def _walk(
-        self, segment: Segment, built: Sequence[Tensor], ket: Tensor, bra: Tensor
+        self, segment: Segment, built: Sequence[Tensor], ket: Tensor, bra: Tensor, room: "_Room"
     ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         """Undo a segment; the gradients of what was built are products of the states in between.
 
@@ -126,19 +124,19 @@ class Run:
         found: list[Any] = [[Tensor()] * tensor.shape[1] for tensor in built]
         plain = [tensor.detach() for tensor in built]
         for number, step in reversed([*enumerate(segment.steps)]):
-            ket = self.path[number] if self.path else self._undone(segment, plain, step, ket)
+            ket = self.path[number] if self.path else self._undone(segment, plain, step, ket, room)
             if isinstance(step, Block):
                 if built[step.stack].requires_grad:
                     each = outer_product(bra, ket, step.wires)
                     key = segment.stacks[step.stack].key
                     found[step.stack][step.position] = self.by_key(each, key)
                 transposed = self._matrices(segment, plain, step).mT
-                bra = self._into(partial(apply_block, transposed, step.wires), bra)
+                bra = room.into(partial(apply_block, transposed, step.wires), bra)
             elif isinstance(step, Move):
-                bra = self._into(partial(reorder, index(step, True, bra.device), step.wires), bra)
+                bra = room.into(partial(reorder, index(step, True, bra.device), step.wires), bra)
             else:
                 turns = self._factors(segment, plain, step)
-                bra = self._into(partial(_multiply, turns), bra)
+                bra = room.into(partial(_multiply, turns), bra)
                 place = len(segment.stacks) + step.place
                 if built[place].requires_grad:
                     by_exponent = -(bra.real * ket.imag + bra.imag * ket.real).sum(-1)
@@ -156,33 +154,25 @@ class Run:
         return ket, bra, joined
 
     def _undone(
-        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor
+        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor, room: "_Room"
     ) -> Tensor:
         if isinstance(step, Block):
             inverse = adjoint(self._matrices(segment, built, step))
-            return self._into(partial(apply_block, inverse, step.wires), state)
+            return room.into(partial(apply_block, inverse, step.wires), state)
         if isinstance(step, Move):
-            return self._into(partial(reorder, index(step, True, state.device), step.wires), state)
+            return room.into(partial(reorder, index(step, True, state.device), step.wires), state)
         turns = self._factors(segment, built, step).conj_physical()
-        return self._into(partial(_multiply, turns), state)
+        return room.into(partial(_multiply, turns), state)
 
     def _applied(
-        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor
+        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor, room: "_Room"
     ) -> Tensor:
         if isinstance(step, Block):
             matrices = self._matrices(segment, built, step).detach()
-            return self._into(partial(apply_block, matrices, step.wires), state)
+            return room.into(partial(apply_block, matrices, step.wires), state)
         if isinstance(step, Move):
-            return self._into(partial(reorder, index(step, False, state.device), step.wires), state)
-        return self._into(partial(_multiply, self._factors(segment, built, step)), state)
-
-    def _into(self, write: Callable[[Tensor, Tensor], None], state: Tensor) -> Tensor:
-        """Write a step's result to spare room; a state that is not borrowed makes room anew."""
-        out = self.spare.pop() if self.spare else torch.empty_like(state)
-        write(state, out)
-        if not any(state is other for other in self.borrowed):
-            self.spare.append(state)
-        return out
+            return room.into(partial(reorder, index(step, False, state.device), step.wires), state)
+        return room.into(partial(_multiply, self._factors(segment, built, step)), state)
 
     def _path_bytes(self, state: Tensor) -> int:
         n_steps = sum(len(segment.steps) for segment in self.plan.segments)
@@ -272,10 +262,6 @@ class Run:
         split = start.detach().reshape(-1, *self.axes.shape(prefix.key))
         return self._packed(split.movedim(0, -1), prefix.key)
 
-    def _borrow(self, state: Tensor, own: Levels) -> Tensor:
-        self.borrowed.append(self._packed(state, own))
-        return self.borrowed[-1]
-
     def _packed(self, state: Tensor, own: Levels) -> Tensor:
         """Bring a state with its levels first to the layout of the run, contiguous."""
         full = self.axes.expand(state, own, self.everything)
@@ -289,6 +275,27 @@ class Run:
         lead, last = self.axes.shape(self.lead), self.axes.shape(self.last)
         split = state.reshape(*lead, -1, *last).movedim(len(lead), -1)
         return self.axes.reduce(split, self.lead + self.last, wanted)
+
+
+class _Room:
+    """Room for states: what a step has read makes room for the next one, unless it is borrowed."""
+
+    def __init__(self) -> None:
+        self.spare: list[Tensor] = []
+        self.kept: list[Tensor] = []
+
+    def borrowed(self, state: Tensor) -> Tensor:
+        """A state that is not to be written over."""
+        self.kept.append(state)
+        return state
+
+    def into(self, write: Callable[[Tensor, Tensor], None], state: Tensor) -> Tensor:
+        """Write a step's result."""
+        out = self.spare.pop() if self.spare else torch.empty_like(state)
+        write(state, out)
+        if not any(state is other for other in self.kept):
+            self.spare.append(state)
+        return out
 
 
 def _multiply(factors: Tensor, state: Tensor, out: Tensor) -> None:
@@ -354,8 +361,8 @@ class Tape:
         run = self.run
         if run is None or run.axes != axes or not _are_same(run.packed, packed):
             return Run(circuit, axes, from_zero, packed, wanted)
-        assert all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
-        return run
+        has_graph = all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
+        return run if has_graph else Run(circuit, axes, from_zero, packed, wanted)
 
 
 def _are_same(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
