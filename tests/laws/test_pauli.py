@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import dense
 from oracles.compare import assert_close
-from torch.func import grad, hessian, jvp, vmap
+from torch.func import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vmap
 from torch.utils import _pytree as pytree
 
 import quilt_func as qf
@@ -261,3 +261,44 @@ def test_application_differentiates_by_coefficients():
             for word in words
         ]
         assert_close(grad(overlap)(values), np.array(expected), n_gates=2**n)
+
+
+SECOND = {
+    "reverse over reverse": lambda f, x: jacrev(jacrev(f))(x),
+    "forward over reverse": lambda f, x: jacfwd(jacrev(f))(x),
+    "reverse over forward": lambda f, x: jacrev(jacfwd(f))(x),
+    "mapped": lambda f, x: vmap(hessian(f))(x[None])[0],
+    "of all at once": lambda f, x: jacrev(lambda y: vmap(grad(f))(y[None]))(x)[0],
+    "with the value": lambda f, x: jacrev(lambda y: torch.mul(*grad_and_value(f)(y)))(x),
+}
+
+
+@pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
+@pytest.mark.parametrize("moves", ["state", "coefficients", "both"])
+def test_second_derivatives_are_those_of_the_matrix(second, moves):
+    """Of an expectation value, by a line through states and one through coefficients."""
+    words = ("XXIIII", "IZZIIY", "ZIIIII", "YIIXZI")
+    numbers = qf.uniforms((3, 4), 0, dtype=torch.float64)
+    parts = torch.view_as_complex(qf.uniforms((3, 64, 2), 1, dtype=torch.float64) - 0.5)
+    matrices = torch.stack([qf.pauli_sum({word: 1.0}).to_matrix() for word in words])
+
+    def of(measure):
+        def f(x):
+            amount = x if moves != "coefficients" else torch.zeros_like(x)
+            state = parts[0] + amount[0] * parts[1] + amount[1].sin() * parts[2]
+            amount = x if moves != "state" else torch.zeros_like(x)
+            return measure(
+                numbers[0] + amount[0] * numbers[1] + amount[1].exp() * numbers[2], state
+            )
+
+        return f
+
+    def fast(coefficients, state):
+        return qf.expval(state, qf.pauli_sum(words, coefficients))
+
+    def dense_value(coefficients, state):
+        matrix = torch.tensordot(coefficients.to(state.dtype), matrices, 1)
+        return torch.vdot(state, matrix @ state).real
+
+    at = torch.tensor([0.3, -0.7], dtype=torch.float64)
+    assert_close(second(of(fast), at), second(of(dense_value), at), n_gates=256)
