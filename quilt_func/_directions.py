@@ -124,7 +124,7 @@ class Duals(Made):
             remaining = iter(given)
             return [make({op: [next(remaining) for _ in own] for op, own in leaves.items()})]
 
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             ((self.built, self.motion),) = push_forward(make_one, values, tangents)
         self.value = self._split(self.built, batch)[:, 0].detach()
         if self.motion is not None:
@@ -174,7 +174,7 @@ class Slopes(Made):
         self.weights = _weights(recipe, *kind)
         shifted = theta.unsqueeze(2) + _shifts(recipe, len(theta), *kind)
         self.theta = shifted.detach().requires_grad_(self.is_wanted)
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             parts = self.theta.flatten(1).split(self.sizes)
             self.built = make({op: [part] for op, part in zip(turns, parts, strict=True)})
         copies = self.built.detach().unflatten(0, (theta.shape[1], -1))

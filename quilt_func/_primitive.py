@@ -45,7 +45,8 @@ class Primitive(Function):
         level = functorch.peek_interpreter_stack()
         if level is None:
             return super(Function, cls).apply(*alive)  # type: ignore[misc]
-        return _MEETINGS[level.key()](cls, level, alive)
+        meet = _MEETINGS.get(level.key())
+        return super().apply(*alive) if meet is None else meet(cls, level, alive)
 
 
 def _mapped(function: type[Primitive], level: Any, args: Sequence[Any]) -> Any:

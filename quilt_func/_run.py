@@ -4,8 +4,9 @@ What a small run has built, and the states that it went through, it leaves on a 
 """
 
 import math
+import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -78,6 +79,8 @@ class Run:
         else:
             current = room.borrowed(self._packed(state, self.axes.levels[0]))
         has_path = self.is_kept and self._path_bytes(current) <= KEPT
+        if has_path and state is not None:
+            current = current.clone()  # the caller may change its own
         for segment in self.plan.segments:
             built = self._segment_built(segment)
             for step in segment.steps:
@@ -313,7 +316,7 @@ class _Sources:
 
     def build(self, make: Callable[[Sequence[Tensor]], list[Tensor]]) -> list[Tensor]:
         """Make something with a graph."""
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             return make(self.params)
 
     def zeros(self, wanted: Sequence[bool]) -> dict[int, Tensor]:
@@ -343,26 +346,44 @@ class _Sources:
 
 @dataclass
 class Tape:
-    """What a run leaves for the way back, filled when it runs.
+    """What a run leaves for the way back.
 
     Attributes:
         recorded: Which packed leaves may be asked for a gradient.
-        run: The run.
+        owner: An empty tensor that keeps the run alive, until it is saved for the way back. Torch
+            lets go of what was saved as soon as that has been walked for the last time.
     """
 
     recorded: tuple[bool, ...]
-    run: Run | None = None
+    owner: Tensor | None = None
+    run: Callable[[], Run | None] = lambda: None
+
+    def keep(self, run: Run) -> None:
+        """Note a run, for as long as its owner lives."""
+        self.owner, self.run = torch.empty(0), weakref.ref(run)
+        self.owner.run = run  # type: ignore[attr-defined]
 
     def rerun(
         self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor],
         wanted: Sequence[bool],
     ) -> Run:  # fmt: skip
-        """The run on tape, if it was of the same tensors, or a new one."""
-        run = self.run
-        if run is None or run.axes != axes or not _are_same(run.packed, packed):
-            return Run(circuit, axes, from_zero, packed, wanted)
-        has_graph = all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
-        return run if has_graph else Run(circuit, axes, from_zero, packed, wanted)
+        """The run that is kept, if it was of the same tensors, or a new one.
+
+        Args:
+            circuit: Static part of the ops.
+            axes: Batch axes of the state, then of the packed leaves.
+            from_zero: Whether the run starts with |0...0⟩.
+            packed: Packed leaves.
+            wanted: Whether gradients of the state and of each of the leaves are.
+        """
+        carrying = axes.levels[1:] if from_zero else axes.levels
+        if all(set(axes.outer) <= set(own) for own in carrying):
+            axes = replace(axes, inner=len(axes.sizes))
+        run = self.run()
+        has_graph = all(was or not now for was, now in zip(self.recorded, wanted[1:], strict=True))
+        if run is not None and has_graph and run.axes == axes and _are_same(run.packed, packed):
+            return run
+        return Run(circuit, axes, from_zero, packed, wanted[1:])
 
 
 def _are_same(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:

@@ -91,6 +91,7 @@ def _evolved(
     packed = [packing.pack(leaves, group) for group in packing.groups]
     axes, tape = Axes((), ((),) * (1 + len(packed))), Tape(tuple(map(is_recorded, packed)))
     evolved: Tensor = _Evolve.apply(circuit, axes, tape, state, *packed)
+    tape.owner = None
     return evolved
 
 
@@ -102,17 +103,19 @@ class _Evolve(Primitive):
         circuit: Static, axes: Axes, tape: Tape, state: Tensor | None, *packed: Tensor
     ) -> Tensor:
         run = Run(circuit, axes, state is None, packed, tape.recorded)
-        tape.run = run if any(tape.recorded) else None
-        return run.forward(state, is_kept=tape.run is not None)
+        is_kept = any(tape.recorded)
+        if is_kept:
+            tape.keep(run)
+        return run.forward(state, is_kept=is_kept)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.circuit, ctx.axes, ctx.tape, state, *packed = inputs
-        ctx.save_for_backward(state, output, *packed)
+        ctx.save_for_backward(state, output, ctx.tape.owner, *packed)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        state, output, *packed = ctx.saved_tensors
+        state, output, _, *packed = ctx.saved_tensors
         own, *others = ctx.axes.levels
         everything = union(*ctx.axes.levels)
         axes = replace(ctx.axes, levels=(own, everything, everything, *others))
@@ -176,7 +179,7 @@ class _EvolveMoving(Primitive):
         plain: Any = _pushed(partial(_run_plainly, ctx.circuit, tensors[0] is None), tensors)
         for level in range(len(ctx.axes.sizes)):
             plain = _both_mapped(plain, levels, of_values, level)
-        found = vjp(plain, *_given(*tensors))[1](gradients)
+        found = _pulled(plain, _given(*tensors), gradients)
         return (None, None, *_in_places(tensors, found))
 
     @staticmethod
@@ -207,7 +210,7 @@ class _Pull(Primitive):
         *packed: Tensor,
     ) -> tuple[Tensor, ...]:
         own = replace(axes, levels=(axes.levels[0], *axes.levels[3:]))
-        run = tape.rerun(circuit, own, state is None, packed, wanted[1:])
+        run = tape.rerun(circuit, own, state is None, packed, wanted)
         return run.pull(output, axes.levels[1], gradient, axes.levels[2], wanted)
 
     @staticmethod
@@ -220,7 +223,7 @@ class _Pull(Primitive):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         state, _, gradient, *packed = ctx.saved_tensors
         plain = _plain_pull(ctx.circuit, ctx.axes, ctx.wanted, state is None)
-        by_gradient, *found = vjp(plain, gradient, *_given(state, *packed))[1](gradients)
+        by_gradient, *found = _pulled(plain, [gradient, *_given(state, *packed)], gradients)
         by_state, *by_packed = _in_places((state, *packed), found)
         return (None, None, None, None, by_state, None, by_gradient, *by_packed)
 
@@ -285,7 +288,7 @@ class _PullMoving(Primitive):
         for level in ctx.axes.outer[::-1]:
             plain = _both_mapped(plain, of_given, of_values, level)
         values, tangents = map(tuple, _halves(gradients))
-        found = vjp(plain, *_given(*tensors))[1]((values, tangents))
+        found = _pulled(plain, _given(*tensors), (values, tangents))
         by_gradient, by_state, *others = _in_places(tensors, found)
         half = len(tensors) // 2 - 2
         return (
@@ -351,6 +354,19 @@ def _without_output(values: Sequence[Any]) -> list[Any]:
     return [one for half in _halves(values) for one in (half[2], half[0], *half[3:])]
 
 
+def _pulled(
+    function: Callable[..., Any], inputs: Sequence[Tensor], gradient: Any
+) -> tuple[Any, ...]:
+    """Gradients of inputs; of those that a result does not depend on, too.
+
+    These are results as well, with no gradient: torch fails to make zeros for them once levels lie
+    around its own.
+    """
+    pull = vjp(lambda *given: (function(*given), given), *inputs)[1]
+    found: tuple[Any, ...] = pull((gradient, tuple(map(torch.zeros_like, inputs))))
+    return found
+
+
 def _run_plainly(circuit: Static, is_from_zero: bool, *tensors: Tensor) -> Tensor:
     return circuit.plain_packed(None, *tensors) if is_from_zero else circuit.plain_packed(*tensors)
 
@@ -414,7 +430,7 @@ def _plain_pull_of_one(
         run = _mapped(run, levels, level)
 
     def pulled(gradient: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        found = vjp(run, *tensors)[1](gradient)
+        found = _pulled(run, tensors, gradient)
         every = (None, *found) if is_from_zero else found
         return tuple(one for one, is_wanted in zip(every, wanted, strict=True) if is_wanted)
 

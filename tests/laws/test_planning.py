@@ -1,13 +1,14 @@
 """Plans: every gate once and in order, no product that only moves, nothing planned twice."""
 
 import tracemalloc
+import weakref
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
-from torch.func import grad, jacrev, vjp, vmap
+from torch.func import grad, hessian, jacrev, vjp, vmap
 
 import quilt_func as qf
 from quilt_func import (
@@ -142,6 +143,29 @@ def test_states_are_kept_if_they_fit_a_cache(n, depth, is_kept, monkeypatch):
         grad(lambda t: qf.expval(layers(t, n)(), words))(theta), got, n_gates=2 * depth * n
     )
     assert not kept[1] or not is_kept
+
+
+def test_several_stacks_and_phases_of_one_segment():
+    """Each finds its own among all that was built, on the way out, back and along tangents."""
+    pairs = [(i, j) for j in range(7) for i in range(j)]
+    theta = 6 * qf.uniforms((3, 2), 5, dtype=F64)
+
+    def circuit(theta):
+        return qf.circuit(
+            7, qf.h(range(7)), [(qf.rzz(a, pairs), qf.rx(b, range(7))) for a, b in theta]
+        )
+
+    (segment,) = plan_of(circuit(theta)).segments
+    assert len(segment.stacks) & (len(segment.phases) - 1), "places add up to more than bits"
+
+    def energy(run):
+        words = qf.pauli_sum({"XZIYIZI": 1.0, "ZZIIIIX": -0.5})
+        return lambda theta: qf.expval(run(circuit(theta)), words)
+
+    fast = energy(lambda c: c(dtype=torch.complex128))
+    reference = energy(lambda c: kernel.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
+    for transform in (lambda f: f, grad, hessian):
+        assert_close(transform(fast)(theta), transform(reference)(theta), n_gates=256, scale=8.0)
 
 
 def test_a_tape_serves_every_pull():
@@ -390,3 +414,66 @@ def test_gradients_of_each_data_set_by_shared_weights():
     ours = vmap(grad(lambda t, xs: loss(lambda c: c(), t, xs)), (None, 0))(theta, data)
     each = [grad(lambda t, xs=xs: loss(plain, t, xs))(theta) for xs in data]
     assert_close(ours, torch.stack(each), n_gates=256, scale=16.0)
+
+
+def energy_of(n):
+    words = qf.pauli_sum({"Z" * n: 1.0})
+    return lambda theta: qf.expval(layers(theta, n)(), words)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """All runs that are kept, by weak references."""
+    found, keep = [], _run.Tape.keep
+
+    def watched(tape, run):
+        found.append(weakref.ref(run))
+        keep(tape, run)
+
+    monkeypatch.setattr(_run.Tape, "keep", watched)
+    return found
+
+
+def test_a_kept_run_ends_with_its_backward(runs):
+    """And not with the loss, which many a loop keeps; and no garbage collector is needed."""
+    theta = (6 * qf.uniforms((2, 6, 2), 0)).requires_grad_()
+    loss = energy_of(6)(theta)
+    loss.backward(retain_graph=True)
+    assert runs[0]() is not None
+    loss.backward()
+    assert runs[0]() is None
+
+
+def test_a_run_that_nobody_walks_back_ends(runs):
+    theta = (6 * qf.uniforms((2, 6, 2), 0)).requires_grad_()
+    loss = energy_of(6)(theta)
+    assert runs[0]() is not None
+    del loss
+    grad(energy_of(6))(theta.detach())
+    assert [run() for run in runs] == [None, None]
+
+
+def test_a_walk_back_finds_the_run(runs, monkeypatch):
+    reruns, rerun = [], _run.Tape.rerun
+
+    def watched(tape, *args):
+        reruns.append(rerun(tape, *args) is runs[-1]())
+        return rerun(tape, *args)
+
+    monkeypatch.setattr(_run.Tape, "rerun", watched)
+    theta = 6 * qf.uniforms((2, 6, 2), 0)
+    grad(energy_of(6))(theta)
+    vmap(grad(energy_of(6)))(torch.stack([theta, -theta]))
+    grad(lambda t: vmap(energy_of(6))(torch.stack([t, -t])).sum())(theta)
+    energy_of(6)(theta.clone().requires_grad_()).backward()
+    assert reruns == [True] * 4
+
+
+def test_the_callers_state_is_copied():
+    """A pull gives the same after the caller has changed a state in place."""
+    theta = 6 * qf.uniforms((2, 6, 2), 0, dtype=F64)
+    state = qf.random_state(qf.uniforms((2, 64), 1, dtype=F64))
+    out, pull = vjp(lambda t: layers(t, 6)(state), theta)
+    before = pull(out.roll(1))[0]
+    state *= 1j
+    assert_close(pull(out.roll(1))[0], before, n_gates=1)

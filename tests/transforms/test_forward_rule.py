@@ -16,6 +16,7 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 import quilt_func as qf
 from quilt_func import _directions, _jets, kernel
 from quilt_func._tree import tree_flatten, tree_unflatten
+from quilt_func.planning import plan
 from quilt_func.testing import strategies as qst
 
 F32, F64 = torch.float32, torch.float64
@@ -201,3 +202,20 @@ def test_planted_mistakes_show(place, name, mistake, has_slopes, monkeypatch):
     monkeypatch.setattr(place, name, mistake)
     with pytest.raises(AssertionError, match="deviation"):
         check((value, 48), TRANSFORMS["hessian"], F64)
+
+
+@pytest.mark.parametrize(
+    ("n_layers", "n_directions", "of_blocks", "of_the_start"),
+    [(1, 1, True, False), (1, 6, True, False), (1, 7, True, True), (4, 1, False, False)],
+)
+def test_slopes_are_taken_where_they_cost_less(n_layers, n_directions, of_blocks, of_the_start):
+    """A block may have sixteen; a product state as many as there are directions, twice."""
+    layers = qf.ansatz.hardware_efficient(torch.zeros(n_layers, 6, 2))
+    more = [qf.rx(0.1 * k, range(6)) for k in range(n_layers)] * (1 if n_layers == 1 else 8)
+    ops = qf.circuit(6, layers, more).ops
+    found = plan(6, tuple(op.structure for op in ops), ((),) * len(ops), True)
+    assert found.prefix is not None
+    assert found.prefix.angles.shape == (1, 12)
+    assert _directions.has_few_slopes(found.prefix, n_directions) == of_the_start
+    turning = [s for segment in found.segments for s in segment.stacks if s.angles.size]
+    assert all(_directions.has_few_slopes(s, n_directions) for s in turning) == of_blocks

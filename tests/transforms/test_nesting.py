@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
 from systems import damp, givens
-from torch.func import grad, hessian, jacfwd, jvp, vmap
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 import quilt_func as qf
 
@@ -152,3 +152,57 @@ def test_an_output_that_depends_on_no_batched_argument():
     fixed = qf.circuit(6, qf.h(range(6)))
     got = vmap(lambda x: x * qf.expval(fixed(), qf.pauli_sum({"XIIIII": 1.0})))(torch.arange(3.0))
     assert_close(got, torch.arange(3.0), n_gates=64, scale=4.0)
+
+
+STATE = qf.random_state(qf.uniforms((2, 64), 4, dtype=F64))
+
+
+def of_constants(x):
+    """A state that moves, and gates that do not."""
+    line = torch.complex(x, x.sin()) * STATE
+    return qf.circuit(6, qf.h(0), qf.cx(0, 3))(line).abs().pow(4).sum()
+
+
+def twice(f):
+    def h(x):
+        slope, pull = vjp(grad(f), x)
+        return pull(torch.ones_like(slope))[0]
+
+    return h
+
+
+def test_reverse_over_reverse_within_a_level():
+    """Where a gradient does not depend on the state: torch then makes no zeros for it."""
+    x = torch.tensor([0.3, 0.6], dtype=F64)
+    expected = torch.stack([jacfwd(jacfwd(of_constants))(one) for one in x])
+    assert_close(vmap(twice(of_constants))(x), expected, n_gates=64)
+    third = jvp(twice(of_constants), (x[0],), (torch.ones_like(x[0]),))[1]
+    assert_close(third, jacfwd(jacfwd(jacfwd(of_constants)))(x[0]), n_gates=256)
+
+
+INFERENCE = {
+    "grad": grad, "hessian": hessian, "vmap(grad)": lambda f: lambda x: vmap(grad(f))(x[None]),
+    "jvp": lambda f: lambda x: jvp(f, (x,), (x,))[1], "jacrev(jacrev)": lambda f: jacrev(jacrev(f)),
+    "qfi": lambda f: lambda x: qf.qfi(lambda y: many_kinds(y)(dtype=torch.complex128), x),
+}  # fmt: skip
+
+
+def many_kinds(x):
+    matrix = torch.linalg.matrix_exp(
+        1j * torch.tensor([[0.1, 0.4], [0.4, -0.3]], dtype=torch.complex128)
+    )
+    return qf.circuit(
+        6, qf.ry(x, range(6)), qf.cx(0, 1), qf.u(x[0], x[1], 0.2, 3), qf.rzz(x[2], 0, 4),
+        qf.unitary(matrix, 2), qf.rx(x, range(6)), qf.cx(1, 2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("transform", INFERENCE.values(), ids=INFERENCE)
+def test_within_inference_mode(transform):
+    words = qf.pauli_sum({"ZZZZZZ": 1.0, "XXIIII": 0.5})
+    derivative = transform(lambda x: qf.expval(many_kinds(x)(dtype=torch.complex128), words))
+    x = torch.linspace(0.1, 0.9, 6, dtype=F64)
+    expected = derivative(x)
+    with torch.inference_mode():
+        assert_close(derivative(x), expected, n_gates=64)
+        assert_close(derivative(x.clone()), expected, n_gates=64)
