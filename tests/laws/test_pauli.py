@@ -263,19 +263,20 @@ def test_application_differentiates_by_coefficients():
         assert_close(grad(overlap)(values), np.array(expected), n_gates=2**n)
 
 
-SECOND = {
+HIGHER = {
     "reverse over reverse": lambda f, x: jacrev(jacrev(f))(x),
     "forward over reverse": lambda f, x: jacfwd(jacrev(f))(x),
     "reverse over forward": lambda f, x: jacrev(jacfwd(f))(x),
     "mapped": lambda f, x: vmap(hessian(f))(x[None])[0],
     "of all at once": lambda f, x: jacrev(lambda y: vmap(grad(f))(y[None]))(x)[0],
+    "three times": lambda f, x: jacrev(jacrev(jacrev(f)))(x),
     "with the value": lambda f, x: jacrev(lambda y: torch.mul(*grad_and_value(f)(y)))(x),
 }
 
 
-@pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
+@pytest.mark.parametrize("higher", HIGHER.values(), ids=HIGHER)
 @pytest.mark.parametrize("moves", ["state", "coefficients", "both"])
-def test_second_derivatives_are_those_of_the_matrix(second, moves):
+def test_higher_derivatives_are_those_of_the_matrix(higher, moves):
     """Of an expectation value, by a line through states and one through coefficients."""
     words = ("XXIIII", "IZZIIY", "ZIIIII", "YIIXZI")
     numbers = qf.uniforms((3, 4), 0, dtype=torch.float64)
@@ -301,4 +302,4 @@ def test_second_derivatives_are_those_of_the_matrix(second, moves):
         return torch.vdot(state, matrix @ state).real
 
     at = torch.tensor([0.3, -0.7], dtype=torch.float64)
-    assert_close(second(of(fast), at), second(of(dense_value), at), n_gates=256)
+    assert_close(higher(of(fast), at), higher(of(dense_value), at), n_gates=256)
