@@ -23,8 +23,9 @@ from torch import Tensor
 from quilt_func._recipes import Prefix, Stack
 from quilt_func._tree import constant, push_forward
 
-Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]]], Tensor]
-"""Builds `(batch, n_blocks, *shape)` of the parameters `(m, batch, *event)` of some ops."""
+Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]], Tensor | None], Tensor]
+"""Builds `(batch, n_blocks, *shape)` of some ops' parameters `(m, batch, *event)`, some angles of
+which are shifted by π; see `fusion.blocks`."""
 
 
 FEW = 16
@@ -80,7 +81,7 @@ class Fixed(Made):
     """What neither moves nor has a gradient."""
 
     def __init__(self, make: Make, leaves: Leaves) -> None:
-        self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()})
+        self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()}, None)
 
 
 def made(make: Make, recipe: Stack | Prefix, leaves: Leaves, n_directions: int) -> Made:
@@ -122,7 +123,7 @@ class Duals(Made):
 
         def make_one(given: Sequence[Tensor]) -> list[Tensor]:
             remaining = iter(given)
-            return [make({op: [next(remaining) for _ in own] for op, own in leaves.items()})]
+            return [make({op: [next(remaining) for _ in own] for op, own in leaves.items()}, None)]
 
         with torch.inference_mode(False), torch.enable_grad():
             ((self.built, self.motion),) = push_forward(make_one, values, tangents)
@@ -169,14 +170,14 @@ class Slopes(Made):
         values = [leaf.value for leaf in self.leaves]
         self.sizes = [len(value) for value in values]
         theta = torch.cat(values)
-        kind = theta.dtype, theta.device
         self.places = _places(recipe, theta.device)
-        self.weights = _weights(recipe, *kind)
-        shifted = theta.unsqueeze(2) + _shifts(recipe, len(theta), *kind)
-        self.theta = shifted.detach().requires_grad_(self.is_wanted)
+        self.weights = _weights(recipe, theta.dtype, theta.device)
+        shifted = _shifted(recipe, len(theta), theta.shape[1], theta.device)
+        copies = theta.repeat_interleave(len(self.weights), 1)
+        self.theta = copies.detach().requires_grad_(self.is_wanted)
         with torch.inference_mode(False), torch.enable_grad():
-            parts = self.theta.flatten(1).split(self.sizes)
-            self.built = make({op: [part] for op, part in zip(turns, parts, strict=True)})
+            parts = zip(turns, self.theta.split(self.sizes), strict=True)
+            self.built = make({op: [part] for op, part in parts}, shifted)
         copies = self.built.detach().unflatten(0, (theta.shape[1], -1))
         self.value = copies[:, 0]
         self.slopes = 0.5 * _reals(copies[:, 1:]).movedim(2, 1)
@@ -187,7 +188,8 @@ class Slopes(Made):
         """See `Made`."""
         weights = self.weights.view(-1, *(1,) * (by.ndim - 2))
         halves = (by[:, :1] * weights).flatten(0, 1)
-        (found,) = torch.autograd.grad(self.built, self.theta, halves)
+        (flat,) = torch.autograd.grad(self.built, self.theta, halves)
+        found = flat.unflatten(1, (-1, len(self.weights)))
         moved = _reals(by[:, 1:]).movedim(2, 1) @ self.slopes.mT
         if self.along is not None:
             curvature = self._of_blocks(found)[..., 1:].permute(2, 0, 3, 1)
@@ -242,14 +244,12 @@ def _places(recipe: Stack | Prefix, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=1024)
-def _shifts(
-    recipe: Stack | Prefix, n_angles: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """`(n_angles, 1, 1 + n_slopes)`: π for the angles that a copy shifts, one of each block."""
-    found = np.zeros((n_angles + 1, 1, 1 + recipe.angles.shape[1]))
+def _shifted(recipe: Stack | Prefix, n_angles: int, batch: int, device: torch.device) -> Tensor:
+    """The angles that each copy shifts, one of each block, `(n_angles, batch * (1 + n_slopes))`."""
+    found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
     for slope, angles in enumerate(recipe.angles.T):
-        found[angles, 0, 1 + slope] = np.pi
-    return constant(found[:n_angles], dtype, device)
+        found[angles, 1 + slope] = True
+    return constant(np.tile(found[:n_angles], batch), torch.bool, device)
 
 
 @lru_cache(maxsize=1024)

@@ -162,13 +162,13 @@ class TangentRun(Run):
         ]
 
     def _made_stack(self, stack: Stack, leaves: Sequence[Sequence[Leaf]]) -> Made:
-        def make(params: Mapping[int, Sequence[Tensor]]) -> Tensor:
-            return blocks(stack, params, *self.options)
+        def make(params: Mapping[int, Sequence[Tensor]], shifted: Tensor | None) -> Tensor:
+            return blocks(stack, params, *self.options, shifted)
 
         return made(make, stack, _of_table(stack, leaves), self.n_directions)
 
     def _made_phases(self, phases: Phases, leaves: Sequence[Sequence[Leaf]]) -> Made:
-        def make(params: Mapping[int, Sequence[Tensor]]) -> Tensor:
+        def make(params: Mapping[int, Sequence[Tensor]], _: Tensor | None) -> Tensor:
             return coefficients_of(phases, params).unsqueeze(1)
 
         return made_of_any(make, {op: leaves[op] for op in phases.ops}, self.n_directions)
@@ -176,8 +176,8 @@ class TangentRun(Run):
     def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Made:
         """The product state to start from, `(batch, 1, 2**n)`."""
 
-        def make(params: Mapping[int, Sequence[Tensor]]) -> Tensor:
-            return product(prefix, params, *self.options).mT.unsqueeze(1)
+        def make(params: Mapping[int, Sequence[Tensor]], shifted: Tensor | None) -> Tensor:
+            return product(prefix, params, *self.options, shifted).mT.unsqueeze(1)
 
         return made(make, prefix, _of_table(prefix, leaves), self.n_directions)
 

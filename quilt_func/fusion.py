@@ -51,17 +51,37 @@ def coefficients_of(recipe: Phases, params: Params) -> Tensor:
     return coefficients(recipe, _joined([params[i][0] for i in recipe.ops]))
 
 
-def product(prefix: Prefix, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`."""
-    entries = _entries(prefix.table, params, dtype, device)
+def product(
+    prefix: Prefix,
+    params: Params,
+    dtype: torch.dtype,
+    device: torch.device,
+    shifted: Tensor | None = None,
+) -> Tensor:
+    """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`; see `blocks`."""
+    entries = _entries(prefix.table, params, dtype, device, shifted)
     if prefix.direct is not None:
         return _over_slots(entries, prefix, prefix.direct.shape)
     return _outer(_runs(prefix, entries)[:, :, 0])
 
 
-def blocks(stack: Stack, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Build the matrices of a stack, `(batch, n_blocks, K, K)`."""
-    entries = _entries(stack.table, params, dtype, device)
+def blocks(
+    stack: Stack,
+    params: Params,
+    dtype: torch.dtype,
+    device: torch.device,
+    shifted: Tensor | None = None,
+) -> Tensor:
+    """Build the matrices of a stack, `(batch, n_blocks, K, K)`.
+
+    Args:
+        stack: Recipe.
+        params: Parameters of its ops.
+        dtype: complex64 or complex128.
+        device: Where to build.
+        shifted (bool, (n_angles, batch)): Which of the angles of all turns to shift by π.
+    """
+    entries = _entries(stack.table, params, dtype, device, shifted)
     if stack.direct is not None and entries.shape[1] == 1:
         return _direct_blocks(stack.direct, entries, dtype, device)
     batch, size = entries.shape[1], 2**stack.width
@@ -100,9 +120,15 @@ def _over_slots(entries: Tensor, recipe: Direct | Prefix, shape: tuple[int, ...]
     return reduce(torch.mul, chosen.reshape(*shape, *batch).unbind(0))
 
 
-def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _entries(
+    table: Table,
+    params: Params,
+    dtype: torch.dtype,
+    device: torch.device,
+    shifted: Tensor | None,
+) -> Tensor:
     """The flat table of matrix entries, `(size, batch)`."""
-    parts = [_turn_entries(table, params, device)] if table.turns else []
+    parts = [_turn_entries(table, params, device, shifted)] if table.turns else []
     for gate, members in table.rows:
         columns = [_joined(column) for column in zip(*(params[i] for i in members), strict=True)]
         is_batched = columns[0].ndim > 1 + len(gate.param_shape)
@@ -118,12 +144,16 @@ def _entries(table: Table, params: Params, dtype: torch.dtype, device: torch.dev
     return torch.cat([*parts, constants])
 
 
-def _turn_entries(table: Table, params: Params, device: torch.device) -> Tensor:
+def _turn_entries(
+    table: Table, params: Params, device: torch.device, shifted: Tensor | None
+) -> Tensor:
     """Entries of all turns by one cosine and one sine, `(n_entries, batch)`."""
     theta = _joined([params[i][0] for i in table.turns])
     half = torch.sub(theta, theta, alpha=0.5)  # forward mode is slow with constant factors
-    sine = half.sin()
-    waves = torch.cat([half.cos(), sine, -sine, torch.zeros_like(half[:1])])
+    cosine, sine = half.cos(), half.sin()
+    if shifted is not None:  # exact, as adding π to a large angle is not
+        cosine, sine = torch.where(shifted, -sine, cosine), torch.where(shifted, cosine, sine)
+    waves = torch.cat([cosine, sine, -sine, torch.zeros_like(half[:1])])
     parts = waves.index_select(0, _turn_index(table, len(half), device))
     if parts.ndim == 1:
         return torch.view_as_complex(parts.reshape(-1, 1, 2))
