@@ -75,7 +75,7 @@ class _Energy(Primitive):
             values = word_values(tuple(ctx.words.split()), state)
             found[0].append(by_value.unsqueeze(-1) * values)
         if by_value is not None and of_state:
-            found[1].append(by_value.unsqueeze(-1) * slope)
+            found[1].append(_Scaled.apply(by_value, slope))
         if by_slope is not None and of_coefficients:
             found[0].append(2 * _overlaps(ctx.words, by_slope, state))
         if by_slope is not None and of_state:
@@ -105,6 +105,40 @@ class _Energy(Primitive):
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
         del info
         return _Energy.apply(words, *_batched(tensors, in_dims[1:])), (0, 0)
+
+
+class _Scaled(Primitive):
+    """A real number times a state. In forward mode torch is slow where one factor does not move."""
+
+    @staticmethod
+    def forward(factor: Tensor, state: Tensor) -> Tensor:
+        return factor.unsqueeze(-1) * state
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        del output
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        factor, state = ctx.saved_tensors
+        of_factor, of_state = ctx.needs_input_grad
+        return (
+            _inner(state, gradient) if of_factor else None,
+            factor.unsqueeze(-1) * gradient if of_state else None,
+        )
+
+    @staticmethod
+    def push(values: list[Any], tangents: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        (factor, state), (by, moved) = values, tangents
+        parts = [] if by is None else [by.unsqueeze(-1) * state]
+        parts += [] if moved is None else [factor.unsqueeze(-1) * moved]
+        return _Scaled.apply(factor, state), sum(parts[1:], parts[0])
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[Any], *tensors: Tensor) -> tuple[Tensor, int]:
+        del info
+        return _Scaled.apply(*_batched(tensors, in_dims)), 0
 
 
 class _Values(Primitive):
