@@ -277,7 +277,7 @@ HIGHER = {
 @pytest.mark.parametrize("higher", HIGHER.values(), ids=HIGHER)
 @pytest.mark.parametrize("moves", ["state", "coefficients", "both"])
 def test_higher_derivatives_are_those_of_the_matrix(higher, moves):
-    """Of an expectation value, by a line through states and one through coefficients."""
+    """Of a wave of an expectation value, by a line of states and one of coefficients."""
     words = ("XXIIII", "IZZIIY", "ZIIIII", "YIIXZI")
     numbers = qf.uniforms((3, 4), 0, dtype=torch.float64)
     parts = torch.view_as_complex(qf.uniforms((3, 64, 2), 1, dtype=torch.float64) - 0.5)
@@ -288,9 +288,8 @@ def test_higher_derivatives_are_those_of_the_matrix(higher, moves):
             amount = x if moves != "coefficients" else torch.zeros_like(x)
             state = parts[0] + amount[0] * parts[1] + amount[1].sin() * parts[2]
             amount = x if moves != "state" else torch.zeros_like(x)
-            return measure(
-                numbers[0] + amount[0] * numbers[1] + amount[1].exp() * numbers[2], state
-            )
+            given = numbers[0] + amount[0] * numbers[1] + amount[1].exp() * numbers[2]
+            return (measure(given, state) / 8).sin()
 
         return f
 
