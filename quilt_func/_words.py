@@ -283,5 +283,5 @@ def _flip_applied(group: Flip, coefficients: Tensor, state: Tensor) -> Tensor:
     diagonal = ((group.high * coefficients[..., None]).mT @ group.low).flatten(-2)
     ahead = _flipped(state, group)
     if group.is_odd:
-        ahead = torch.complex(ahead.imag, -ahead.real)
+        ahead = -1j * ahead
     return diagonal * ahead

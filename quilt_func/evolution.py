@@ -359,10 +359,11 @@ def _pulled(
 ) -> tuple[Any, ...]:
     """Gradients of inputs; of those that a result does not depend on, too.
 
-    These are results as well, with no gradient: torch fails to make zeros for them once levels lie
-    around its own.
+    Two things that torch fails to do within other levels are kept from it. It makes no zeros for an
+    input that is not used: so all of them are results as well, with no gradient. And it can't read
+    an input that a derivative was saved with: so views of inputs are used.
     """
-    pull = vjp(lambda *given: (function(*given), given), *inputs)[1]
+    pull = vjp(lambda *given: (function(*(x.view_as(x) for x in given)), given), *inputs)[1]
     found: tuple[Any, ...] = pull((gradient, tuple(map(torch.zeros_like, inputs))))
     return found
 

@@ -302,3 +302,23 @@ def test_higher_derivatives_are_those_of_the_matrix(higher, moves):
 
     at = torch.tensor([0.3, -0.7], dtype=torch.float64)
     assert_close(higher(of(fast), at), higher(of(dense_value), at), n_gates=256)
+
+
+def test_fourth_derivatives_of_an_image():
+    """Forward over reverse, twice, where states are conjugated by halves on the way."""
+    bra, ket = (qf.random_state(qf.uniforms((2, 64), s, dtype=torch.float64)) for s in (2, 3))
+    words, numbers = ("XYIIII", "IZZIIY"), qf.uniforms((2, 2), 4, dtype=torch.float64)
+    matrices = torch.stack([qf.pauli_sum({word: 1.0}).to_matrix() for word in words])
+
+    def overlap(image):
+        def f(x):
+            state = qf.circuit(6, qf.ry(x[0], range(6)), qf.cx(0, 1))(ket)
+            return (bra.conj() * image(1.0 + numbers @ x, state)).sum().real
+
+        return f
+
+    fast = overlap(lambda c, state: qf.pauli_sum(words, c).apply(state))
+    exact = overlap(lambda c, state: torch.tensordot(c.to(state.dtype), matrices, 1) @ state)
+    at = torch.tensor([0.3, 0.4], dtype=torch.float64)
+    got, expected = (hessian(hessian(f))(at) for f in (fast, exact))
+    assert_close(got, expected, n_gates=1024)

@@ -163,6 +163,12 @@ def of_constants(x):
     return qf.circuit(6, qf.h(0), qf.cx(0, 3))(line).abs().pow(4).sum()
 
 
+def of_one_phase(x):
+    """A single leaf, whose cosine is the first thing that is taken of it."""
+    amplitudes = qf.circuit(6, qf.h(range(6)), qf.p(x, 2))(dtype=torch.complex128)
+    return (amplitudes * torch.linspace(0, 1, 64, dtype=F64)).sum().abs()
+
+
 def twice(f):
     def h(x):
         slope, pull = vjp(grad(f), x)
@@ -171,13 +177,14 @@ def twice(f):
     return h
 
 
-def test_reverse_over_reverse_within_a_level():
-    """Where a gradient does not depend on the state: torch then makes no zeros for it."""
+@pytest.mark.parametrize("f", [of_constants, of_one_phase])
+def test_reverse_over_reverse_within_a_level(f):
+    """Where a gradient does not depend on the state, and where it is saved with a leaf itself."""
     x = torch.tensor([0.3, 0.6], dtype=F64)
-    expected = torch.stack([jacfwd(jacfwd(of_constants))(one) for one in x])
-    assert_close(vmap(twice(of_constants))(x), expected, n_gates=64)
-    third = jvp(twice(of_constants), (x[0],), (torch.ones_like(x[0]),))[1]
-    assert_close(third, jacfwd(jacfwd(jacfwd(of_constants)))(x[0]), n_gates=256)
+    expected = torch.stack([jacfwd(jacfwd(f))(one) for one in x])
+    assert_close(vmap(twice(f))(x), expected, n_gates=64)
+    third = jvp(twice(f), (x[0],), (torch.ones_like(x[0]),))[1]
+    assert_close(third, jacfwd(jacfwd(jacfwd(f)))(x[0]), n_gates=256)
 
 
 INFERENCE = {
