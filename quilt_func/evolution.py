@@ -5,7 +5,7 @@ takes gates that are not known to be unitary. The *plain* route multiplies block
 calls, which any nesting of transforms can see through; it takes tiny circuits and nested forward
 mode. `_Evolve`, the fast one, sees plain tensors with explicit batch axes, runs blocks between two
 buffers, and walks the circuit back for its gradient, with memory for a few states at any depth.
-Forward rules are Functions too: `_Push` of the run, `_PullTangent` of the walk back.
+With tangents they are Functions too: `_EvolveMoving`, and `_PullMoving` for the walk back.
 
 References:
     Jones and Gacon (2020), arXiv:2009.02823, for the walk back.
@@ -350,7 +350,7 @@ def _in_places(tensors: Iterable[Tensor | None], found: Iterable[Any]) -> list[A
 
 
 def _without_output(values: Sequence[Any]) -> list[Any]:
-    """The gradient's, the state's and the leaves', of what `_PullTangent` holds."""
+    """The gradient's, the state's and the leaves', of what `_PullMoving` holds."""
     return [one for half in _halves(values) for one in (half[2], half[0], *half[3:])]
 
 

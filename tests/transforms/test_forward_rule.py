@@ -225,11 +225,11 @@ def test_slopes_are_taken_where_they_cost_less(n_layers, n_directions, of_blocks
 def test_large_angles_keep_their_precision(has_slopes):
     """A thousand turns on, an angle has three digits fewer, but not its derivatives."""
     theta = 6 * qf.uniforms((1, 6, 2), 0) + 1000 * torch.pi
-    words = qf.pauli_sum({"ZXIYIZ": 1.0})
+    words = qf.pauli_sum({"ZIIIII": 1.0, "IXIIII": 1.0, "IIYIII": 1.0, "IIIZII": 1.0})
 
     def energy(theta):
         return qf.expval(qf.circuit(6, qf.ansatz.hardware_efficient(theta))(), words)
 
     with way(has_slopes):
-        assert_close(hessian(energy)(theta), hessian(energy)(theta.double()), n_gates=64)
-        assert_close(jacfwd(energy)(theta), jacfwd(energy)(theta.double()), n_gates=64)
+        assert_close(hessian(energy)(theta), hessian(energy)(theta.double()), n_gates=12)
+        assert_close(jacfwd(energy)(theta), jacfwd(energy)(theta.double()), n_gates=12)
