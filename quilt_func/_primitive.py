@@ -52,8 +52,8 @@ class Primitive(Function):
         return super().apply(*alive) if meet is None else meet(cls, level, alive)
 
 
-def _device(args: Iterable[Any]) -> torch.device:
-    return next(arg.device for arg in args if isinstance(arg, Tensor))
+def _device(args: Iterable[Any]) -> torch.device | None:
+    return next((arg.device for arg in args if isinstance(arg, Tensor)), None)
 
 
 def _mapped(function: type[Primitive], level: Any, args: Sequence[Any]) -> Any:

@@ -113,10 +113,11 @@ def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return found if a.ndim > 1 else found.squeeze(-1 if b.ndim == 1 else -2)
 
 
-def own_precision(device: torch.device) -> AbstractContextManager[Any]:
+def own_precision(device: torch.device | None) -> AbstractContextManager[Any]:
     """Switch `torch.autocast` off for a device, where it is on."""
-    is_on = torch.is_autocast_enabled(device.type)
-    return torch.autocast(device.type, enabled=False) if is_on else nullcontext()
+    if device is None or not torch.is_autocast_enabled(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def adjoint(matrices: torch.Tensor) -> torch.Tensor:
