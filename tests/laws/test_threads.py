@@ -28,7 +28,8 @@ class Batched(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         sizes = [one.numel() for one in (*args, result) if isinstance(one, torch.Tensor)]
-        if func is torch.ops.aten.bmm.default or max(sizes, default=0) > ENTRIES:
+        is_batched = func is torch.ops.aten.bmm.default and len(args[0]) > 1
+        if is_batched or max(sizes, default=0) > ENTRIES:
             self.found[str(func)] += 1
         return result
 
