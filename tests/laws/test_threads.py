@@ -4,6 +4,7 @@ Torch's BLAS splits batched products among threads, however small they are; sing
 and elementwise operations of up to 32,768 entries, it leaves to the caller.
 """
 
+import math
 from collections import Counter
 
 import pytest
@@ -18,6 +19,10 @@ ENTRIES = 2**15
 """What torch leaves to the caller, at most."""
 
 
+PRODUCTS = 400
+"""Scalar products of one matrix product from which on torch hands a batch of them to BLAS."""
+
+
 class Batched(TorchDispatchMode):
     """Counts operations that threads share."""
 
@@ -28,10 +33,14 @@ class Batched(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         sizes = [one.numel() for one in (*args, result) if isinstance(one, torch.Tensor)]
-        is_batched = func is torch.ops.aten.bmm.default and len(args[0]) > 1
-        if is_batched or max(sizes, default=0) > ENTRIES:
+        if self.is_shared_product(func, *args) or max(sizes, default=0) > ENTRIES:
             self.found[str(func)] += 1
         return result
+
+    def is_shared_product(self, func, *args):
+        if func is not torch.ops.aten.bmm.default or len(args[0]) == 1:
+            return False
+        return math.prod(args[0].shape[1:]) * args[1].shape[2] >= PRODUCTS
 
 
 def classifier(n_layers, n_qubits=4):
