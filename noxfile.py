@@ -37,6 +37,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def newest(session: nox.Session) -> None:
+    """Run the whole suite on the newest torch that is to be had."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[experiments,test]")
+    session.run("pytest", *PARALLEL, *session.posargs)
+
+
+@nox.session
 def deep(session: nox.Session) -> None:
     """Draw thousands of new examples for every law; takes hours."""
     session.install("-e", ".[experiments,test]")
