@@ -26,6 +26,15 @@ def describe(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def a_kind(value: object) -> str:
+    """Name a value's kind with its article, for an error: "an int", "a str", "None"."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    is_spelled = name[:2].isupper() and name[0] in "FHLMNRSX"  # "an RX", "an SProd"
+    return f"an {name}" if name[0] in "aeioAEIO" or is_spelled or name[:2] == "nd" else f"a {name}"
+
+
 def message(
     function: str, argument: str, given: object, requirement: str, got: str, remedy: str
 ) -> str:
@@ -45,7 +54,7 @@ def check_count(function: str, argument: str, value: object, minimum: int = 0) -
                 argument,
                 value,
                 "be an int",
-                f"a {type(value).__name__}",
+                a_kind(value),
                 f"Give a Python int of at least {minimum}.",
             )
         )
@@ -68,7 +77,7 @@ def check_number(
 ) -> None:
     """Check that a value is a finite Python number with `low <= value < high`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        need, got = "be a number", f"a {type(value).__name__}"
+        need, got = "be a number", a_kind(value)
         raise TypeError(message(function, argument, value, need, got, "Give a Python number."))
     if not (low <= value < high and math.isfinite(value)):
         need, remedy = f"be finite and in [{low:g}, {high:g})", "Give a number in this range."
@@ -84,7 +93,7 @@ def check_state(function: str, state: object, argument: str = "state") -> int:
                 argument,
                 state,
                 "be a statevector tensor",
-                f"a {type(state).__name__}",
+                a_kind(state),
                 "Call a circuit or use `zero_state`.",
             )
         )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, common_dtype_and_device, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, common_dtype_and_device, describe, message
 from quilt_func._tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree
 
@@ -85,7 +85,7 @@ def outline(tree: PyTree) -> PyTree:
 def check_real(function: str, argument: str, value: object) -> None:
     """Check that a value is a float32 or float64 tensor."""
     if not isinstance(value, Tensor) or value.dtype not in COMPLEX_OF:
-        kind = value.dtype if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        kind = value.dtype if isinstance(value, Tensor) else a_kind(value)
         need, got = "be float32 or float64 throughout", str(kind).removeprefix("torch.")
         remedy = "Wrap numbers in `torch.tensor`; split complex ones with `torch.view_as_real`."
         raise TypeError(message(function, argument, value, need, got, remedy))

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from quilt_func._checks import check_count, common_dtype_and_device, describe, message
+from quilt_func._checks import a_kind, check_count, common_dtype_and_device, describe, message
 from quilt_func._params import flatten, outline, ravel
 from quilt_func._tree import tree_leaves, tree_map
 from quilt_func.circuits import circuit
@@ -383,7 +383,7 @@ def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits
     if not callable(problem):
-        need, got = "be an observable or a function of bit strings", f"a {type(problem).__name__}"
+        need, got = "be an observable or a function of bit strings", a_kind(problem)
         remedy = "Make one with `cost_diagonal`, or give a function."
         raise TypeError(message("minimise_bitstring", "problem", problem, need, got, remedy))
     if n_qubits is None:

@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_complex_dtype,
     check_count,
     check_device,
@@ -166,7 +167,7 @@ class Circuit:
         """
         n = self.n_qubits if n_qubits is None else check_count("map_wires", "n_qubits", n_qubits)
         if not callable(wires) and not isinstance(wires, Mapping):
-            requirement, got = "be a mapping or a function", f"a {type(wires).__name__}"
+            requirement, got = "be a mapping or a function", a_kind(wires)
             remedy = "Give new wires by old ones: `{0: 1, 1: 0}`."
             raise TypeError(message("map_wires", "wires", wires, requirement, got, remedy))
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
@@ -422,6 +423,6 @@ def explain(circuit: Circuit) -> str:
 
 def _check_circuit(function: str, argument: str, given: object) -> None:
     if not isinstance(given, Circuit):
-        got = f"a {type(given).__name__}"
+        got = a_kind(given)
         remedy = "Make one with `circuit`."
         raise TypeError(message(function, argument, given, "be a circuit", got, remedy))

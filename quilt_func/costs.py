@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count, describe, message
+from quilt_func._checks import a_kind, check_count, describe, message
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
 
@@ -152,7 +152,7 @@ def z_masks(function: str, observable: Any) -> list[str]:
 def check_kind(function: str, given: Any, kind: type, remedy: str) -> None:
     """Refuse what is not an observable of one kind."""
     if not isinstance(given, kind):
-        need, got = f"be a {kind.__name__}", f"a {type(given).__name__}"
+        need, got = f"be a {kind.__name__}", a_kind(given)
         raise TypeError(message(function, "observable", given, need, got, remedy))
 
 
@@ -181,7 +181,7 @@ def _listed(cost: Any, strings: list[str]) -> list[Any]:
     if callable(cost):
         return [cost(string) for string in strings]
     if not isinstance(cost, Sequence) or isinstance(cost, str):
-        need, got = "be a function, a mapping or a sequence", f"a {type(cost).__name__}"
+        need, got = "be a function, a mapping or a sequence", a_kind(cost)
         remedy = "Give a function of a bit string; for a tensor, call `diagonal`."
         raise TypeError(message("cost_diagonal", "cost", cost, need, got, remedy))
     if len(cost) != len(strings):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, check_number, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, check_number, describe, message
 from quilt_func._params import check_real, flatten, join, ravel, with_tangent
 from quilt_func._shifts import Rule, shift_rule
 from quilt_func._tree import tree_flatten, tree_unflatten
@@ -135,7 +135,7 @@ def _traced(
 def _check_circuit(argument: str, value: object, need: str) -> None:
     if not isinstance(value, Circuit):
         remedy = "Give a function from parameters to `circuit(...)`."
-        raise TypeError(_error(argument, value, need, f"a {type(value).__name__}", remedy))
+        raise TypeError(_error(argument, value, need, a_kind(value), remedy))
 
 
 def _error(argument: str, given: object, need: str, got: str, remedy: str) -> str:

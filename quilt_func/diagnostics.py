@@ -20,6 +20,7 @@ from torch.func import grad, vmap
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     check_count,
     check_number,
     check_state,
@@ -329,7 +330,7 @@ def allowed_frequencies(gates: Sequence[Gate]) -> tuple[float, ...]:
 
 def _gaps(function: str, gate: Any) -> Sequence[float]:
     if not isinstance(gate, Gate):
-        need, got = "hold gates", f"a {type(gate).__name__}"
+        need, got = "hold gates", a_kind(gate)
         remedy = "Give rows such as `ry`, not ops."
         raise TypeError(message(function, "gates", gate, need, got, remedy))
     gaps = gaps_of(gate, 0) if gate.n_params == 1 else None

@@ -22,7 +22,7 @@ except ModuleNotFoundError as _error:
         "`pip install 'quilt-func[plot]'`."
     ) from _error
 
-from quilt_func._checks import check_count, check_state, describe, message
+from quilt_func._checks import a_kind, check_count, check_state, describe, message
 from quilt_func._draw_circuit import INK, WIRE, draw_row, placed, rows
 from quilt_func._tree import is_transformed, tree_leaves, tree_map
 from quilt_func.circuits import Circuit
@@ -64,7 +64,7 @@ def draw_mpl(circuit: Circuit, *, width: float = 14.0) -> Figure:
         '$q_{0}$'
     """
     if not isinstance(circuit, Circuit):
-        got, remedy = f"a {type(circuit).__name__}", "Make one with `circuit`."
+        got, remedy = a_kind(circuit), "Make one with `circuit`."
         raise TypeError(message("draw_mpl", "circuit", circuit, "be a circuit", got, remedy))
     n = check_count("draw_mpl", "circuit", circuit.n_qubits, 1)
     if not width > 0:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import message
+from quilt_func._checks import a_kind, message
 from quilt_func._tree import adjoint
 from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm, turn
@@ -287,7 +287,7 @@ def _n_wires(function: str, matrix: Any) -> int:
     size = shape[-1] if shape else 0
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
     if not isinstance(matrix, Tensor):
-        got = f"a {type(matrix).__name__}"
+        got = a_kind(matrix)
         remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
         raise TypeError(message(function, "matrix", matrix, requirement, got, remedy))
     if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
@@ -345,7 +345,7 @@ def pauli_rot(theta: Angle, word: str, *wires: Any) -> Op | tuple[Op, ...]:
         Nielsen and Chuang (2010), section 4.7.3.
     """
     if not isinstance(word, str):
-        what = f"a {type(word).__name__}"
+        what = a_kind(word)
         raise TypeError(message("pauli_rot", "word", word, "be a string", what, 'Write "XYZ".'))
     if not word or set(word) - set("IXYZ"):
         remedy = "Use the letters I, X, Y and Z."

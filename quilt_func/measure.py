@@ -8,6 +8,7 @@ from torch import Tensor
 
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_count,
     check_device,
     check_state,
@@ -66,7 +67,7 @@ def _checked(function: str, observable: object) -> Observable:
     if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
         requirement = "be an observable"
         remedy = "Make one with `pauli_sum`, `hermitian` or `diagonal`."
-        got = f"a {type(observable).__name__}"
+        got = a_kind(observable)
         raise TypeError(message(function, "observable", observable, requirement, got, remedy))
     return observable  # type: ignore[return-value]  # the protocol was just checked
 
@@ -224,7 +225,7 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
     """
     check_state("sample", state)
     if not isinstance(u, Tensor) or u.dtype not in COMPLEX_OF:
-        got = str(u.dtype) if isinstance(u, Tensor) else f"a {type(u).__name__}"
+        got = str(u.dtype) if isinstance(u, Tensor) else a_kind(u)
         remedy = "Draw them with `uniforms(shots, seed)`."
         raise TypeError(message("sample", "u", u, "be a real tensor", got, remedy))
     check_device("sample", state, u)
@@ -299,7 +300,7 @@ def expval_from_samples(indices: Tensor, observable: PauliSum | Diagonal) -> Ten
         return observable.values[indices].mean()
     if not isinstance(observable, PauliSum):
         requirement = "be a diagonal observable or a Pauli sum"
-        got = f"a {type(observable).__name__}"
+        got = a_kind(observable)
         remedy = "Make one with `diagonal` or `pauli_sum`."
         raise TypeError(
             message("expval_from_samples", "observable", observable, requirement, got, remedy)

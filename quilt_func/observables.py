@@ -9,6 +9,7 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     check_state_size,
     common_dtype_and_device,
     message,
@@ -145,7 +146,7 @@ def diagonal(values: Tensor) -> Diagonal:
 def _size(function: str, argument: str, given: Any, allowed: dict[Any, Any]) -> int:
     if not isinstance(given, Tensor) or given.dtype not in allowed:
         kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        got = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
         remedy = "Convert it with `torch.as_tensor(..., dtype=...)`."
         raise TypeError(message(function, argument, given, f"be a {kinds} tensor", got, remedy))
     return given.shape[-1] if given.ndim else 0

@@ -23,6 +23,7 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     common_dtype_and_device,
     describe,
     is_index,
@@ -35,7 +36,11 @@ Matrix = NDArray[np.complex128]
 InverseRule = Callable[..., tuple["Gate", tuple[Any, ...]]]
 
 TAGS = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "clifford", "group"})
-"""What a tag claims of every matrix of the gate. `group`: U(a) U(b) = U(a + b)."""
+"""What a tag claims of every matrix of the gate. `group`: U(a) U(b) = U(a + b).
+
+A row without `unitary` makes no promise and is simulated gate by gate; `@gate` sets the tag unless
+it is told `unitary=False`.
+"""
 
 
 class Qasm(NamedTuple):
@@ -408,7 +413,7 @@ def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
     allowed = REAL_OF if shape else COMPLEX_OF
     if not isinstance(given, Tensor) or given.dtype not in allowed:
         kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        what = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        what = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
         remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
         raise TypeError(message(called(gate), name, given, f"be a {kinds} tensor", what, remedy))
     if given.shape == shape:

@@ -11,6 +11,7 @@ from torch import Tensor
 from quilt_func import _words
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_complex_dtype,
     check_count,
     check_state_size,
@@ -172,7 +173,7 @@ class PauliSum:
 
     def __mul__(self, factor: Tensor | float) -> "PauliSum":
         if not (_is_number(factor) or _is_coefficient(factor)):
-            got = describe(factor) if isinstance(factor, Tensor) else f"a {type(factor).__name__}"
+            got = describe(factor) if isinstance(factor, Tensor) else a_kind(factor)
             raise TypeError(
                 "PauliSum * factor: `factor` must be a real number or a 0-d real tensor, but got "
                 f"{got}. Pauli sums are Hermitian; multiply sums with `@`."
@@ -280,7 +281,7 @@ def pauli_sum(
     if n_qubits is not None:
         check_count("pauli_sum", "n_qubits", n_qubits)
     if isinstance(terms, str) or not isinstance(terms, Iterable):
-        requirement, got = "be a mapping or a sequence of words", f"a {type(terms).__name__}"
+        requirement, got = "be a mapping or a sequence of words", a_kind(terms)
         remedy = "Write {'ZZ': 1.0} or a list of words."
         raise TypeError(message("pauli_sum", "terms", terms, requirement, got, remedy))
     if isinstance(terms, Mapping) and coefficients is not None:
@@ -326,7 +327,7 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
     word, wires = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
     if not isinstance(word, str):
         remedy = 'Write "ZZI" or ("ZZ", (0, 1)).'
-        got = f"a {type(word).__name__}"
+        got = a_kind(word)
         raise TypeError(message("pauli_sum", "terms", key, "have strings as words", got, remedy))
     if set(word) - set("IXYZ"):
         remedy = "Use the letters I, X, Y and Z."
@@ -354,7 +355,7 @@ def _stacked(values: list[Any]) -> Coefficients:
         if isinstance(value, Tensor):
             requirement, got = "be 0-d real tensors", str(tuple(value.shape))
         else:
-            requirement, got = "be real numbers", f"a {type(value).__name__}"
+            requirement, got = "be real numbers", a_kind(value)
         remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
         raise TypeError(message("pauli_sum", "coefficients", value, requirement, got, remedy))
     if not tensors:
@@ -378,7 +379,7 @@ def _checked_coefficients(given: Any, n_terms: int) -> Tensor:
     requirement = f"be a real tensor of shape ({n_terms},)"
     remedy = "Give one coefficient per word, or a dict from words to coefficients."
     if not isinstance(given, Tensor) or given.dtype not in COMPLEX_OF:
-        got = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
         raise TypeError(message("pauli_sum", "coefficients", given, requirement, got, remedy))
     if given.shape != (n_terms,):
         got = f"shape {tuple(given.shape)}"

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_count, check_wires, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_wires, describe, message
 from quilt_func.costs import z_masks
 from quilt_func.pauli import PauliSum, pauli_sum
 
@@ -335,7 +335,7 @@ def _halved(value: Scalar) -> Scalar:
 
 def _square(matrix: Any) -> int:
     if not isinstance(matrix, Tensor) or matrix.dtype not in COMPLEX_OF:
-        got = str(matrix.dtype) if isinstance(matrix, Tensor) else f"a {type(matrix).__name__}"
+        got = str(matrix.dtype) if isinstance(matrix, Tensor) else a_kind(matrix)
         need, remedy = "be a float32 or float64 tensor", "Convert it with `torch.as_tensor`."
         raise TypeError(message("from_qubo", "matrix", matrix, need, got, remedy))
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import describe, message
+from quilt_func._checks import a_kind, describe, message
 from quilt_func._tree import is_transformed
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
@@ -101,7 +101,7 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
         q1: ──────────⊕─
     """
     if not isinstance(text, str):
-        remedy, got = "Read the file first: `Path(name).read_text()`.", f"a {type(text).__name__}"
+        remedy, got = "Read the file first: `Path(name).read_text()`.", a_kind(text)
         raise TypeError(message("from_json", "text", text, "be a string", got, remedy))
     names = _registry("from_json", gates)
     try:
@@ -141,7 +141,7 @@ def _registry(function: str, gates: Iterable[Gate]) -> dict[str, Gate]:
     given = tuple(gates)
     for gate in given:
         if not isinstance(gate, Gate):
-            got, remedy = f"a {type(gate).__name__}", "Give the gates themselves: `[mine]`."
+            got, remedy = a_kind(gate), "Give the gates themselves: `[mine]`."
             raise TypeError(message(function, "gates", [*given], "be gates", got, remedy))
         if found.setdefault(gate.name, gate) is not gate:
             got, remedy = f"two named {gate.name}", "Rename one."
@@ -179,7 +179,7 @@ class _Writer:
         if type(value) is PauliSum:
             return {"$pauli_sum": list(value.words), "coefficients": self.write(value.coefficients)}
         requirement = "hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples"
-        got, remedy = f"a {type(value).__name__}", "Convert it to one of these."
+        got, remedy = a_kind(value), "Convert it to one of these."
         raise TypeError(message("to_json", "value", value, requirement, got, remedy))
 
     def mapping(self, value: dict[Any, Any]) -> dict[str, Any]:
