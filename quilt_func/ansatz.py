@@ -544,7 +544,7 @@ def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
     _check_tensor("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
     common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
     places: dict[int, list[int]] = {}
-    masks = z_masks("qaoa", cost)
+    masks = z_masks("qaoa", cost, "cost")
     for place, mask in enumerate(masks):
         places.setdefault(mask.count("1"), []).append(place)
     sets = {size: [_ones(masks[place]) for place in found] for size, found in places.items()}
@@ -634,7 +634,7 @@ def _pairs(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
         if not isinstance(pair, tuple) or len(pair) != 2:
             need, remedy = "be a name or pairs of wires", "Write `[(0, 1), (1, 2)]`, with tuples."
             raise TypeError(message(function, "entangler", entangler, need, repr(pair), remedy))
-    return tuple(check_wires(function, pair, n) for pair in given)
+    return tuple(check_wires(function, pair, n, "entangler") for pair in given)
 
 
 def _check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:

@@ -25,7 +25,7 @@ from quilt_func._checks import a_kind, check_count, common_dtype_and_device, des
 from quilt_func._params import flatten, outline, ravel
 from quilt_func._tree import tree_leaves, tree_map
 from quilt_func.circuits import circuit
-from quilt_func.costs import Cost, checked_cost, to_diagonal
+from quilt_func.costs import Cost, checked_cost, to_diagonal, z_masks
 from quilt_func.measure import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
@@ -379,6 +379,7 @@ def _summary(
 def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     """From indices to costs, whatever the problem is given by; and the length of the strings."""
     if isinstance(problem, PauliSum):
+        z_masks("minimise_bitstring", problem, "problem")
         problem = to_diagonal(problem, dtype=like.dtype)
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits
@@ -397,7 +398,8 @@ def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
         for index in distinct.tolist():
             if index not in known:
                 string = f"{index:0{n_qubits}b}"
-                known[index] = checked_cost("minimise_bitstring", string, problem(string))
+                cost = problem(string)
+                known[index] = checked_cost("minimise_bitstring", string, cost, "problem")
         values = [known[index] for index in distinct.tolist()]
         return torch.tensor(values, dtype=like.dtype, device=like.device)[places]
 

@@ -23,7 +23,7 @@ from quilt_func._checks import (
 from quilt_func._text import draw_text, explain_plan
 from quilt_func._tree import register
 from quilt_func.derived import controlled
-from quilt_func.evolution import evolve, evolve_zero
+from quilt_func.evolution import evolve_from, evolve_zero
 from quilt_func.ops import Op, Structure, check_fits
 from quilt_func.planning import plan
 from quilt_func.states import Device
@@ -91,7 +91,7 @@ class Circuit:
                 "circuit(): `dtype` and `device` must describe the default state, but a state was "
                 "given. Leave them out, or convert the state with `.to(...)`."
             )
-        return evolve(self.n_qubits, self.ops, state)
+        return evolve_from("circuit", self.n_qubits, self.ops, state)
 
     def _default_kind(
         self, dtype: torch.dtype | None, device: Device
@@ -108,7 +108,7 @@ class Circuit:
                     f"they need {own_dtype}. Convert the angles with `.to(...)`."
                 )
             if device is not None:
-                check_device("evolve", torch.empty(0, device=device), self.leaves[0])
+                check_device("circuit", torch.empty(0, device=device), self.leaves[0])
             dtype, device = own_dtype, found[1]
         return dtype or torch.complex64, torch.device(device or "cpu")
 
@@ -171,7 +171,9 @@ class Circuit:
             remedy = "Give new wires by old ones: `{0: 1, 1: 0}`."
             raise TypeError(message("map_wires", "wires", wires, requirement, got, remedy))
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
-        new = check_wires("map_wires", [get(wire) for wire in self.wires], n)
+        new = check_wires(
+            "map_wires", [get(wire) for wire in self.wires], n, or_else=", or a larger `n_qubits`"
+        )
         table = dict(zip(self.wires, new, strict=True))
         return Circuit(n, tuple(op.map_wires(table.__getitem__) for op in self.ops))
 

@@ -83,7 +83,7 @@ def parameter_shift(
         032331; Wierichs et al. (2022), Quantum 6, 677.
     """
     circuit, depends, pull = _traced(params, circuit_fn)
-    rules = _rules(circuit, depends)
+    rules = _rules(circuit, depends, "params" if circuit_fn is None else "circuit_fn")
     leaves, structure = tree_flatten(circuit)
     chosen = [place for place, is_chosen in enumerate(depends) if is_chosen]
     flat, sizes = join([leaves[i] for i in chosen]), [leaves[i].numel() for i in chosen]
@@ -124,8 +124,11 @@ def _traced(
         # The innermost transform is the vjp below, so that this says what it differentiates.
         depends.extend(leaf.requires_grad for leaf in circuit.leaves)
         if not any(depends):
-            need, got = "hold an angle that depends on `params`", "none"
-            raise ValueError(_error("circuit", circuit, need, got, "Its gradient would be 0."))
+            argument, need = "params", "hold an angle that is a tensor"
+            if circuit_fn is not None:
+                argument, need = "circuit_fn", "return a circuit with an angle made of `params`"
+            remedy = "Its gradient would be 0: give tensors as angles, not numbers."
+            raise ValueError(_error(argument, circuit, need, "none", remedy))
         return circuit
 
     circuit, pull = vjp(build, params)[:2]
@@ -142,7 +145,7 @@ def _error(argument: str, given: object, need: str, got: str, remedy: str) -> st
     return message("parameter_shift", argument, given, need, got, remedy)
 
 
-def _rules(circuit: Circuit, depends: list[bool]) -> list[Rule]:
+def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
     """One rule for each entry of each leaf that depends on the parameters."""
     rules: list[Rule] = []
     remaining = iter(depends)
@@ -154,7 +157,7 @@ def _rules(circuit: Circuit, depends: list[bool]) -> list[Rule]:
             if rule is None:
                 need = "have gates exp(-i θ G / 2) where an angle depends on `params`"
                 remedy = "This gate has no shift rule: use `torch.func.grad`."
-                raise ValueError(_error("circuit", circuit, need, describe(op), remedy))
+                raise ValueError(_error(argument, circuit, need, describe(op), remedy))
             rules += [rule] * param.numel()
     return rules
 
@@ -232,7 +235,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
 
 def _directions(function: str, u: Any, flat: Tensor, at_most: int | None) -> Tensor:
     """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
-    check_real(function, "u", u)
+    check_real(function, "u", u, f"Draw them with `uniforms((k, {len(flat)}), seed)`.")
     rows: Tensor = u[None] if u.ndim == 1 else u
     limit = math.inf if at_most is None else at_most
     if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= limit:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from quilt_func._gate_checks import (
     generator_array,
 )
 from quilt_func._tree import adjoint
-from quilt_func.ops import Gate, Matrix, Qasm
+from quilt_func.ops import INVERSE_REMEDY, Gate, Matrix, Qasm
 
 _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})
 
@@ -325,7 +326,7 @@ def inverse(base: Gate) -> Gate:
                 base,
                 "be unitary",
                 "a gate that is not known to be",
-                "Tag it `unitary` if it is.",
+                INVERSE_REMEDY,
             )
         )
     return _adjoint(base) if base.n_params else base.inverse()[0]
@@ -376,28 +377,18 @@ def power(base: Gate, exponent: float) -> Gate:
     """
     _check_gate("power", base)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
-        raise TypeError(
-            message(
-                "power",
-                "exponent",
-                exponent,
-                "be a Python number",
-                a_kind(exponent),
-                "A tensor exponent needs a gate of its own: write one with `@gate`.",
-            )
-        )
+        requirement, got, remedy = "be a Python number", a_kind(exponent), "Give an int or a float."
+        if isinstance(exponent, Tensor):
+            remedy = "A tensor exponent needs a gate of its own: write one with `@gate`."
+        raise TypeError(message("power", "exponent", exponent, requirement, got, remedy))
+    if "unitary" not in base.tags:
+        got = "a gate that is not known to be"
+        raise ValueError(message("power", "base", base, "be unitary", got, INVERSE_REMEDY))
     is_group = base.generator is not None or "group" in base.tags
-    if "unitary" not in base.tags or (base.n_params and not is_group and exponent % 1):
-        raise ValueError(
-            message(
-                "power",
-                "base",
-                base,
-                "be unitary, and constant or with a generator for powers that are not whole",
-                f"exponent {exponent}",
-                "Give a whole exponent or a gate with a generator.",
-            )
-        )
+    if not isfinite(exponent) or (base.n_params and not is_group and exponent % 1):
+        requirement = "be finite, and whole for a gate of angles without a generator"
+        remedy = "Give a whole exponent or a gate with a generator."
+        raise ValueError(message("power", "exponent", exponent, requirement, f"{exponent}", remedy))
     return _power(base, exponent)
 
 

@@ -116,7 +116,7 @@ def gradient_snr(gradient_fn: Callable[[PyTree, Any], PyTree], params: PyTree, u
         >>> bool((ratio > 5) & (ratio < 12))  # tan(0.5) sqrt(2 shots) = 7.7
         True
     """
-    leaves, _ = flatten("gradient_snr", "u", u)
+    leaves, _ = flatten("gradient_snr", "u", u, "Draw them with `uniforms(shape, seed)`.")
     if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
         need, remedy = "have two repeats or more on the first axis", "Draw a row for each repeat."
         got = f"shapes {[tuple(leaf.shape) for leaf in leaves]}"

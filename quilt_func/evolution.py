@@ -56,10 +56,15 @@ def evolve(n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
         >>> evolve(2, [h(0), cx(0, 1)], zero_state(2)).real
         tensor([0.7071, 0.0000, 0.0000, 0.7071])
     """
-    check_state_size("evolve", state, n_qubits)
     for op in ops:
         check_fits("evolve", "ops", op, n_qubits)
-    common_dtype_and_device("evolve", [state, *(leaf for op in ops for leaf in op.leaves)])
+    return evolve_from("evolve", n_qubits, ops, state)
+
+
+def evolve_from(function: str, n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
+    """Apply ops that fit to a state, after a check of it in the name of a function."""
+    check_state_size(function, state, n_qubits)
+    common_dtype_and_device(function, [state, *(leaf for op in ops for leaf in op.leaves)])
     return _evolved(n_qubits, ops, state, state.dtype, state.device)
 
 

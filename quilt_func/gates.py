@@ -229,12 +229,13 @@ GATES = (
 """The rows of the table, in the order of the reference pages."""
 
 
-def unitary(matrix: Tensor, *wires: Any) -> Op:
+def unitary(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
     """Apply a unitary matrix of your own; that it is unitary is your promise.
 
     Args:
         matrix (complex, (2**k, 2**k) or (m, 2**k, 2**k)): One matrix for all sets, or one each.
         *wires: `k` ints, or one iterable of wire sets.
+        **misplaced: Nothing: wires go by position.
 
     Returns:
         An op whose leaf is the matrix.
@@ -252,15 +253,16 @@ def unitary(matrix: Tensor, *wires: Any) -> Op:
         >>> unitary(torch.eye(4, dtype=torch.complex64), 0, 2)
         <unitary on (0, 2)>
     """
-    return _matrix_gate("unitary", _n_wires("unitary", matrix))(matrix, *wires)
+    return _matrix_gate("unitary", _n_wires("unitary", matrix))(matrix, *wires, **misplaced)
 
 
-def linear(matrix: Tensor, *wires: Any) -> Op:
+def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
     """Apply any matrix, such as a projector; the op has no inverse and takes the plain path.
 
     Args:
         matrix (complex, (2**k, 2**k) or (m, 2**k, 2**k)): One matrix for all sets, or one each.
         *wires: `k` ints, or one iterable of wire sets.
+        **misplaced: Nothing: wires go by position.
 
     Returns:
         An op whose leaf is the matrix.
@@ -279,7 +281,7 @@ def linear(matrix: Tensor, *wires: Any) -> Op:
         >>> circuit(1, h(0), project)().real
         tensor([0.7071, 0.0000])
     """
-    return _matrix_gate("linear", _n_wires("linear", matrix))(matrix, *wires)
+    return _matrix_gate("linear", _n_wires("linear", matrix))(matrix, *wires, **misplaced)
 
 
 def _n_wires(function: str, matrix: Any) -> int:
@@ -318,13 +320,14 @@ _MAX_DENSE_WORD = 5
 """Longer Pauli words are rotated by a chain of CNOTs: their matrix would outgrow a block."""
 
 
-def pauli_rot(theta: Angle, word: str, *wires: Any) -> Op | tuple[Op, ...]:
+def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tuple[Op, ...]:
     r"""Rotation `exp(-i θ P / 2)` about a Pauli word `P`.
 
     Args:
         theta (real, () or (m,)): Angle in radians.
         word: Letters I, X, Y, Z, one per wire.
         *wires: `len(word)` ints, or one iterable of wire sets.
+        **misplaced: Nothing: wires go by position.
 
     Returns:
         One op; for words of more than five letters other than I a tuple of ops (a change of basis,
@@ -351,7 +354,7 @@ def pauli_rot(theta: Angle, word: str, *wires: Any) -> Op | tuple[Op, ...]:
         remedy = "Use the letters I, X, Y and Z."
         requirement = "be a Pauli word of at least one letter"
         raise ValueError(message("pauli_rot", "word", word, requirement, repr(word), remedy))
-    op = _word_gate(word)(theta, *wires)
+    op = _word_gate(word)(theta, *wires, **misplaced)
     support = [i for i, letter in enumerate(word) if letter != "I"]
     if len(support) == len(word) <= _MAX_DENSE_WORD:
         return op

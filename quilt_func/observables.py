@@ -156,7 +156,9 @@ def _check_shape(function: str, argument: str, given: Tensor, shape: tuple[int, 
     if given.shape != shape or shape[0] < 1 or shape[0] & (shape[0] - 1):
         requirement = f"have shape ({', '.join(['2**n'] * len(shape))}{',' * (len(shape) == 1)})"
         got = f"shape {tuple(given.shape)}"
-        remedy = "Give one observable; map over a batch with `torch.func.vmap`."
+        remedy = "An observable on n qubits has the size 2**n."
+        if given.ndim != len(shape):
+            remedy = "Give one observable; map over a batch with `torch.func.vmap`."
         raise ValueError(message(function, argument, given, requirement, got, remedy))
 
 

@@ -162,6 +162,12 @@ class PauliSum:
         )
 
     def __add__(self, other: "PauliSum") -> "PauliSum":
+        if _is_number(other) or isinstance(other, Tensor):
+            term = f'pauli_sum({{"{"I" * self.n_qubits}": 1.0}})'
+            raise TypeError(
+                f"PauliSum + {type(other).__name__}: both must be Pauli sums, but got "
+                f"{describe(other)}. Write a number as `number * {term}`."
+            )
         if not isinstance(other, PauliSum):
             return NotImplemented
         if other.n_qubits != self.n_qubits:
@@ -338,7 +344,7 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
         remedy = "Give `n_qubits`."
         got = "no number of qubits"
         raise ValueError(message("pauli_sum", "terms", key, "fit the qubits", got, remedy))
-    checked = check_wires("pauli_sum", wires, n_qubits)
+    checked = check_wires("pauli_sum", wires, n_qubits, "terms")
     if len(checked) != len(word):
         remedy = "Give one wire per letter."
         got = f"{len(checked)} wire(s) for {word!r}"
@@ -353,7 +359,7 @@ def _stacked(values: list[Any]) -> Coefficients:
         if _is_number(value) or _is_coefficient(value):
             continue
         if isinstance(value, Tensor):
-            requirement, got = "be 0-d real tensors", str(tuple(value.shape))
+            requirement, got = "be 0-d real tensors", f"{value.dtype} of shape {tuple(value.shape)}"
         else:
             requirement, got = "be real numbers", a_kind(value)
         remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."

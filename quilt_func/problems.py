@@ -60,6 +60,9 @@ def ising(
     check_count("ising", "n_qubits", n_qubits)
     _pairs("ising", "couplings", couplings, n_qubits)
     check_wires("ising", fields or (), n_qubits, "fields")
+    _scalars("ising", "couplings", couplings.values())
+    _scalars("ising", "fields", (fields or {}).values())
+    _scalars("ising", "constant", [constant])
     terms: dict[Any, Scalar] = {("ZZ", pair): value for pair, value in couplings.items()}
     terms |= {("Z", (wire,)): value for wire, value in (fields or {}).items()}
     return pauli_sum({**terms, ("", ()): constant}, n_qubits=n_qubits)
@@ -132,7 +135,8 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
         wires = [wire for wire, bit in enumerate(mask) if bit == "1"]
         if len(wires) > 2:
             need, remedy = "have words of at most two Z", "A QUBO has pairs only: add bits."
-            raise ValueError(message("to_qubo", "observable", observable, need, mask, remedy))
+            word = mask.replace("0", "I").replace("1", "Z")
+            raise ValueError(message("to_qubo", "observable", observable, need, word, remedy))
         for place, factor in _qubo_entries(wires, n):
             recipe[place, column] += factor
     entries = recipe.to(given.device) @ given
@@ -252,6 +256,8 @@ def heisenberg(
         raise ValueError(
             message("heisenberg", "coupling", coupling, need, describe(coupling), remedy)
         )
+    _scalars("heisenberg", "coupling", coupling)
+    _scalars("heisenberg", "field", [field])
     terms: dict[Any, Scalar] = {
         (2 * letter, pair): strength
         for letter, strength in zip("XYZ", coupling, strict=True)

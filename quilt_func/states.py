@@ -477,5 +477,7 @@ def _check_density(function: str, rho: object) -> None:
         raise TypeError(message(function, "rho", rho, "be a complex tensor", what, remedy))
     if rho.ndim != 2 or rho.shape[0] != rho.shape[1]:
         remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
+        if rho.ndim == 1:
+            remedy = "Make one of a state with `reduced_density(state, wires)`."
         got = f"shape {tuple(rho.shape)}"
         raise ValueError(message(function, "rho", rho, "have shape (N, N)", got, remedy))
