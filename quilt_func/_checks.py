@@ -84,6 +84,19 @@ def check_number(
         raise ValueError(message(function, argument, value, need, str(value), remedy))
 
 
+def check_function(function: str, argument: str, fn: object) -> None:
+    """Check that a value can be called."""
+    if not callable(fn):
+        need, remedy = "be a function", "Give the function itself, not what it returns."
+        raise TypeError(message(function, argument, fn, need, a_kind(fn), remedy))
+
+
+def check_iterable(function: str, argument: str, given: object, remedy: str) -> None:
+    """Check that a value has members; a 0-d tensor has none."""
+    if not isinstance(given, Iterable) or (isinstance(given, Tensor) and not given.ndim):
+        raise TypeError(message(function, argument, given, "be a sequence", a_kind(given), remedy))
+
+
 def check_state(function: str, state: object, argument: str = "state") -> int:
     """Check that a value is a flat complex statevector and return its number of qubits."""
     if not isinstance(state, Tensor):

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from quilt_func._checks import REAL_OF, a_kind, message, qubits
+from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
 from quilt_func.typing import Observable, PyTree
@@ -35,6 +36,12 @@ def check_observable(
 def _observable_remedy(given: object) -> str:
     if isinstance(given, Mapping):
         return "Make a Pauli sum of it: `pauli_sum({...})`."
+    if isinstance(given, (list, tuple)):
+        return "Give one observable at a time, or one sum: `a + b`."
+    if hasattr(given, "ndim"):
+        return (
+            "Make one of a matrix with `hermitian(matrix)`, of a diagonal with `diagonal(values)`."
+        )
     if isinstance(given, (str, Op, Gate)):
         return 'Write it in Pauli words, such as `pauli_sum({"ZII": 1.0})` for Z on wire 0 of 3.'
     return "Make one with `pauli_sum`, `hermitian` or `diagonal`."
@@ -42,6 +49,10 @@ def _observable_remedy(given: object) -> str:
 
 def returning_state(function: str, state_fn: StateFn) -> StateFn:
     """A function from parameters to a state, with a check of what it returns."""
+    if not callable(state_fn) or isinstance(state_fn, Circuit):
+        need, got = "be a function from parameters to a state", a_kind(state_fn)
+        remedy = "Write `lambda params: circuit(...)()`, with the parameters in the circuit."
+        raise TypeError(message(function, "state_fn", state_fn, need, got, remedy))
 
     def checked(params: PyTree) -> Tensor:
         state = state_fn(params)

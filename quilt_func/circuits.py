@@ -85,7 +85,9 @@ class Circuit:
             tensor([0.7071, 0.0000, 0.0000, 0.7071])
         """
         if state is None:
-            return evolve_zero(self.n_qubits, self.ops, *self._default_kind(dtype, device))
+            return evolve_zero(
+                self.n_qubits, self.ops, *self._default_kind("circuit", dtype, device)
+            )
         if dtype is not None or device is not None:
             raise TypeError(
                 "circuit(): `dtype` and `device` must describe the default state, but a state was "
@@ -94,21 +96,21 @@ class Circuit:
         return evolve_from("circuit", self.n_qubits, self.ops, state)
 
     def _default_kind(
-        self, dtype: torch.dtype | None, device: Device
+        self, function: str, dtype: torch.dtype | None, device: Device
     ) -> tuple[torch.dtype, torch.device]:
         """Dtype and device of the default state."""
         if dtype is not None:
-            check_complex_dtype("circuit", dtype)
-        found = common_dtype_and_device("circuit", self.leaves)
+            check_complex_dtype(function, dtype)
+        found = common_dtype_and_device(function, self.leaves)
         if found is not None:
             own_dtype = COMPLEX_OF[found[0]]
             if dtype not in (None, own_dtype):
                 raise TypeError(
-                    f"circuit(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
+                    f"{function}(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
                     f"they need {own_dtype}. Convert the angles with `.to(...)`."
                 )
             if device is not None:
-                check_device("circuit", torch.empty(0, device=device), self.leaves[0])
+                check_device(function, torch.empty(0, device=device), self.leaves[0])
             dtype, device = own_dtype, found[1]
         return dtype or torch.complex64, torch.device(device or "cpu")
 
@@ -249,13 +251,18 @@ class Circuit:
             tensor([[0., 1.],
                     [1., 0.]])
         """
-        dtype, device = self._default_kind(dtype, device)
+        dtype, device = self._default_kind("unitary", dtype, device)
         basis = torch.eye(2**self.n_qubits, dtype=dtype, device=device)
         matrix: Tensor = vmap(self, out_dims=1)(basis)
         return matrix
 
     def __add__(self, other: "Circuit") -> "Circuit":
         """This circuit, then the other."""
+        if isinstance(other, Op):
+            raise TypeError(
+                f"circuit + Op: both must be circuits, but got {other!r}. Write "
+                f"`circuit({self.n_qubits}, a, b)`, which joins circuits and ops."
+            )
         if not isinstance(other, Circuit):
             return NotImplemented
         if other.n_qubits != self.n_qubits:
@@ -327,6 +334,10 @@ def circuit(n_qubits: int, *parts: Parts) -> Circuit:
         >>> circuit(3, h(0), [cx(0, w) for w in (1, 2)]).n_gates
         3
     """
+    if isinstance(n_qubits, (Iterable, Circuit, Op)) and not isinstance(n_qubits, (str, Tensor)):
+        remedy = "The number of qubits comes first: `circuit(2, h(0), cx(0, 1))`."
+        got = a_kind(n_qubits)
+        raise TypeError(message("circuit", "n_qubits", n_qubits, "be an int", got, remedy))
     check_count("circuit", "n_qubits", n_qubits)
     ops = tuple(_flattened(n_qubits, parts))
     common_dtype_and_device("circuit", (leaf for op in ops for leaf in op.leaves))

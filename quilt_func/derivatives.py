@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, a_kind, check_number, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, check_function, check_number, describe, message
 from quilt_func._params import check_real, flatten, join, ravel, with_tangent
 from quilt_func._shifts import Rule, shift_rule
 from quilt_func._tree import tree_flatten, tree_unflatten
@@ -82,6 +82,7 @@ def parameter_shift(
         Mitarai et al. (2018), Phys. Rev. A 98, 032309; Schuld et al. (2019), Phys. Rev. A 99,
         032331; Wierichs et al. (2022), Quantum 6, 677.
     """
+    check_function("parameter_shift", "fn", fn)
     circuit, depends, pull = _traced(params, circuit_fn)
     rules = _rules(circuit, depends, "params" if circuit_fn is None else "circuit_fn")
     leaves, structure = tree_flatten(circuit)
@@ -113,10 +114,11 @@ def _traced(
 ) -> tuple[Circuit, list[bool], Callable[[Circuit], Any]]:
     """The circuit, which of its leaves depend on the parameters, and the way back to those."""
     depends: list[bool] = []
-    if circuit_fn is None:
-        _check_circuit("params", params, "be a circuit, or come with `circuit_fn`")
-    else:
+    if circuit_fn is not None:
+        check_function("parameter_shift", "circuit_fn", circuit_fn)
         flatten("parameter_shift", "params", params)
+    else:
+        _check_circuit("params", params, "be a circuit, or come with `circuit_fn`")
 
     def build(given: PyTree) -> Circuit:
         circuit = given if circuit_fn is None else circuit_fn(given)
@@ -218,6 +220,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     References:
         Spall (1992), IEEE Transactions on Automatic Control 37, 332.
     """
+    check_function("spsa", "fn", fn)
     check_number("spsa", "step", step)
     if not step:
         remedy = "Give a distance between parameters."
@@ -275,6 +278,7 @@ def hvp(fn: ObjectiveFn, params: PyTree, v: PyTree) -> PyTree:
     References:
         Pearlmutter (1994), Neural Computation 6, 147.
     """
+    check_function("hvp", "fn", fn)
     point, tangent = with_tangent("hvp", params, v)
     return jvp(grad(fn), (point,), (tangent,))[1]
 
@@ -315,6 +319,7 @@ def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:
         Golub and Van Loan (2013), Matrix Computations, section 10.3; Ghorbani, Krishnan and Xiao
         (2019), arXiv:1901.10159.
     """
+    check_function("hessian_spectrum", "fn", fn)
     flat, unravel = ravel("hessian_spectrum", "params", params)
     rows = _directions("hessian_spectrum", u, flat, at_most=len(flat)).to(flat.dtype) - 0.5
     slope = grad(lambda vector: fn(unravel(vector)))

@@ -22,6 +22,8 @@ from quilt_func._checks import (
     REAL_OF,
     a_kind,
     check_count,
+    check_function,
+    check_iterable,
     check_number,
     check_state,
     common_dtype_and_device,
@@ -73,6 +75,7 @@ def gradient_variance(
     References:
         McClean et al. (2018), Nature Communications 9, 4812.
     """
+    check_function("gradient_variance", "fn", fn)
     leaves, _ = flatten("gradient_variance", "params", params)
     if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
         need, remedy = "have two members or more on the first axis", "Stack an ensemble."
@@ -116,6 +119,7 @@ def gradient_snr(gradient_fn: Callable[[PyTree, Any], PyTree], params: PyTree, u
         >>> bool((ratio > 5) & (ratio < 12))  # tan(0.5) sqrt(2 shots) = 7.7
         True
     """
+    check_function("gradient_snr", "gradient_fn", gradient_fn)
     leaves, _ = flatten("gradient_snr", "u", u, "Draw them with `uniforms(shape, seed)`.")
     if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
         need, remedy = "have two repeats or more on the first axis", "Draw a row for each repeat."
@@ -319,6 +323,7 @@ def allowed_frequencies(gates: Sequence[Gate]) -> tuple[float, ...]:
     References:
         Schuld, Sweke and Meyer (2021), Phys. Rev. A 103, 032430.
     """
+    check_iterable("allowed_frequencies", "gates", gates, "Write `[ry]` for one gate.")
     sums = {0.0}
     for gate in gates:
         gaps = _gaps("allowed_frequencies", gate)

@@ -22,7 +22,7 @@ from torch.func import jvp, vjp, vmap
 
 from quilt_func import kernel
 from quilt_func._axes import Axes, Levels, union
-from quilt_func._checks import check_state_size, common_dtype_and_device
+from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
 from quilt_func._primitive import Primitive
 from quilt_func._run import Run, Tape
 from quilt_func._static import Packing, Static
@@ -56,6 +56,8 @@ def evolve(n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
         >>> evolve(2, [h(0), cx(0, 1)], zero_state(2)).real
         tensor([0.7071, 0.0000, 0.0000, 0.7071])
     """
+    check_iterable("evolve", "ops", ops, "Write `[h(0)]` for one op.")
+    ops = tuple(ops)
     for op in ops:
         check_fits("evolve", "ops", op, n_qubits)
     return evolve_from("evolve", n_qubits, ops, state)

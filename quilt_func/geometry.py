@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, check_count, describe, message
+from quilt_func._checks import COMPLEX_OF, check_count, check_function, describe, message
 from quilt_func._model_checks import StateFn, returning_state
 from quilt_func._params import flatten, ravel, with_tangent
 from quilt_func._tree import is_within_transform, unconjugated
@@ -266,6 +266,7 @@ def classical_fisher(
         Braunstein and Caves (1994), Phys. Rev. Lett. 72, 3439; Šafránek (2017), Phys. Rev. A 95,
         052320, for outcomes of probability 0.
     """
+    check_function("classical_fisher", "probs_fn", probs_fn)
     flat, unravel = _entries("classical_fisher", params, chunk_size)
     values, slopes = _pushed(lambda vector: probs_fn(unravel(vector)), flat, chunk_size)
     if values.dtype not in COMPLEX_OF:

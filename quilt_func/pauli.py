@@ -18,6 +18,7 @@ from quilt_func._checks import (
     check_wires,
     common_dtype_and_device,
     describe,
+    is_index,
     message,
 )
 from quilt_func._energies import energy, image, word_values
@@ -336,10 +337,14 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
         got = a_kind(word)
         raise TypeError(message("pauli_sum", "terms", key, "have strings as words", got, remedy))
     if set(word) - set("IXYZ"):
-        remedy = "Use the letters I, X, Y and Z."
+        remedy = "Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."
         raise ValueError(message("pauli_sum", "terms", key, "be Pauli words", repr(word), remedy))
     if wires is None:
         return word
+    if not is_index(wires) and not isinstance(wires, Iterable):
+        need, got = "be words, or pairs of a word and its wires", describe(key)
+        remedy = 'Give coefficients by word, {"ZZ": 1.0}, or as a second argument.'
+        raise TypeError(message("pauli_sum", "terms", key, need, got, remedy))
     if n_qubits is None:
         remedy = "Give `n_qubits`."
         got = "no number of qubits"

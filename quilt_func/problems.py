@@ -19,7 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_wires, describe, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    a_kind,
+    check_count,
+    check_iterable,
+    check_wires,
+    describe,
+    message,
+)
 from quilt_func.costs import z_masks
 from quilt_func.pauli import PauliSum, pauli_sum
 
@@ -58,6 +66,10 @@ def ising(
         Lucas (2014), Front. Phys. 2, 5.
     """
     check_count("ising", "n_qubits", n_qubits)
+    for name, given in (("couplings", couplings), ("fields", fields or {})):
+        if not isinstance(given, Mapping):
+            need, remedy = "be a mapping", "Give numbers by wires: `{(0, 1): 1.0}`, `{0: 0.5}`."
+            raise TypeError(message("ising", name, given, need, a_kind(given), remedy))
     _pairs("ising", "couplings", couplings, n_qubits)
     check_wires("ising", fields or (), n_qubits, "fields")
     _scalars("ising", "couplings", couplings.values())
@@ -305,6 +317,7 @@ def transverse_field_ising(
 
 def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tuple[int, ...]]:
     """Check pairs of distinct wires."""
+    check_iterable(function, argument, given, "Write `[(0, 1)]` for one pair.")
     pairs = list(given)
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
@@ -315,12 +328,14 @@ def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tupl
 
 def _scalars(function: str, argument: str, given: Any) -> list[Any]:
     """Check real numbers or 0-d real tensors, one by one."""
-    for value in given:
+    check_iterable(function, argument, given, "Write `[1.0]` for one number.")
+    values = list(given)
+    for value in values:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number and getattr(value, "dtype", None) not in COMPLEX_OF:
             need, remedy = "hold real numbers", "Give numbers or real floating-point tensors."
             raise TypeError(message(function, argument, value, need, describe(value), remedy))
-    return list(given)
+    return values
 
 
 def _neighbours(n_qubits: int, periodic: bool) -> list[tuple[int, int]]:

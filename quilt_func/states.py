@@ -117,6 +117,12 @@ def product_state(factors: Sequence[Tensor]) -> Tensor:
         >>> product_state([basis_state("1"), basis_state("0")]).real
         tensor([0., 0., 1., 0.])
     """
+    if isinstance(factors, str) or (isinstance(factors, Tensor) and factors.ndim < 2):
+        requirement, remedy = "be a sequence of states", "Write `[state]` for one."
+        if isinstance(factors, str):
+            remedy = f"Write `basis_state({factors!r})` for a state of the basis."
+        got = a_kind(factors)
+        raise TypeError(message("product_state", "factors", factors, requirement, got, remedy))
     factors = list(factors)
     if not factors:
         remedy = "Give at least one state."

@@ -29,4 +29,7 @@ CALLS = [
     ('diagnostics.effective_dimension(zeros(2, 3, 3), 1000, 1.5)', ValueError, 'effective_dimension(gamma=1.5): `gamma` must be in (0, 1], but got 1.5. Give 1, say.'),
     ('diagnostics.effective_dimension(zeros(3, 3), 1000)', ValueError, 'effective_dimension(fishers=Tensor(shape=(3, 3), dtype=float32)): `fishers` must have shape (k, p, p), but got shape (3, 3). Stack results of `classical_fisher`.'),
     ('diagnostics.effective_dimension([[1.0]], 1000)', TypeError, 'effective_dimension(fishers=[[1.0]]): `fishers` must be a real tensor, but got [[1.0]]. Stack results of `classical_fisher`.'),
+    ('diagnostics.allowed_frequencies(rx)', TypeError, 'allowed_frequencies(gates=<gate rx>): `gates` must be a sequence, but got a Gate. Write `[ry]` for one gate.'),
+    ('diagnostics.gradient_variance(zeros(2), zeros(2))', TypeError, 'gradient_variance(fn=Tensor(shape=(2,), dtype=float32)): `fn` must be a function, but got a Tensor. Give the function itself, not what it returns.'),
+    ('diagnostics.gradient_snr(3, a32, zeros(2))', TypeError, 'gradient_snr(gradient_fn=3): `gradient_fn` must be a function, but got an int. Give the function itself, not what it returns.'),
 ]

@@ -7,7 +7,7 @@ CALLS = [
     ('pauli_sum({})', ValueError, 'pauli_sum(terms={}): `terms` must not be empty, but got no terms. Give at least one word, such as {"II": 0.0}.'),
     ('pauli_sum([])', ValueError, 'pauli_sum(terms=[]): `terms` must not be empty, but got no terms. Give at least one word, such as {"II": 0.0}.'),
     ('pauli_sum({"ZZ": 1.0, "Z": 1.0})', ValueError, "pauli_sum(terms=['ZZ', 'Z']): `terms` must be words of one length, but got lengths [1, 2]. Pad words with I, or name the wires: `(word, wires)`."),
-    ('pauli_sum({"AB": 1.0})', ValueError, "pauli_sum(terms='AB'): `terms` must be Pauli words, but got 'AB'. Use the letters I, X, Y and Z."),
+    ('pauli_sum({"AB": 1.0})', ValueError, "pauli_sum(terms='AB'): `terms` must be Pauli words, but got 'AB'. Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."),
     ('pauli_sum({5: 1.0})', TypeError, 'pauli_sum(terms=5): `terms` must have strings as words, but got an int. Write "ZZI" or ("ZZ", (0, 1)).'),
     ('pauli_sum({"Z": 1j})', TypeError, 'pauli_sum(coefficients=1j): `coefficients` must be real numbers, but got a complex. Pauli sums are Hermitian: give real numbers or 0-d real tensors.'),
     ('pauli_sum({"Z": True})', TypeError, 'pauli_sum(coefficients=True): `coefficients` must be real numbers, but got a bool. Pauli sums are Hermitian: give real numbers or 0-d real tensors.'),
@@ -92,4 +92,9 @@ CALLS = [
     ('hermitian(zeros(2, 4, 4, dtype=c64))', ValueError, 'hermitian(matrix=Tensor(shape=(2, 4, 4), dtype=complex64)): `matrix` must have shape (2**n, 2**n), but got shape (2, 4, 4). Give one observable; map over a batch with `torch.func.vmap`.'),
     ('pauli_sum({"ZZ": 1.0}) + 1.0', TypeError, 'PauliSum + float: both must be Pauli sums, but got 1.0. Write a number as `number * pauli_sum({"II": 1.0})`.'),
     ('pauli_sum({"ZZ": 1.0}) - a32', TypeError, 'PauliSum + Tensor: both must be Pauli sums, but got Tensor(shape=(), dtype=float32). Write a number as `number * pauli_sum({"II": 1.0})`.'),
+    ('expval(s2, np.eye(4))', TypeError, 'expval(observable=array([[1., 0., 0., 0.], [0., 1., 0., 0.], [0., 0., 1., 0...): `observable` must be an observable, but got an ndarray. Make one of a matrix with `hermitian(matrix)`, of a diagonal with `diagonal(values)`.'),
+    ('expval(s2, eye(4))', TypeError, 'expval(observable=Tensor(shape=(4, 4), dtype=float32)): `observable` must be an observable, but got a Tensor. Make one of a matrix with `hermitian(matrix)`, of a diagonal with `diagonal(values)`.'),
+    ('variance(s2, [pauli_sum({"ZZ": 1.0})])', TypeError, 'variance(observable=[PauliSum(1 ZZ)]): `observable` must be an observable, but got a list. Give one observable at a time, or one sum: `a + b`.'),
+    ('pauli_sum([("ZZ", 1.0)])', TypeError, 'pauli_sum(terms=(\'ZZ\', 1.0)): `terms` must be words, or pairs of a word and its wires, but got (\'ZZ\', 1.0). Give coefficients by word, {"ZZ": 1.0}, or as a second argument.'),
+    ('pauli_sum({"Z0": 1.0})', ValueError, "pauli_sum(terms='Z0'): `terms` must be Pauli words, but got 'Z0'. Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."),
 ]

@@ -78,4 +78,13 @@ CALLS = [
     ('problems.heisenberg(2, (1.0, 1j, 1.0))', TypeError, 'heisenberg(coupling=1j): `coupling` must hold real numbers, but got 1j. Give numbers or real floating-point tensors.'),
     ('problems.heisenberg(2, 1.0 * np.ones(3))', ValueError, 'heisenberg(coupling=array([1., 1., 1.])): `coupling` must be three numbers, but got array([1., 1., 1.]). Give Jx, Jy and Jz.'),
     ('problems.heisenberg(2, field="a")', TypeError, "heisenberg(field='a'): `field` must hold real numbers, but got 'a'. Give numbers or real floating-point tensors."),
+    ('problems.ising(3, [(0, 1)])', TypeError, 'ising(couplings=[(0, 1)]): `couplings` must be a mapping, but got a list. Give numbers by wires: `{(0, 1): 1.0}`, `{0: 0.5}`.'),
+    ('problems.ising(3, {}, [1.0])', TypeError, 'ising(fields=[1.0]): `fields` must be a mapping, but got a list. Give numbers by wires: `{(0, 1): 1.0}`, `{0: 0.5}`.'),
+    ('problems.maxcut(3, 5)', TypeError, 'maxcut(edges=5): `edges` must be a sequence, but got an int. Write `[(0, 1)]` for one pair.'),
+    ('problems.maxcut(3, [(0, 1)], 1.0)', TypeError, 'maxcut(weights=1.0): `weights` must be a sequence, but got a float. Write `[1.0]` for one number.'),
+    ('problems.number_partitioning(3)', TypeError, 'number_partitioning(numbers=3): `numbers` must be a sequence, but got an int. Write `[1.0]` for one number.'),
+    ('ansatz.hardware_efficient(zeros(1, 2, 2), entangler=[(0, 5)])', ValueError, 'hardware_efficient(entangler=(0, 5)): `entangler` must be in range(2), but got (0, 5). Give distinct wires from 0 to 1.'),
+    ('ansatz.qaoa(zeros(1, 2), pauli_sum({"X": 1.0}))', ValueError, "qaoa(cost=PauliSum(1 X)): `cost` must have words of I and Z, but got 'X'. Only those have a cost for every bit string."),
+    ('ansatz.qaoa(zeros(1, 2), "ZZ")', TypeError, "qaoa(cost='ZZ'): `cost` must be a PauliSum, but got a str. Make one with `pauli_sum` or `from_diagonal`."),
+    ('bitstrings.minimise_bitstring(lambda bits: "a", ansatz.hardware_efficient, zeros(1, 1, 1, 2), n_qubits=1)', TypeError, "minimise_bitstring(problem='0'): `problem` must give real numbers, but got 'a'. Return a Python number."),
 ]

@@ -82,4 +82,6 @@ CALLS = [
     ('reduced_density(s2.outer(s2), [0])', ValueError, 'reduced_density(state=Tensor(shape=(4, 4), dtype=complex64)): `state` must have shape (2**n_qubits,), but got shape (4, 4). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
     ('purity(zeros(2, 4, 4, dtype=c64))', ValueError, 'purity(rho=Tensor(shape=(2, 4, 4), dtype=complex64)): `rho` must have shape (N, N), but got shape (2, 4, 4). Give one density matrix; map over a batch with `torch.func.vmap`.'),
     ('product_state([eye(2, dtype=c64)])', ValueError, 'product_state(factors=Tensor(shape=(2, 2), dtype=complex64)): `factors` must have shape (2**n_qubits,), but got shape (2, 2). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
+    ('product_state(s2)', TypeError, 'product_state(factors=Tensor(shape=(4,), dtype=complex64)): `factors` must be a sequence of states, but got a Tensor. Write `[state]` for one.'),
+    ('product_state("01")', TypeError, "product_state(factors='01'): `factors` must be a sequence of states, but got a str. Write `basis_state('01')` for a state of the basis."),
 ]
