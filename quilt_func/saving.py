@@ -114,7 +114,7 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
         got = f"no JSON at line {error.lineno}, column {error.colno}"
         raise _refusal(text, got, _DAMAGED) from None
     except ValueError as error:  # JSON's numbers can be longer than Python reads
-        raise _refusal(text, f"no JSON: {error}", _DAMAGED) from None
+        raise _refusal(text, f"no JSON: {_unstopped(error)}", _DAMAGED) from None
 
 
 _DAMAGED = "Save it again with `to_json`."
@@ -129,6 +129,11 @@ class _DamageError(Exception):
 def _refusal(text: str, got: str, remedy: str) -> ValueError:
     requirement = "be a whole file of `to_json`"
     return ValueError(message("from_json", "text", text, requirement, got, remedy))
+
+
+def _unstopped(error: Exception) -> str:
+    """An error's text as a part of a sentence."""
+    return str(error).rstrip(".")
 
 
 def _refuse_constant(name: str) -> float:
@@ -320,7 +325,7 @@ class _Reader:
         try:
             return circuit(n_qubits, [self.op(item) for item in entries])
         except (TypeError, ValueError, OverflowError) as error:
-            raise _DamageError(f"a circuit that can't be made: {error}") from None
+            raise _DamageError(f"a circuit that can't be made: {_unstopped(error)}") from None
 
     def op(self, entry: Any) -> Op:
         with_params = {"params": [], **entry} if isinstance(entry, dict) else entry
@@ -378,7 +383,7 @@ class _Reader:
             pairs = zip(checked.words, values, strict=True)
             return PauliSum(checked.words, tuple(_coefficient(value) for _, value in pairs))
         except (TypeError, ValueError) as error:
-            raise _DamageError(f"a Pauli sum that can't be made: {error}") from None
+            raise _DamageError(f"a Pauli sum that can't be made: {_unstopped(error)}") from None
 
 
 def _fields(entry: Any, kinds: Mapping[str, Any]) -> list[Any]:
@@ -417,7 +422,7 @@ def _tensor_in(entry: Any) -> Tensor:
         pairs = torch.view_as_complex(flat.reshape(-1, 2)) if dtype.is_complex else flat
         return pairs.reshape(shape)
     except (RuntimeError, ValueError, OverflowError) as error:
-        raise _DamageError(f"a tensor that can't be made: {error}") from None
+        raise _DamageError(f"a tensor that can't be made: {_unstopped(error)}") from None
 
 
 def _number_in(number: Any, dtype: torch.dtype) -> Any:
