@@ -13,7 +13,6 @@ References:
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._recipes import Prefix, Stack
-from quilt_func._tree import constant, push_forward
+from quilt_func._tree import constant, push_forward, remembered
 
 Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]], Tensor | None], Tensor]
 """Builds `(batch, n_blocks, *shape)` of some ops' parameters `(m, batch, *event)`, some angles of
@@ -238,12 +237,12 @@ def _reals(tensor: Tensor) -> Tensor:
     return torch.view_as_real(tensor.resolve_conj()).flatten(3)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _places(recipe: Stack | Prefix, device: torch.device) -> Tensor:
     return constant(recipe.angles.reshape(-1), torch.int64, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _shifted(recipe: Stack | Prefix, n_angles: int, batch: int, device: torch.device) -> Tensor:
     """The angles that each copy shifts, one of each block, `(n_angles, batch * (1 + n_slopes))`."""
     found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
@@ -252,6 +251,6 @@ def _shifted(recipe: Stack | Prefix, n_angles: int, batch: int, device: torch.de
     return constant(np.tile(found[:n_angles], batch), torch.bool, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _weights(recipe: Stack | Prefix, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant([1.0] + [0.5] * recipe.angles.shape[1], dtype, device)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from quilt_func import _words
 from quilt_func._primitive import Primitive
-from quilt_func._tree import trusts_forward_rules, unconjugated
+from quilt_func._tree import matmul, trusts_forward_rules, unconjugated
 
 
 def energy(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
     """Expectation value of a sum of Pauli words, ()."""
     if not trusts_forward_rules():
-        return word_values(words, state) @ coefficients
+        return matmul(word_values(words, state), coefficients)
     value: Tensor = _Energy.apply(" ".join(words), coefficients, unconjugated(state))[0]
     return value
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._tree import constant
+from quilt_func._tree import constant, remembered
 from quilt_func.ops import Gate
 from quilt_func.typing import WireSet
 
@@ -85,7 +85,7 @@ def index(step: Move, is_back: bool, device: torch.device) -> Tensor:
     return _index(step.map, is_back, device)
 
 
-@lru_cache(maxsize=64)  # equal maps share one, and deep circuits hold no more
+@remembered(64)  # equal maps share one, and deep circuits hold no more
 def _index(map_: Affine, is_back: bool, device: torch.device) -> Tensor:
     source = np.array([map_[0]], dtype=np.int64)
     for column in map_[1]:

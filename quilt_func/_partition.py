@@ -4,14 +4,13 @@ Three kinds of step compete: a *block*, any gates within a window of a few wires
 gates that only reorder amplitudes; *phases*, a run of diagonal gates on any wires.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from quilt_func._moves import affine
 from quilt_func._phases import spectrum
 from quilt_func._recipes import Applied, BatchKey
-from quilt_func.ops import Gate
 from quilt_func.typing import WireSet
 
 WHOLE = 5
@@ -25,6 +24,9 @@ MOVED = 14
 
 MOVED_WHOLE = 16
 """Circuits of at most this many wires move as a whole."""
+
+FACTORS = 2**16
+"""Entries of all factors of one block, at most: what is built at one time stays bounded."""
 
 Kind: TypeAlias = Literal["block", "move", "phases"]
 
@@ -40,12 +42,21 @@ class Part(NamedTuple):
 def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
     """Cut a sequence of gates into steps."""
     if n_qubits <= WHOLE and len({gate.key for gate in gates if not gate.is_constant}) < 2:
-        return [Part("block", tuple(range(n_qubits)), list(gates))] if gates else []
+        wires, most = tuple(range(n_qubits)), most_gates(n_qubits)
+        return [
+            Part("block", wires, list(gates[start : start + most]))
+            for start in range(0, len(gates), most)
+        ]
     search = _Search(n_qubits, gates)
     parts = []
     while not search.is_done():
         parts.append(search.take())
     return parts
+
+
+def most_gates(width: int) -> int:
+    """Gates of a block: about four of them make a factor of `4**width` entries."""
+    return max(4, 4 * FACTORS >> 2 * width)
 
 
 def cost(n_qubits: int, kind: Kind, wires: WireSet, n_gates: int = 0) -> float:
@@ -76,9 +87,9 @@ class _Candidate(NamedTuple):
     wires: WireSet
     taken: tuple[int, ...]
 
-    @property
-    def rate(self) -> float:
-        return self.gain / self.cost
+
+def _rate(candidate: _Candidate) -> float:
+    return candidate.gain / candidate.cost
 
 
 _NOTHING = _Candidate(0.0, 1.0, "block", (), ())
@@ -90,6 +101,8 @@ class _Search:
     def __init__(self, n_qubits: int, gates: Sequence[Applied]) -> None:
         self.n_qubits = n_qubits
         self.gates = gates
+        self.wires = [gate.wires for gate in gates]
+        self.own_keys = [None if gate.is_constant else gate.key for gate in gates]
         self.keys = sorted({gate.key for gate in gates if not gate.is_constant}) or [()]
         self.queues: list[list[int]] = [[] for _ in range(n_qubits)]
         for position, gate in enumerate(gates):
@@ -99,7 +112,7 @@ class _Search:
         self.heads = [0] * n_qubits
         self.done = [False] * len(gates)
         self.scan = 0
-        self.found: dict[tuple[object, ...], tuple[int, ...]] = {}
+        self.found: dict[tuple[object, ...], _Candidate] = {}
 
     def is_done(self) -> bool:
         while self.scan < len(self.gates) and self.done[self.scan]:
@@ -113,7 +126,7 @@ class _Search:
         if moved.gain:
             after = self._best(self._after(moved.taken))
             rate = (moved.gain + after.gain) / (moved.cost + after.cost)
-            best = moved if rate > best.rate else best
+            best = moved if rate > _rate(best) else best
         for position in best.taken:
             self.done[position] = True
         self.heads = self._after(best.taken)
@@ -127,7 +140,7 @@ class _Search:
         return heads
 
     def _best(self, heads: Sequence[int]) -> _Candidate:
-        return max(self._candidates(heads), key=lambda one: one.rate, default=_NOTHING)
+        return max(self._candidates(heads), key=_rate, default=_NOTHING)
 
     def _candidates(self, heads: Sequence[int]) -> Iterator[_Candidate]:
         everything = tuple(range(self.n_qubits))
@@ -147,21 +160,22 @@ class _Search:
     def _candidate(
         self, kind: Kind, wires: WireSet, key: BatchKey, heads: Sequence[int]
     ) -> _Candidate:
-        here = kind, wires, key, tuple(heads[wire] for wire in wires)
-        if here not in self.found:
-            self.found[here] = self._absorbed(wires, heads, _FITS[kind], key)
-        taken = self.found[here]
-        price = cost(self.n_qubits, kind, wires, len(taken))
-        return _Candidate(sum(map(self.gains.__getitem__, taken)), price, kind, wires, taken)
+        here = kind, wires, key, tuple(map(heads.__getitem__, wires))
+        found = self.found.get(here)
+        if found is None:
+            most = most_gates(len(wires)) if kind == "block" else len(self.gates)
+            taken = self._absorbed(wires, heads, kind, key, most)
+            price = cost(self.n_qubits, kind, wires, len(taken))
+            gain = sum(map(self.gains.__getitem__, taken))
+            found = self.found[here] = _Candidate(gain, price, kind, wires, taken)
+        return found
 
     def _windows(self, key: BatchKey, heads: Sequence[int]) -> Iterator[WireSet]:
         n = self.n_qubits
         width = min(n, block_width(n, bool(key) and key == max(self.keys, key=len)))
+        yield from _neighbours(n, width)
         pending = (q[h] for q, h in zip(self.queues, heads, strict=True) if h < len(q))
         first = min(pending, default=None)
-        for size in {width, max(1, width - 1)}:
-            for start in range(n - size + 1):
-                yield tuple(range(start, start + size))
         if first is not None:
             gate = self.gates[first]
             yield self._grown(gate, min(n, max(width, len(gate.wires))))
@@ -176,57 +190,48 @@ class _Search:
         return tuple(sorted(wires))
 
     def _absorbed(
-        self,
-        wires: WireSet,
-        heads: Sequence[int],
-        fits: Callable[[Gate], bool],
-        key: BatchKey,
+        self, wires: WireSet, heads: Sequence[int], kind: Kind, key: BatchKey, most: int
     ) -> tuple[int, ...]:
+        """Pending gates that act within some wires, fit a kind of step and share a batch key."""
         local = {wire: heads[wire] for wire in wires}
         absorbed: list[int] = []
         waiting = list(wires)
-        while waiting:
+        while waiting and len(absorbed) < most:
             wire = waiting.pop()
-            while (position := self._ready(wire, local)) is not None:
-                gate = self.gates[position]
-                if not (gate.is_constant or gate.key == key) or not fits(gate.gate):
+            queue = self.queues[wire]
+            while local[wire] < len(queue) and len(absorbed) < most:
+                position = queue[local[wire]]
+                acted = self.wires[position]
+                if len(acted) > 1 and not self._is_ready(position, acted, local):
+                    break
+                if self.own_keys[position] not in (None, key) or not self._fits(kind, position):
                     break
                 absorbed.append(position)
-                for touched in gate.wires:
+                for touched in acted:
                     local[touched] += 1
-                waiting += [touched for touched in gate.wires if touched != wire]
+                waiting += [touched for touched in acted if touched != wire]
         return tuple(absorbed)
 
-    def _ready(self, wire: int, heads: dict[int, int]) -> int | None:
-        """The next gate on a wire, if it is first on all its wires and these are at hand."""
-        queue = self.queues[wire]
-        if heads[wire] >= len(queue):
-            return None
-        position = queue[heads[wire]]
-        for other in self.gates[position].wires:
-            if other not in heads or self.queues[other][heads[other]] != position:
-                return None
-        return position
+    def _is_ready(self, position: int, acted: WireSet, heads: dict[int, int]) -> bool:
+        """Whether a gate is first on all its wires, and these are at hand."""
+        for wire in acted:
+            if wire not in heads or self.queues[wire][heads[wire]] != position:
+                return False
+        return True
+
+    def _fits(self, kind: Kind, position: int) -> bool:
+        gate = self.gates[position].gate
+        if kind == "block":
+            return True
+        return (affine(gate) if kind == "move" else spectrum(gate)) is not None
 
 
-def _has_spectrum(gate: Gate) -> bool:
-    return spectrum(gate) is not None
-
-
-def _is_affine(gate: Gate) -> bool:
-    return affine(gate) is not None
-
-
-def _is_any(gate: Gate) -> bool:
-    del gate
-    return True
-
-
-_FITS: dict[Kind, Callable[[Gate], bool]] = {
-    "block": _is_any,
-    "move": _is_affine,
-    "phases": _has_spectrum,
-}
+@lru_cache(maxsize=64)
+def _neighbours(n_qubits: int, width: int) -> tuple[WireSet, ...]:
+    """Windows of `width` neighbouring wires, and of one less."""
+    sizes = {width, max(1, width - 1)}
+    starts = ((start, size) for size in sizes for start in range(n_qubits - size + 1))
+    return tuple(tuple(range(start, start + size)) for start, size in starts)
 
 
 @lru_cache(maxsize=64)

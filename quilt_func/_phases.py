@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._recipes import Applied, BatchKey
-from quilt_func._tree import constant
+from quilt_func._tree import constant, matmul, remembered
 from quilt_func.ops import Gate, Structure
 from quilt_func.typing import WireSet
 
@@ -113,7 +113,8 @@ def coefficients(recipe: Phases, angles: Tensor) -> Tensor:
     """Each word's `c`, `(batch, n_words)`, of the angles of the recipe's ops `(m, [batch])`."""
     kind = angles.dtype, angles.device
     chosen = angles.index_select(0, _tensor(recipe, "angles", torch.int64, angles.device))
-    shares = chosen.reshape(len(recipe.angles), -1).mT @ _tensor(recipe, "weights", *kind).mT
+    flat = chosen.reshape(len(recipe.angles), -1)
+    shares = matmul(flat.mT, _tensor(recipe, "weights", *kind).mT)
     return shares + _tensor(recipe, "offsets", *kind)
 
 
@@ -126,14 +127,14 @@ def factors(recipe: Phases, values: Tensor) -> Tensor:
 def exponents(recipe: Phases, values: Tensor) -> Tensor:
     """The exponents `(batch, 2**n)`, linear in the words' `c`, `(batch, n_words)`."""
     high, low = _tables(recipe, values)
-    return ((values[..., None] * high).mT @ low).flatten(-2)
+    return matmul((values[..., None] * high).mT, low).flatten(-2)
 
 
 def by_coefficients(recipe: Phases, by_exponent: Tensor) -> Tensor:
     """Gradient of the words' `c` of that of the exponents, `(batch, 2**n)`."""
     high, low = _tables(recipe, by_exponent)
     split = by_exponent.unflatten(-1, (high.shape[1], -1))
-    values: Tensor = ((high @ split) * low).sum(-1)
+    values: Tensor = (matmul(high, split) * low).sum(-1)
     return values
 
 
@@ -142,6 +143,6 @@ def _tables(recipe: Phases, like: Tensor) -> tuple[Tensor, Tensor]:
     return _tensor(recipe, "high", *kind), _tensor(recipe, "low", *kind)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _tensor(recipe: Phases, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant(getattr(recipe, name), dtype, device)

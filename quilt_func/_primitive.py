@@ -17,6 +17,8 @@ from torch._C._functorch import TransformType
 from torch.autograd import Function, forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
+from quilt_func._tree import own_precision
+
 functorch: Any = torch._C._functorch
 Results: TypeAlias = Tensor | tuple[Tensor, ...]
 
@@ -44,9 +46,14 @@ class Primitive(Function):
         alive = _each(functorch.unwrap_if_dead, args)
         level = functorch.peek_interpreter_stack()
         if level is None:
-            return super(Function, cls).apply(*alive)  # type: ignore[misc]
+            with own_precision(_device(alive)):
+                return super(Function, cls).apply(*alive)  # type: ignore[misc]
         meet = _MEETINGS.get(level.key())
         return super().apply(*alive) if meet is None else meet(cls, level, alive)
+
+
+def _device(args: Iterable[Any]) -> torch.device | None:
+    return next((arg.device for arg in args if isinstance(arg, Tensor)), None)
 
 
 def _mapped(function: type[Primitive], level: Any, args: Sequence[Any]) -> Any:

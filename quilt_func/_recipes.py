@@ -47,6 +47,11 @@ class Table:
     rows: tuple[tuple[Gate, tuple[int, ...]], ...]
     constants: NDArray[np.complex128]
 
+    @property
+    def ops(self) -> tuple[int, ...]:
+        """Ops whose parameters it is built of."""
+        return (*self.turns, *(op for _, members in self.rows for op in members))
+
 
 @dataclass(frozen=True, eq=False)
 class Stack:
@@ -108,6 +113,11 @@ class Prefix:
     runs: Index
     direct: Index | None
     angles: Index
+
+    @property
+    def ops(self) -> tuple[int, ...]:
+        """Ops whose parameters it is built of."""
+        return self.table.ops
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,6 +316,11 @@ class _Chosen:
         return replace(self, rows=self.rows[source], phases=phases)
 
 
+def _content(matrix: Matrix) -> bytes:
+    """What equal matrices share, also where one has negative zeros."""
+    return (matrix + 0.0).tobytes()
+
+
 def _is_monomial(matrix: Matrix) -> bool:
     return bool(((matrix != 0).sum(1) == 1).all())
 
@@ -348,6 +363,7 @@ class StackBuilder:
         self.locals: list[list[int]] = []
         self.mixed: list[tuple[Sequence[Applied], WireSet]] = []
         self.constants = [np.eye(2**width, dtype=np.complex128)]
+        self.places = {_content(self.constants[0]): 0}
 
     def stack(self) -> Stack:
         chosen = [self._chosen(gates, wires) for wires, gates in self.parts]
@@ -376,12 +392,16 @@ class StackBuilder:
 
     def _direct(self) -> Direct | None:
         """The shorter way, if all constants only move and turn rows and the gather is small."""
+        size, n_slots = 2**self.width, max(self.width, _MAX_SLOTS)
+        deepest = _DIRECT_ENTRIES // (n_slots * len(self.parts) * size**2)
+        busiest = max(sum(not gate.is_constant for gate in gates) for _, gates in self.parts)
+        if busiest > deepest * n_slots:
+            return None
         blocks = [self._moments(gates, wires) for wires, gates in self.parts]
         if any(moments is None for moments in blocks):
             return None
         depth = 1 << max(len(moments or ()) - 1 for moments in blocks).bit_length()
-        size, n_slots = 2**self.width, max(self.width, _MAX_SLOTS)
-        if n_slots * len(blocks) * depth * size**2 > _DIRECT_ENTRIES:
+        if depth > deepest:
             return None
         one = self.tables.offsets[_IDENTITY]
         entries = np.full((n_slots, 1, len(blocks), depth, size, size), one, dtype=np.int64)
@@ -460,11 +480,10 @@ class StackBuilder:
         return matrix
 
     def _constant(self, matrix: Matrix) -> int:
-        for place, known in enumerate(self.constants):
-            if np.array_equal(known, matrix):
-                return place
-        self.constants.append(matrix)
-        return len(self.constants) - 1
+        place = self.places.setdefault(_content(matrix), len(self.constants))
+        if place == len(self.constants):
+            self.constants.append(matrix)
+        return place
 
     def _local(self, gates: Iterable[Applied], wires: WireSet) -> int:
         runs: dict[int, list[Applied]] = defaultdict(list)

@@ -55,12 +55,15 @@ class Run:
         self.levels: list[Levels] = circuit.packing.spread(axes.levels[1:])
         own = circuit.per_op(self.levels)
         self.keys = [union(axes.outer, *levels) if levels else () for levels in own]
+        self.key_of_leaf = [key for key, levels in zip(self.keys, own, strict=True) for _ in levels]
         self.plan = circuit.plan(self.keys, from_zero)
         self.lead = union(axes.outer, *(key for s in self.plan.segments for key in s.keys))
         self.everything = union(self.lead, *axes.levels)
         self.last = tuple(level for level in self.everything if level not in self.lead)
         self.options = circuit.dtype, circuit.device
         self.sources = _Sources(self._aligned(), circuit.packing.spread(recorded))
+        with torch.inference_mode(False):  # numbers among them may be saved for a derivative
+            self.params = self._params(self.sources.params)
         self.is_kept = False
         self.built: dict[Segment | Prefix, list[Tensor]] = {}
         self.path: list[Tensor] = []
@@ -101,14 +104,14 @@ class Run:
         for segment in reversed(self.plan.segments):
             built = self._segment_built(segment, has_graph=True)
             ket, bra, gradients = self._walk(segment, built, ket, bra, room)
-            self.sources.collect(built, gradients, sums, is_kept=self.is_kept)
+            self._collect(segment, built, gradients, sums)
         del ket, room
         prefix = self.plan.prefix
         if prefix is not None:
             start = self._prefix_built(prefix, has_graph=True)
             by_start = self._unpacked(bra, prefix.key).movedim(-1, 0).conj_physical()
             by_start = by_start.reshape(start[0].shape)
-            self.sources.collect(start, [by_start], sums, is_kept=self.is_kept)
+            self._collect(prefix, start, [by_start], sums)
         by_leaf = {i: self._by_leaf(i, by_param) for i, by_param in sums.items()}
         pairs = zip(packing.groups, wanted[1:], strict=True)
         found = [packing.pack(by_leaf, group) for group, is_wanted in pairs if is_wanted]
@@ -188,15 +191,15 @@ class Run:
         return self._recalled(prefix, partial(self._product, prefix), has_graph)
 
     def _recalled(
-        self, recipe: Segment | Prefix, make: Callable[[Sequence[Tensor]], list[Tensor]],
-        has_graph: bool,
-    ) -> list[Tensor]:  # fmt: skip
+        self, recipe: Segment | Prefix, make: Callable[[], list[Tensor]], has_graph: bool
+    ) -> list[Tensor]:
         """What a recipe makes, with a graph to the sources if that is asked for, or kept."""
         if recipe in self.built:
             return self.built[recipe]
         if not has_graph and not self.is_kept:
-            return make(self.sources.params)
-        made = self.sources.build(make)
+            return make()
+        with torch.inference_mode(False), torch.enable_grad():
+            made = make()
         if self.is_kept:
             self.built[recipe] = made
         return made
@@ -217,16 +220,23 @@ class Run:
         batches = ((math.prod(self.axes.shape(key)),) if key else () for key in self.keys)
         return self.circuit.params(aligned, batches)
 
-    def _build(self, segment: Segment, aligned: Sequence[Tensor]) -> list[Tensor]:
-        return build(segment, self._params(aligned), *self.options)
+    def _build(self, segment: Segment) -> list[Tensor]:
+        return build(segment, self.params, *self.options)
 
-    def _product(self, prefix: Prefix, aligned: Sequence[Tensor]) -> list[Tensor]:
-        return [product(prefix, self._params(aligned), *self.options)]
+    def _product(self, prefix: Prefix) -> list[Tensor]:
+        return [product(prefix, self.params, *self.options)]
+
+    def _collect(
+        self, recipe: Segment | Prefix, built: Sequence[Tensor],
+        gradients: Sequence[Tensor | None], sums: dict[int, Tensor],
+    ) -> None:  # fmt: skip
+        """Add what gradients of a recipe's tensors say of its leaves."""
+        places = [i for op in recipe.ops for i in self.circuit.places[op] if i in sums]
+        self.sources.collect(built, gradients, sums, places, is_kept=self.is_kept)
 
     def _by_leaf(self, place: int, by_param: Tensor) -> Tensor:
         """Gradient of a leaf, its levels first, of that of its parameter."""
-        per_op = zip(self.keys, self.circuit.per_op(self.leaves), strict=True)
-        key = [key for key, own in per_op for _ in own][place]
+        key = self.key_of_leaf[place]
         if not key:
             return by_param
         split = by_param.unflatten(1, self.axes.shape(key)).movedim(0, len(key))
@@ -314,11 +324,6 @@ class _Sources:
             for param, is_recorded in zip(params, recorded, strict=True)
         ]
 
-    def build(self, make: Callable[[Sequence[Tensor]], list[Tensor]]) -> list[Tensor]:
-        """Make something with a graph."""
-        with torch.inference_mode(False), torch.enable_grad():
-            return make(self.params)
-
     def zeros(self, wanted: Sequence[bool]) -> dict[int, Tensor]:
         """Sums to collect in, by the place of each wanted parameter."""
         pairs = zip(self.params, wanted, strict=True)
@@ -328,18 +333,18 @@ class _Sources:
 
     def collect(
         self, built: Sequence[Tensor], gradients: Sequence[Tensor | None],
-        sums: dict[int, Tensor], *, is_kept: bool,
+        sums: dict[int, Tensor], places: Sequence[int], *, is_kept: bool,
     ) -> None:  # fmt: skip
-        """Add what gradients of built tensors say of the parameters."""
+        """Add what gradients of built tensors say of the parameters in some places."""
         pairs = [(b, g) for b, g in zip(built, gradients, strict=True) if b.requires_grad]
-        if not pairs or not sums:
+        if not pairs or not places:
             return
-        sources = [self.params[place] for place in sums]
+        sources = [self.params[place] for place in places]
         outputs, by_output = zip(*pairs, strict=True)
         found = torch.autograd.grad(
             outputs, sources, by_output, allow_unused=True, retain_graph=is_kept
         )
-        for place, gradient in zip(sums, found, strict=True):
+        for place, gradient in zip(places, found, strict=True):
             if gradient is not None:
                 sums[place] = sums[place] + gradient
 

@@ -6,6 +6,8 @@ The plain route is ordinary torch calls, which leave batches to `torch.func`.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from typing import Any, Self
 
 import torch
@@ -79,6 +81,11 @@ class Static:
     packing: Packing
     dtype: torch.dtype
     device: torch.device
+
+    @cached_property
+    def places(self) -> list[list[int]]:
+        """The leaves of each op, by their numbers."""
+        return self.per_op(count())
 
     def per_op(self, values: Iterable[Any]) -> list[list[Any]]:
         """Sort one value per leaf by op."""

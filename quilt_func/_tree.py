@@ -4,16 +4,22 @@ Everything else in the library sees plain functions. If torch renames something,
 the files to change.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.autograd import forward_ad
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
@@ -57,9 +63,61 @@ def register(
 
 
 def constant(array: Any, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Make a tensor that may be cached: outside of every transform and of inference mode."""
-    with temporarily_clear_interpreter_stack(), torch.inference_mode(False):
+    """Numbers as a tensor that may outlive the call: outside of every transform and every mode."""
+    with (
+        temporarily_clear_interpreter_stack(),
+        torch.inference_mode(False),
+        _disable_current_modes(),  # fake, functional, proxy and other dispatch modes
+        torch._C.DisableTorchFunction(),  # modes of `__torch_function__`
+    ):
         return torch.tensor(array, dtype=dtype, device=device)
+
+
+def remembered(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Cache what a function of static arguments makes of `constant`s, by its arguments."""
+
+    def decorate(make: Callable[P, T]) -> Callable[P, T]:
+        cached = lru_cache(maxsize)(make)
+
+        @wraps(make)
+        def recall(*args: P.args, **kwargs: P.kwargs) -> T:
+            return as_seen_here(cached(*args, **kwargs))  # type: ignore[arg-type]  # all hashable
+
+        return recall
+
+    return decorate
+
+
+def as_seen_here(constants: T) -> T:
+    """A tree of cached constants as the dispatch modes around the caller take them.
+
+    A fake mode refuses real tensors; it lifts those that come through this operation of torch's.
+    """
+    if not torch._C._len_torch_dispatch_stack():
+        return constants
+    lifted: T = pytree.tree_map_only(torch.Tensor, torch.ops.aten.lift_fresh, constants)
+    return lifted
+
+
+def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The product `a @ b` of real tensors in their own precision, also under `torch.autocast`.
+
+    Autocast would round factors, and those of the product's derivatives, to half precision. It
+    leaves sums of products alone, which take more memory.
+    """
+    if not torch.is_autocast_enabled(a.device.type):
+        return a @ b
+    rows, columns = a if a.ndim > 1 else a[None], b if b.ndim > 1 else b[:, None]
+    found = (rows.unsqueeze(-1) * columns.unsqueeze(-3)).sum(-2)
+    found = found if b.ndim > 1 else found.squeeze(-1)
+    return found if a.ndim > 1 else found.squeeze(-1 if b.ndim == 1 else -2)
+
+
+def own_precision(device: torch.device | None) -> AbstractContextManager[Any]:
+    """Switch `torch.autocast` off for a device, where it is on."""
+    if device is None or not torch.is_autocast_enabled(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def adjoint(matrices: torch.Tensor) -> torch.Tensor:
@@ -156,3 +214,17 @@ def _is_dual(tensor: torch.Tensor) -> bool:
     if forward_ad._current_level < 0:
         return False
     return forward_ad.unpack_dual(tensor).tangent is not None
+
+
+def _load_forward_rules() -> None:
+    """Make torch compile its own forward rules, which it does at the first dual tensor.
+
+    From 2.14 on it warns of itself at that: `torch.jit.script` is deprecated. Nobody who takes a
+    derivative of ours is to meet that warning, the less so where warnings are errors.
+    """
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.filterwarnings("ignore", ".*torch.jit.script.*")
+        forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
+
+
+_load_forward_rules()

@@ -14,7 +14,7 @@ States are `(*batch, 2**n)`, coefficients and values `(*batch, n_words)`.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache, reduce
+from functools import reduce
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._sweep import apply_block, outer_product
-from quilt_func._tree import constant
+from quilt_func._tree import constant, matmul, remembered
 from quilt_func.typing import WireSet
 
 WINDOW = 4
@@ -59,7 +59,7 @@ class Flip(NamedTuple):
 Group: TypeAlias = Window | Flip
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def groups(
     words: tuple[str, ...], dtype: torch.dtype, device: torch.device, has_windows: bool
 ) -> tuple[Group, ...]:
@@ -194,15 +194,17 @@ def _by_window(group: Window, bra: Tensor, ket: Tensor) -> Tensor:
 
 def _paired(a: Tensor, b: Tensor) -> Tensor:
     """Re tr(a† b) of every pair, `(n_a, n_b)`."""
-    return torch.view_as_real(a.resolve_conj()).flatten(1) @ torch.view_as_real(b).flatten(1).mT
+    return matmul(
+        torch.view_as_real(a.resolve_conj()).flatten(1), torch.view_as_real(b).flatten(1).mT
+    )
 
 
 def _by_flip(group: Flip, bra: Tensor, ket: Tensor) -> Tensor:
     weights = _weights(bra, _flipped(ket, group), group.is_odd)
     if group.high.shape[1] == 1:
-        return weights @ (group.high * group.low).mT
+        return matmul(weights, (group.high * group.low).mT)
     table: Tensor = weights.unflatten(-1, (group.high.shape[1], -1))
-    return ((group.high @ table) * group.low).sum(-1)
+    return (matmul(group.high, table) * group.low).sum(-1)
 
 
 def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
@@ -252,16 +254,18 @@ def apply_sum(
 def dense(words: tuple[str, ...], coefficients: Tensor) -> Tensor:
     """The matrix `Σ c_t P_t`, for few wires."""
     tables = _dense(words, coefficients.dtype, coefficients.device)
-    return torch.view_as_complex(torch.tensordot(coefficients, tables, 1))
+    return torch.view_as_complex(
+        matmul(coefficients, tables.flatten(1)).unflatten(0, tables.shape[1:])
+    )
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _dense(words: tuple[str, ...], real: torch.dtype, device: torch.device) -> Tensor:
     matrices = _matrices(words)
     return constant(np.stack([matrices.real, matrices.imag], -1), real, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def dense_constant(
     words: tuple[str, ...], numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
@@ -272,7 +276,7 @@ def dense_constant(
 def _window_applied(group: Window, coefficients: Tensor, state: Tensor) -> Tensor:
     size = group.matrices.shape[-1]
     real = torch.view_as_real(group.matrices).flatten(1)
-    matrices = torch.view_as_complex((coefficients @ real).unflatten(-1, (size, size, 2)))
+    matrices = torch.view_as_complex(matmul(coefficients, real).unflatten(-1, (size, size, 2)))
     flat = state.reshape(-1, state.shape[-1], 1).contiguous()
     out = torch.empty_like(flat)
     apply_block(matrices.reshape(-1, size, size), group.wires, flat, out)
@@ -280,7 +284,7 @@ def _window_applied(group: Window, coefficients: Tensor, state: Tensor) -> Tenso
 
 
 def _flip_applied(group: Flip, coefficients: Tensor, state: Tensor) -> Tensor:
-    diagonal = ((group.high * coefficients[..., None]).mT @ group.low).flatten(-2)
+    diagonal = matmul((group.high * coefficients[..., None]).mT, group.low).flatten(-2)
     ahead = _flipped(state, group)
     if group.is_odd:
         ahead = -1j * ahead

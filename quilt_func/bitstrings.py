@@ -23,7 +23,7 @@ from torch.func import grad_and_value, vmap
 
 from quilt_func._checks import a_kind, check_count, common_dtype_and_device, describe, message
 from quilt_func._params import flatten, outline, ravel
-from quilt_func._tree import tree_leaves, tree_map
+from quilt_func._tree import matmul, tree_leaves, tree_map
 from quilt_func.circuits import circuit
 from quilt_func.costs import Cost, checked_cost, to_diagonal, z_masks
 from quilt_func.measure import probs, sample
@@ -62,7 +62,7 @@ def mean_cost(probabilities: Tensor, costs: Tensor) -> Tensor:
     References:
         Peruzzo et al. (2014), Nat. Commun. 5, 4213.
     """
-    return probabilities @ costs
+    return matmul(probabilities, costs)
 
 
 def cvar(alpha: float = 0.25) -> Objective:
@@ -96,7 +96,7 @@ def cvar(alpha: float = 0.25) -> Objective:
         ordered, order = costs.sort()
         p = probabilities[order]
         weights = torch.minimum(p, (alpha - (p.cumsum(0) - p)).clamp(min=0.0))
-        return (weights / alpha) @ ordered
+        return matmul(weights / alpha, ordered)
 
     return objective
 

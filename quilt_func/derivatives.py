@@ -22,7 +22,7 @@ from torch.func import grad, jvp, vjp, vmap
 from quilt_func._checks import COMPLEX_OF, a_kind, check_function, check_number, describe, message
 from quilt_func._params import check_real, flatten, join, ravel, with_tangent
 from quilt_func._shifts import Rule, shift_rule
-from quilt_func._tree import tree_flatten, tree_unflatten
+from quilt_func._tree import matmul, tree_flatten, tree_unflatten
 from quilt_func.circuits import Circuit
 from quilt_func.typing import PyTree
 
@@ -327,7 +327,7 @@ def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:
     scale = flat.new_zeros(())
     for row in (*rows[1:], None):
         image = jvp(slope, (flat,), (basis[-1],))[1]
-        diagonal.append(basis[-1] @ image)
+        diagonal.append(matmul(basis[-1], image))
         scale = torch.maximum(scale, _norm(image))
         if row is None:
             break
@@ -349,7 +349,7 @@ def _orthogonal(vector: Tensor, basis: list[Tensor]) -> Tensor:
     """Take a basis out of a vector, twice: once leaves the rounding of what was taken out."""
     rows = torch.stack(basis)
     for _ in range(2):
-        vector = vector - (rows @ vector) @ rows
+        vector = vector - matmul(matmul(rows, vector), rows)
     return vector
 
 

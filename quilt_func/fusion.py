@@ -10,7 +10,7 @@ What is built has a leading batch axis: parameters `(m, batch, *event)` make blo
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from quilt_func._phases import Phases, coefficients
 from quilt_func._recipes import Direct, Prefix, Stack, Table
-from quilt_func._tree import constant
+from quilt_func._tree import constant, remembered
 from quilt_func.planning import Segment
 
 Params: TypeAlias = Sequence[Sequence[Tensor]] | Mapping[int, Sequence[Tensor]]
@@ -213,12 +213,12 @@ def _pairwise(a: Tensor, b: Tensor) -> Tensor:
     return (a.unsqueeze(2) * b.unsqueeze(1)).flatten(1, 2)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant(table.constants[:, None], dtype, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _turn_index(table: Table, n_angles: int, device: torch.device) -> Tensor:
     """Places of entries' parts among cosines, sines, negative sines and a zero."""
     signed = np.where(table.turn_signs < 0, table.turn_parts + n_angles, table.turn_parts)
@@ -226,22 +226,22 @@ def _turn_index(table: Table, n_angles: int, device: torch.device) -> Tensor:
     return constant(places.reshape(-1), torch.int64, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _direct_phases(direct: Direct, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant(direct.phases, dtype, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _fixed(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant(stack.constants[None], dtype, device)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _phases(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
     assert stack.phases is not None
     return constant(stack.phases.reshape(-1, 1), dtype, device)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _index(recipe: Stack | Prefix | Table | Direct, name: str, device: torch.device) -> Tensor:
     return constant(getattr(recipe, name).reshape(-1), torch.int64, device)

@@ -20,7 +20,7 @@ from torch.func import jvp, vjp, vmap
 from quilt_func._checks import COMPLEX_OF, check_count, check_function, describe, message
 from quilt_func._model_checks import StateFn, returning_state
 from quilt_func._params import flatten, ravel, with_tangent
-from quilt_func._tree import is_within_transform, unconjugated
+from quilt_func._tree import is_within_transform, matmul, unconjugated
 from quilt_func.typing import PyTree
 
 
@@ -279,7 +279,7 @@ def classical_fisher(
         raise ValueError(message("classical_fisher", "probs_fn", values, need, got, remedy))
     is_possible = values > torch.finfo(values.dtype).tiny
     weights = torch.where(is_possible, 1 / torch.where(is_possible, values, 1.0), 0.0)
-    return (slopes * weights) @ slopes.mT
+    return matmul(slopes * weights, slopes.mT)
 
 
 def _tangents(
@@ -340,7 +340,7 @@ def _project(tangents: Tensor, state: Tensor) -> Tensor:
 
 
 def _gram(rows: Tensor) -> Tensor:
-    return rows @ rows.mT
+    return matmul(rows, rows.mT)
 
 
 def _places(blocks: Any, sizes: list[int]) -> list[list[int]]:

@@ -18,7 +18,7 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._model_checks import check_observable
-from quilt_func._tree import is_differentiated, tree_leaves, unconjugated
+from quilt_func._tree import is_differentiated, matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, expectations_at_once
 from quilt_func.states import split_wires
@@ -317,8 +317,8 @@ def _word_means(indices: Tensor, observable: PauliSum) -> Tensor:
         given = torch.tensor(given, dtype=torch.float32, device=indices.device)
     masks = [[float(letter == "Z") for letter in word] for word in observable.words]
     table = torch.tensor(masks, dtype=given.dtype, device=indices.device)
-    parities = to_bits(indices, observable.n_qubits).to(given.dtype) @ table.mT
-    return (1 - 2 * (parities % 2)).mean(0) @ given
+    parities = matmul(to_bits(indices, observable.n_qubits).to(given.dtype), table.mT)
+    return matmul((1 - 2 * (parities % 2)).mean(0), given)
 
 
 def counts(indices: Tensor, n_qubits: int) -> dict[str, int]:

@@ -21,7 +21,7 @@ from torch.func import grad, vmap
 from quilt_func._checks import check_count, check_number, message
 from quilt_func._model_checks import StateFn, check_observable, returning_state
 from quilt_func._params import flatten, flatten_like, join, ravel
-from quilt_func._tree import tree_leaves
+from quilt_func._tree import matmul, own_precision, tree_leaves
 from quilt_func.geometry import fubini_study, qfi_blocks, qfi_diagonal, qfi_vp
 from quilt_func.optim import GradientTransformation
 from quilt_func.typing import Observable, PyTree
@@ -189,12 +189,12 @@ def _solve_blocks(state_fn: StateFn, params: PyTree, slope: Tensor, damping: flo
 def _damped_solve(matrix: Tensor, slope: Tensor, damping: float) -> Tensor:
     if not damping:
         tolerance = math.sqrt(torch.finfo(slope.dtype).eps)
-        inverse: Tensor = torch.linalg.pinv(matrix, rtol=tolerance, hermitian=True)
-        return inverse @ slope
+        with own_precision(matrix.device):
+            inverse: Tensor = torch.linalg.pinv(matrix, rtol=tolerance, hermitian=True)
+        return matmul(inverse, slope)
     identity = torch.eye(len(slope), dtype=slope.dtype, device=slope.device)
     # rules of `torch.linalg.solve` are silently wrong under `vmap(hessian)` and `jacfwd(jacfwd)`
-    found: Tensor = torch.linalg.inv(matrix + damping * identity) @ slope
-    return found
+    return matmul(torch.linalg.inv(matrix + damping * identity), slope)
 
 
 def _solve_diagonal(state_fn: StateFn, params: PyTree, slope: Tensor, damping: float) -> Tensor:
@@ -230,7 +230,7 @@ def conjugate_gradients(product: Callable[[Tensor], Tensor], right: Tensor, n_st
     least = size * (4 * torch.finfo(right.dtype).eps) ** 2
     for _ in range(n_steps):
         image = product(direction)
-        step = _ratio(size, direction @ image)
+        step = _ratio(size, matmul(direction, image))
         found, residual = found + step * direction, residual - step * image
         left = residual.square().sum()
         new_size = torch.where(left > least, left, 0.0)

@@ -30,7 +30,7 @@ from quilt_func._checks import (
     message,
     qubits,
 )
-from quilt_func._tree import constant, register
+from quilt_func._tree import as_seen_here, constant, register
 from quilt_func.typing import WireSet
 
 Matrix = NDArray[np.complex128]
@@ -168,7 +168,7 @@ class Gate:
         key = (dtype, device)
         if key not in self._constants:
             self._constants[key] = constant(self.matrix, dtype, device)
-        return self._constants[key]
+        return as_seen_here(self._constants[key])
 
 
 MatrixFn = Callable[[Tensor], Tensor]

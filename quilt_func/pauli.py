@@ -22,7 +22,7 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._energies import energy, image, word_values
-from quilt_func._tree import register
+from quilt_func._tree import matmul, register
 from quilt_func.planning import WHOLE
 from quilt_func.typing import PauliTerms
 
@@ -327,7 +327,7 @@ def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
             places.setdefault(word, len(places))
     values = word_values(tuple(places), state)
     chosen = (values[[places[word] for word in one.words]] for one in sums)
-    return torch.stack([v @ one._tensor(state) for v, one in zip(chosen, sums, strict=True)])
+    return torch.stack([matmul(v, one._tensor(state)) for v, one in zip(chosen, sums, strict=True)])
 
 
 def _full_word(key: Any, n_qubits: int | None) -> str:

@@ -8,7 +8,7 @@ say how each is built. Gates are fused only with gates whose parameters are batc
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from quilt_func._moves import Move, move
@@ -72,6 +72,13 @@ class Segment:
     def keys(self) -> tuple[BatchKey, ...]:
         """Batch keys of the tensors that are built."""
         return (*(one.key for one in self.stacks), *(one.key for one in self.phases))
+
+    @cached_property
+    def ops(self) -> tuple[int, ...]:
+        """Ops whose parameters it is built of."""
+        of_stacks = (op for one in self.stacks for op in one.table.ops)
+        of_phases = (op for one in self.phases for op in one.ops)
+        return tuple(sorted({*of_stacks, *of_phases}))
 
 
 @dataclass(frozen=True, eq=False)

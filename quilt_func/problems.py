@@ -28,6 +28,7 @@ from quilt_func._checks import (
     describe,
     message,
 )
+from quilt_func._tree import matmul
 from quilt_func.costs import z_masks
 from quilt_func.pauli import PauliSum, pauli_sum
 
@@ -151,7 +152,7 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
             raise ValueError(message("to_qubo", "observable", observable, need, word, remedy))
         for place, factor in _qubo_entries(wires, n):
             recipe[place, column] += factor
-    entries = recipe.to(given.device) @ given
+    entries = matmul(recipe.to(given.device), given)
     return entries[:-1].reshape(n, n), entries[-1]
 
 

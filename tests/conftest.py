@@ -59,8 +59,6 @@ class Collector:
 
 
 def pytest_configure(config):
-    # torch's first use of forward mode compiles its rules with torch.jit
-    config.addinivalue_line("filterwarnings", "ignore:.*torch.jit.script.*:DeprecationWarning")
     for sybil in (PAGES, DOCSTRINGS):
         config.pluginmanager.register(Collector(sybil))
 

@@ -4,7 +4,6 @@ A mutant is a gate or an observable with one mistake; the table names the law th
 `test_every_law_kills_a_mutant` that no law is idle.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +21,6 @@ from quilt_func.testing import (
     GATE_LAWS,
     OBSERVABLE_LAWS,
     LawError,
-    _law,
     gate_laws,
     observable_laws,
 )
@@ -411,20 +409,6 @@ def test_several_broken_laws_are_told_at_once():
     with pytest.raises(LawError) as caught:
         gate_laws(GATES["sign of one entry"][0], settings=QUICKLY)()
     assert {"`unitary`", "`inverse`"} <= {word for word in str(caught.value).split() if "`" in word}
-
-
-def test_torchs_own_warning_is_no_broken_law():
-    """Where warnings are errors, the first forward mode of a process must not fail a law."""
-
-    def first_use(subject, case):
-        warnings.warn("`torch.jit.script` is deprecated", DeprecationWarning, stacklevel=1)
-
-    law = _law.Law("quiet", "it holds", "nothing", first_use)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        _law._check_all([law], "a subject", "a case")
-        with pytest.raises(LawError, match="is deprecated"):
-            law("a subject", "a case")
 
 
 def test_constants_may_be_made_on_a_device_in_any_way():

@@ -4,7 +4,6 @@ A new family of laws is a table `name -> Law` filled by the decorator `law(table
 draw, and a public function in `laws.py` that returns `law_test(subject, table, cases, only)`.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,14 +105,11 @@ def law_test(
 
 def _check_all(laws: Iterable[Law], subject: Any, case: Any) -> None:
     errors = []
-    with warnings.catch_warnings():
-        # torch's own, at the first use of forward mode: no reason to fail a suite that is strict
-        warnings.filterwarnings("ignore", ".*torch.jit.script.*", DeprecationWarning)
-        for one in laws:
-            try:
-                one(subject, case)
-            except LawError as error:
-                errors.append(error)
+    for one in laws:
+        try:
+            one(subject, case)
+        except LawError as error:
+            errors.append(error)
     if len(errors) == 1:
         raise errors[0]
     if errors:

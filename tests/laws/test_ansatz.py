@@ -33,9 +33,6 @@ from quilt_func.ansatz import (
 )
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 
-# torch's first use of forward mode compiles its rules with torch.jit
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
-
 F32, F64 = torch.float32, torch.float64
 PAIRS = {
     ("chain", 1): [],

@@ -28,9 +28,6 @@ from quilt_func.optim import (
 )
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 
-# torch's first use of forward mode compiles its rules with torch.jit
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
-
 DTYPES = [torch.float32, torch.float64]
 N_STEPS = 25
 ROUNDINGS = 32  # more than the roundings of one step of any optimiser here

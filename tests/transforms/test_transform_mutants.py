@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from quilt_func._tree import batch_levels
 from quilt_func.testing import LawError
 from quilt_func.testing.transforms import TRANSFORM_LAWS, transform_laws, transform_table
 
 X = torch.tensor([0.3, -0.8, 1.1], dtype=torch.float64)
 
 
-def sine(name, *, slope=1.0, push=1.0, is_mixed=False, is_constant=False):
+def sine(name, *, slope=1.0, push=1.0, mapped=1.0, is_mixed=False, is_constant=False):
     """A sine by hand, right but for what is given."""
 
     class Sine(torch.autograd.Function):
@@ -29,7 +30,8 @@ def sine(name, *, slope=1.0, push=1.0, is_mixed=False, is_constant=False):
 
         @staticmethod
         def jvp(ctx, tangent):
-            return push * tangent * ctx.saved_tensors[0].cos()
+            (x,) = ctx.saved_tensors
+            return push * (mapped if batch_levels(x) else 1.0) * tangent * x.cos()
 
         @staticmethod
         def vmap(info, in_dims, x):
@@ -42,12 +44,6 @@ def sine(name, *, slope=1.0, push=1.0, is_mixed=False, is_constant=False):
 
 def reading(x):
     return x * x.sum().item() if not x.requires_grad else x
-
-
-def solved(x):
-    """Gradients are right, and so is each Hessian alone."""
-    matrix = torch.diag(1 + x.square()) + torch.outer(x, x)
-    return torch.linalg.solve(matrix, x)
 
 
 def in_double(x):
@@ -64,7 +60,7 @@ MUTANTS = {
         sine("Mixed", is_mixed=True),
         {"vmap", "vmap(grad)", "grad(vmap)", "vmap(vmap(grad))"},
     ),
-    "torch's own rule for `solve`": (solved, {"vmap(hessian)", "jacfwd(jacfwd)"}),
+    "tangent of what is mapped": (sine("Mapped", mapped=2.0), {"vmap(hessian)"}),
     "values read": (reading, {"vmap"}),
     "float64 leak": (in_double, {"dtype"}),
 }
