@@ -210,4 +210,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> _Any:
     if name in ("draw", "testing"):  # they need an extra
         return _import_module(f"quilt_func.{name}")
-    raise AttributeError(f"module 'quilt_func' has no attribute {name!r}")
+    hint: str = _import_module("quilt_func._spellings").hint(name, __all__)
+    raise AttributeError(f"module 'quilt_func' has no attribute {name!r}{hint}")

@@ -26,6 +26,15 @@ def describe(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def a_kind(value: object) -> str:
+    """Name a value's kind with its article, for an error: "an int", "a str", "None"."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    is_spelled = name[:2].isupper() and name[0] in "FHLMNRSX"  # "an RX", "an SProd"
+    return f"an {name}" if name[0] in "aeioAEIO" or is_spelled or name[:2] == "nd" else f"a {name}"
+
+
 def message(
     function: str, argument: str, given: object, requirement: str, got: str, remedy: str
 ) -> str:
@@ -45,7 +54,7 @@ def check_count(function: str, argument: str, value: object, minimum: int = 0) -
                 argument,
                 value,
                 "be an int",
-                f"a {type(value).__name__}",
+                a_kind(value),
                 f"Give a Python int of at least {minimum}.",
             )
         )
@@ -68,66 +77,74 @@ def check_number(
 ) -> None:
     """Check that a value is a finite Python number with `low <= value < high`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        need, got = "be a number", f"a {type(value).__name__}"
-        raise TypeError(message(function, argument, value, need, got, "Give a Python number."))
+        need, got = "be a Python number", a_kind(value)
+        raise TypeError(message(function, argument, value, need, got, "Give an int or a float."))
     if not (low <= value < high and math.isfinite(value)):
         need, remedy = f"be finite and in [{low:g}, {high:g})", "Give a number in this range."
         raise ValueError(message(function, argument, value, need, str(value), remedy))
 
 
+def check_function(function: str, argument: str, fn: object) -> None:
+    """Check that a value can be called."""
+    if not callable(fn):
+        need, remedy = "be a function", "Give the function itself, not what it returns."
+        raise TypeError(message(function, argument, fn, need, a_kind(fn), remedy))
+
+
+def check_iterable(function: str, argument: str, given: object, remedy: str) -> None:
+    """Check that a value has members; a 0-d tensor has none."""
+    if not isinstance(given, Iterable) or (isinstance(given, Tensor) and not given.ndim):
+        raise TypeError(message(function, argument, given, "be a sequence", a_kind(given), remedy))
+
+
 def check_state(function: str, state: object, argument: str = "state") -> int:
     """Check that a value is a flat complex statevector and return its number of qubits."""
     if not isinstance(state, Tensor):
-        raise TypeError(
-            message(
-                function,
-                argument,
-                state,
-                "be a statevector tensor",
-                f"a {type(state).__name__}",
-                "Call a circuit or use `zero_state`.",
-            )
-        )
+        need, remedy = "be a statevector tensor", _state_remedy(state)
+        raise TypeError(message(function, argument, state, need, a_kind(state), remedy))
     if state.dtype not in REAL_OF:
-        raise TypeError(
-            message(
-                function,
-                argument,
-                state,
-                "be complex64 or complex128",
-                str(state.dtype).removeprefix("torch."),
-                "Convert it with `state.to(torch.complex64)`.",
-            )
-        )
+        need, got = "be complex64 or complex128", str(state.dtype).removeprefix("torch.")
+        remedy = f"Convert it with `.to({COMPLEX_OF.get(state.dtype, torch.complex64)})`."
+        raise TypeError(message(function, argument, state, need, got, remedy))
     size = state.shape[0] if state.ndim == 1 else 0
     if size < 1 or size & (size - 1):
-        raise ValueError(
-            message(
-                function,
-                argument,
-                state,
-                "have shape (2**n_qubits,)",
-                f"shape {tuple(state.shape)}",
-                "Give one flat statevector; map over a batch with `torch.func.vmap`.",
-            )
-        )
+        need, got = "have shape (2**n_qubits,)", f"shape {tuple(state.shape)}"
+        remedy = _shape_remedy(tuple(state.shape))
+        raise ValueError(message(function, argument, state, need, got, remedy))
     return size.bit_length() - 1
+
+
+def _state_remedy(given: object) -> str:
+    if callable(given):
+        return "Call the circuit, and give the state that it returns."
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        return "Convert it with `torch.as_tensor(..., dtype=torch.complex64)`."
+    return "Call a circuit or use `zero_state`."
+
+
+def _shape_remedy(shape: tuple[int, ...]) -> str:
+    """What to do instead: a square matrix is a density matrix more often than a batch."""
+    if len(shape) == 1:
+        return "A state of n qubits has 2**n amplitudes."
+    batch = "Give one flat statevector; map over a batch with `torch.func.vmap`."
+    if len(shape) == 2 and shape[0] == shape[1] > 1:
+        return f"Density matrices are not simulated: only `purity` and `entropy` take them. {batch}"
+    return batch
 
 
 def check_state_size(function: str, state: object, n_qubits: int, argument: str = "state") -> None:
     """Check that a value is a statevector of `n_qubits` qubits."""
     got = check_state(function, state, argument)
     if got != n_qubits:
+        need, remedy = f"have shape ({2**n_qubits},) for {qubits(n_qubits)}", qubits(n_qubits)
         raise ValueError(
-            message(
-                function,
-                argument,
-                state,
-                f"have shape ({2**n_qubits},) for {n_qubits} qubits",
-                f"{got} qubits",
-                f"Give a state of {n_qubits} qubits.",
-            )
+            message(function, argument, state, need, qubits(got), f"Give a state of {remedy}.")
         )
+
+
+def qubits(number: int) -> str:
+    """A number of qubits, in words."""
+    return "1 qubit" if number == 1 else f"{number} qubits"
 
 
 def check_complex_dtype(function: str, dtype: object) -> None:
@@ -149,22 +166,29 @@ def is_index(value: object) -> bool:
 
 
 def check_wires(
-    function: str, wires: Any, n_qubits: int, argument: str = "wires"
+    function: str, wires: Any, n_qubits: int, argument: str = "wires", or_else: str = ""
 ) -> tuple[int, ...]:
-    """Check that wires, one or an iterable of them, are distinct ints in `range(n_qubits)`."""
-    remedy = f"Give distinct wires from 0 to {n_qubits - 1}."
+    """Check that wires, one or an iterable of them, are distinct ints in `range(n_qubits)`.
+
+    `or_else` is what else can be done about a wire out of range.
+    """
+    remedy = f"Give distinct wires from 0 to {n_qubits - 1}" if n_qubits else "Give no wires"
     if not is_index(wires) and not isinstance(wires, Iterable):
-        raise TypeError(message(function, argument, wires, "be ints", describe(wires), remedy))
+        raise TypeError(
+            message(function, argument, wires, "be ints", describe(wires), f"{remedy}.")
+        )
     given = (wires,) if is_index(wires) else tuple(wires)
     for wire in given:
         if type(wire) is bool or not is_index(wire):
-            raise TypeError(message(function, argument, given, "be ints", describe(wire), remedy))
+            got = describe(wire)
+            raise TypeError(message(function, argument, given, "be ints", got, f"{remedy}."))
     checked = tuple(map(operator.index, given))
     if len(set(checked)) < len(checked):
-        raise ValueError(message(function, argument, checked, "be distinct", f"{checked}", remedy))
+        got = f"{checked}"
+        raise ValueError(message(function, argument, checked, "be distinct", got, f"{remedy}."))
     if checked and not 0 <= min(checked) <= max(checked) < n_qubits:
-        requirement = f"be in range({n_qubits})"
-        raise ValueError(message(function, argument, checked, requirement, f"{checked}", remedy))
+        need, remedy = f"be in range({n_qubits})", f"{remedy}{or_else}."
+        raise ValueError(message(function, argument, checked, need, f"{checked}", remedy))
     return checked
 
 

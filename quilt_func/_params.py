@@ -6,21 +6,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, common_dtype_and_device, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, common_dtype_and_device, describe, message
 from quilt_func._tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree
 
+_REAL = "Wrap numbers in `torch.tensor`; split complex ones with `torch.view_as_real`."
 _ENSEMBLE = "Make them from the same params; for an ensemble, vmap `init` and `update`."
 
 
-def flatten(function: str, argument: str, tree: PyTree) -> tuple[list[Tensor], Any]:
+def flatten(
+    function: str, argument: str, tree: PyTree, remedy: str = _REAL
+) -> tuple[list[Tensor], Any]:
     """Flatten a tree, after a check for real tensors of one precision on one device."""
     leaves, structure = tree_flatten(tree)
     if not leaves:
-        need, remedy = "hold at least one tensor", "Give the parameters to optimise."
-        raise ValueError(message(function, argument, tree, need, "an empty tree", remedy))
+        need, fix = "hold at least one tensor", "Give a tensor, or a tree of tensors."
+        raise ValueError(message(function, argument, tree, need, "an empty tree", fix))
     for leaf in leaves:
-        check_real(function, argument, leaf)
+        check_real(function, argument, leaf, remedy)
     common_dtype_and_device(function, leaves)
     return leaves, structure
 
@@ -82,12 +85,11 @@ def outline(tree: PyTree) -> PyTree:
     return tree_map(lambda leaf: tuple(leaf.shape) if isinstance(leaf, Tensor) else leaf, tree)
 
 
-def check_real(function: str, argument: str, value: object) -> None:
+def check_real(function: str, argument: str, value: object, remedy: str = _REAL) -> None:
     """Check that a value is a float32 or float64 tensor."""
     if not isinstance(value, Tensor) or value.dtype not in COMPLEX_OF:
-        kind = value.dtype if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        kind = value.dtype if isinstance(value, Tensor) else a_kind(value)
         need, got = "be float32 or float64 throughout", str(kind).removeprefix("torch.")
-        remedy = "Wrap numbers in `torch.tensor`; split complex ones with `torch.view_as_real`."
         raise TypeError(message(function, argument, value, need, got, remedy))
 
 

@@ -26,6 +26,7 @@ from torch.nn.functional import pad
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     check_count,
     check_wires,
     common_dtype_and_device,
@@ -458,7 +459,7 @@ def _reuploading_params(x: Tensor, params: Any) -> list[Tensor]:
     """The checked values of `theta` and, if there is one, `scale`."""
     remedy = "Make them with `init_data_reuploading(u, n_features)`."
     if not isinstance(params, Mapping):
-        got = f"a {type(params).__name__}"
+        got = a_kind(params)
         raise TypeError(message("data_reuploading", "params", params, "be a mapping", got, remedy))
     if set(params) not in ({"theta"}, {"theta", "scale"}):
         need, keys = "have the keys 'theta' and optionally 'scale'", [*params]
@@ -543,7 +544,7 @@ def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
     _check_tensor("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
     common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
     places: dict[int, list[int]] = {}
-    masks = z_masks("qaoa", cost)
+    masks = z_masks("qaoa", cost, "cost")
     for place, mask in enumerate(masks):
         places.setdefault(mask.count("1"), []).append(place)
     sets = {size: [_ones(masks[place]) for place in found] for size, found in places.items()}
@@ -633,14 +634,14 @@ def _pairs(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
         if not isinstance(pair, tuple) or len(pair) != 2:
             need, remedy = "be a name or pairs of wires", "Write `[(0, 1), (1, 2)]`, with tuples."
             raise TypeError(message(function, "entangler", entangler, need, repr(pair), remedy))
-    return tuple(check_wires(function, pair, n) for pair in given)
+    return tuple(check_wires(function, pair, n, "entangler") for pair in given)
 
 
 def _check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:
     need = f"be a gate of {n_wires} wire(s) and {n_params} angle(s)"
     remedy = f"Give one such as `{'cz' if n_wires == 2 else 'rx'}`, without calling it."
     if not isinstance(gate, Gate):
-        got = f"a {type(gate).__name__}"
+        got = a_kind(gate)
         raise TypeError(message(function, "gate", gate, need, got, remedy))
     if (gate.n_wires, gate.n_params, gate.param_shape) != (n_wires, n_params, ()):
         got = f"one of {gate.n_wires} wire(s) and {gate.n_params} angle(s)"
@@ -657,7 +658,7 @@ def _check_tensor(
 ) -> None:
     """Check dtype and shape: ints in `form` are exact, names are free, `...` is any more axes."""
     if not isinstance(given, Tensor) or given.dtype not in dtypes:
-        got = str(given.dtype)[6:] if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        got = str(given.dtype)[6:] if isinstance(given, Tensor) else a_kind(given)
         need = f"be a {' or '.join(str(dtype)[6:] for dtype in dtypes)} tensor"
         fix = "Convert it with `torch.as_tensor(..., dtype=torch.float32)`."
         raise TypeError(message(function, argument, given, need, got, fix))

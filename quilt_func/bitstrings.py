@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from quilt_func._checks import check_count, common_dtype_and_device, describe, message
+from quilt_func._checks import a_kind, check_count, common_dtype_and_device, describe, message
 from quilt_func._params import flatten, outline, ravel
 from quilt_func._tree import matmul, tree_leaves, tree_map
 from quilt_func.circuits import circuit
-from quilt_func.costs import Cost, checked_cost, to_diagonal
+from quilt_func.costs import Cost, checked_cost, to_diagonal, z_masks
 from quilt_func.measure import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
@@ -379,11 +379,12 @@ def _summary(
 def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     """From indices to costs, whatever the problem is given by; and the length of the strings."""
     if isinstance(problem, PauliSum):
+        z_masks("minimise_bitstring", problem, "problem")
         problem = to_diagonal(problem, dtype=like.dtype)
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits
     if not callable(problem):
-        need, got = "be an observable or a function of bit strings", f"a {type(problem).__name__}"
+        need, got = "be an observable or a function of bit strings", a_kind(problem)
         remedy = "Make one with `cost_diagonal`, or give a function."
         raise TypeError(message("minimise_bitstring", "problem", problem, need, got, remedy))
     if n_qubits is None:
@@ -397,7 +398,8 @@ def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
         for index in distinct.tolist():
             if index not in known:
                 string = f"{index:0{n_qubits}b}"
-                known[index] = checked_cost("minimise_bitstring", string, problem(string))
+                cost = problem(string)
+                known[index] = checked_cost("minimise_bitstring", string, cost, "problem")
         values = [known[index] for index in distinct.tolist()]
         return torch.tensor(values, dtype=like.dtype, device=like.device)[places]
 

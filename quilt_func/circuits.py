@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_complex_dtype,
     check_count,
     check_device,
@@ -22,7 +23,7 @@ from quilt_func._checks import (
 from quilt_func._text import draw_text, explain_plan
 from quilt_func._tree import register
 from quilt_func.derived import controlled
-from quilt_func.evolution import evolve, evolve_zero
+from quilt_func.evolution import evolve_from, evolve_zero
 from quilt_func.ops import Op, Structure, check_fits
 from quilt_func.planning import plan
 from quilt_func.states import Device
@@ -84,30 +85,32 @@ class Circuit:
             tensor([0.7071, 0.0000, 0.0000, 0.7071])
         """
         if state is None:
-            return evolve_zero(self.n_qubits, self.ops, *self._default_kind(dtype, device))
+            return evolve_zero(
+                self.n_qubits, self.ops, *self._default_kind("circuit", dtype, device)
+            )
         if dtype is not None or device is not None:
             raise TypeError(
                 "circuit(): `dtype` and `device` must describe the default state, but a state was "
                 "given. Leave them out, or convert the state with `.to(...)`."
             )
-        return evolve(self.n_qubits, self.ops, state)
+        return evolve_from("circuit", self.n_qubits, self.ops, state)
 
     def _default_kind(
-        self, dtype: torch.dtype | None, device: Device
+        self, function: str, dtype: torch.dtype | None, device: Device
     ) -> tuple[torch.dtype, torch.device]:
         """Dtype and device of the default state."""
         if dtype is not None:
-            check_complex_dtype("circuit", dtype)
-        found = common_dtype_and_device("circuit", self.leaves)
+            check_complex_dtype(function, dtype)
+        found = common_dtype_and_device(function, self.leaves)
         if found is not None:
             own_dtype = COMPLEX_OF[found[0]]
             if dtype not in (None, own_dtype):
                 raise TypeError(
-                    f"circuit(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
+                    f"{function}(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
                     f"they need {own_dtype}. Convert the angles with `.to(...)`."
                 )
             if device is not None:
-                check_device("evolve", torch.empty(0, device=device), self.leaves[0])
+                check_device(function, torch.empty(0, device=device), self.leaves[0])
             dtype, device = own_dtype, found[1]
         return dtype or torch.complex64, torch.device(device or "cpu")
 
@@ -166,11 +169,13 @@ class Circuit:
         """
         n = self.n_qubits if n_qubits is None else check_count("map_wires", "n_qubits", n_qubits)
         if not callable(wires) and not isinstance(wires, Mapping):
-            requirement, got = "be a mapping or a function", f"a {type(wires).__name__}"
+            requirement, got = "be a mapping or a function", a_kind(wires)
             remedy = "Give new wires by old ones: `{0: 1, 1: 0}`."
             raise TypeError(message("map_wires", "wires", wires, requirement, got, remedy))
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
-        new = check_wires("map_wires", [get(wire) for wire in self.wires], n)
+        new = check_wires(
+            "map_wires", [get(wire) for wire in self.wires], n, or_else=", or a larger `n_qubits`"
+        )
         table = dict(zip(self.wires, new, strict=True))
         return Circuit(n, tuple(op.map_wires(table.__getitem__) for op in self.ops))
 
@@ -246,13 +251,18 @@ class Circuit:
             tensor([[0., 1.],
                     [1., 0.]])
         """
-        dtype, device = self._default_kind(dtype, device)
+        dtype, device = self._default_kind("unitary", dtype, device)
         basis = torch.eye(2**self.n_qubits, dtype=dtype, device=device)
         matrix: Tensor = vmap(self, out_dims=1)(basis)
         return matrix
 
     def __add__(self, other: "Circuit") -> "Circuit":
         """This circuit, then the other."""
+        if isinstance(other, Op):
+            raise TypeError(
+                f"circuit + Op: both must be circuits, but got {other!r}. Write "
+                f"`circuit({self.n_qubits}, a, b)`, which joins circuits and ops."
+            )
         if not isinstance(other, Circuit):
             return NotImplemented
         if other.n_qubits != self.n_qubits:
@@ -324,6 +334,10 @@ def circuit(n_qubits: int, *parts: Parts) -> Circuit:
         >>> circuit(3, h(0), [cx(0, w) for w in (1, 2)]).n_gates
         3
     """
+    if isinstance(n_qubits, (Iterable, Circuit, Op)) and not isinstance(n_qubits, (str, Tensor)):
+        remedy = "The number of qubits comes first: `circuit(2, h(0), cx(0, 1))`."
+        got = a_kind(n_qubits)
+        raise TypeError(message("circuit", "n_qubits", n_qubits, "be an int", got, remedy))
     check_count("circuit", "n_qubits", n_qubits)
     ops = tuple(_flattened(n_qubits, parts))
     common_dtype_and_device("circuit", (leaf for op in ops for leaf in op.leaves))
@@ -422,6 +436,6 @@ def explain(circuit: Circuit) -> str:
 
 def _check_circuit(function: str, argument: str, given: object) -> None:
     if not isinstance(given, Circuit):
-        got = f"a {type(given).__name__}"
+        got = a_kind(given)
         remedy = "Make one with `circuit`."
         raise TypeError(message(function, argument, given, "be a circuit", got, remedy))

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count, describe, message
+from quilt_func._checks import a_kind, check_count, describe, message
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
 
@@ -139,32 +139,35 @@ def from_diagonal(observable: Diagonal) -> PauliSum:
     return PauliSum(tuple(words), _hadamard(observable.values) / len(words))
 
 
-def z_masks(function: str, observable: Any) -> list[str]:
+def z_masks(function: str, observable: Any, argument: str = "observable") -> list[str]:
     """Masks of a Pauli sum's words, such as "011" for IZZ; other letters are refused."""
-    check_kind(function, observable, PauliSum, "Make one with `pauli_sum` or `from_diagonal`.")
+    remedy = "Make one with `pauli_sum` or `from_diagonal`."
+    check_kind(function, observable, PauliSum, remedy, argument)
     for word in observable.words:
         if set(word) - set("IZ"):
             need, remedy = "have words of I and Z", "Only those have a cost for every bit string."
-            raise ValueError(message(function, "observable", observable, need, repr(word), remedy))
+            raise ValueError(message(function, argument, observable, need, repr(word), remedy))
     return [word.replace("I", "0").replace("Z", "1") for word in observable.words]
 
 
-def check_kind(function: str, given: Any, kind: type, remedy: str) -> None:
+def check_kind(
+    function: str, given: Any, kind: type, remedy: str, argument: str = "observable"
+) -> None:
     """Refuse what is not an observable of one kind."""
     if not isinstance(given, kind):
-        need, got = f"be a {kind.__name__}", f"a {type(given).__name__}"
-        raise TypeError(message(function, "observable", given, need, got, remedy))
+        need, got = f"be a {kind.__name__}", a_kind(given)
+        raise TypeError(message(function, argument, given, need, got, remedy))
 
 
-def checked_cost(function: str, string: str, value: Any) -> float:
+def checked_cost(function: str, string: str, value: Any, argument: str = "cost") -> float:
     """Refuse a cost that is no number, or none that can be compared and averaged."""
     number = value.tolist() if hasattr(value, "tolist") else value  # of numpy or torch
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         need, remedy = "give real numbers", "Return a Python number."
-        raise TypeError(message(function, "cost", string, need, describe(value), remedy))
+        raise TypeError(message(function, argument, string, need, describe(value), remedy))
     if not math.isfinite(number):
         need, remedy = "give finite numbers", "Give a forbidden string a large cost instead."
-        raise ValueError(message(function, "cost", string, need, f"{number}", remedy))
+        raise ValueError(message(function, argument, string, need, f"{number}", remedy))
     return float(number)
 
 
@@ -181,7 +184,7 @@ def _listed(cost: Any, strings: list[str]) -> list[Any]:
     if callable(cost):
         return [cost(string) for string in strings]
     if not isinstance(cost, Sequence) or isinstance(cost, str):
-        need, got = "be a function, a mapping or a sequence", f"a {type(cost).__name__}"
+        need, got = "be a function, a mapping or a sequence", a_kind(cost)
         remedy = "Give a function of a bit string; for a tensor, call `diagonal`."
         raise TypeError(message("cost_diagonal", "cost", cost, need, got, remedy))
     if len(cost) != len(strings):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, check_number, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, check_function, check_number, describe, message
 from quilt_func._params import check_real, flatten, join, ravel, with_tangent
 from quilt_func._shifts import Rule, shift_rule
 from quilt_func._tree import matmul, tree_flatten, tree_unflatten
@@ -82,8 +82,9 @@ def parameter_shift(
         Mitarai et al. (2018), Phys. Rev. A 98, 032309; Schuld et al. (2019), Phys. Rev. A 99,
         032331; Wierichs et al. (2022), Quantum 6, 677.
     """
+    check_function("parameter_shift", "fn", fn)
     circuit, depends, pull = _traced(params, circuit_fn)
-    rules = _rules(circuit, depends)
+    rules = _rules(circuit, depends, "params" if circuit_fn is None else "circuit_fn")
     leaves, structure = tree_flatten(circuit)
     chosen = [place for place, is_chosen in enumerate(depends) if is_chosen]
     flat, sizes = join([leaves[i] for i in chosen]), [leaves[i].numel() for i in chosen]
@@ -113,10 +114,11 @@ def _traced(
 ) -> tuple[Circuit, list[bool], Callable[[Circuit], Any]]:
     """The circuit, which of its leaves depend on the parameters, and the way back to those."""
     depends: list[bool] = []
-    if circuit_fn is None:
-        _check_circuit("params", params, "be a circuit, or come with `circuit_fn`")
-    else:
+    if circuit_fn is not None:
+        check_function("parameter_shift", "circuit_fn", circuit_fn)
         flatten("parameter_shift", "params", params)
+    else:
+        _check_circuit("params", params, "be a circuit, or come with `circuit_fn`")
 
     def build(given: PyTree) -> Circuit:
         circuit = given if circuit_fn is None else circuit_fn(given)
@@ -124,8 +126,11 @@ def _traced(
         # The innermost transform is the vjp below, so that this says what it differentiates.
         depends.extend(leaf.requires_grad for leaf in circuit.leaves)
         if not any(depends):
-            need, got = "hold an angle that depends on `params`", "none"
-            raise ValueError(_error("circuit", circuit, need, got, "Its gradient would be 0."))
+            argument, need = "params", "hold an angle that is a tensor"
+            if circuit_fn is not None:
+                argument, need = "circuit_fn", "return a circuit with an angle made of `params`"
+            remedy = "Its gradient would be 0: give tensors as angles, not numbers."
+            raise ValueError(_error(argument, circuit, need, "none", remedy))
         return circuit
 
     circuit, pull = vjp(build, params)[:2]
@@ -135,14 +140,14 @@ def _traced(
 def _check_circuit(argument: str, value: object, need: str) -> None:
     if not isinstance(value, Circuit):
         remedy = "Give a function from parameters to `circuit(...)`."
-        raise TypeError(_error(argument, value, need, f"a {type(value).__name__}", remedy))
+        raise TypeError(_error(argument, value, need, a_kind(value), remedy))
 
 
 def _error(argument: str, given: object, need: str, got: str, remedy: str) -> str:
     return message("parameter_shift", argument, given, need, got, remedy)
 
 
-def _rules(circuit: Circuit, depends: list[bool]) -> list[Rule]:
+def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
     """One rule for each entry of each leaf that depends on the parameters."""
     rules: list[Rule] = []
     remaining = iter(depends)
@@ -154,7 +159,7 @@ def _rules(circuit: Circuit, depends: list[bool]) -> list[Rule]:
             if rule is None:
                 need = "have gates exp(-i θ G / 2) where an angle depends on `params`"
                 remedy = "This gate has no shift rule: use `torch.func.grad`."
-                raise ValueError(_error("circuit", circuit, need, describe(op), remedy))
+                raise ValueError(_error(argument, circuit, need, describe(op), remedy))
             rules += [rule] * param.numel()
     return rules
 
@@ -215,6 +220,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     References:
         Spall (1992), IEEE Transactions on Automatic Control 37, 332.
     """
+    check_function("spsa", "fn", fn)
     check_number("spsa", "step", step)
     if not step:
         remedy = "Give a distance between parameters."
@@ -232,7 +238,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
 
 def _directions(function: str, u: Any, flat: Tensor, at_most: int | None) -> Tensor:
     """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
-    check_real(function, "u", u)
+    check_real(function, "u", u, f"Draw them with `uniforms((k, {len(flat)}), seed)`.")
     rows: Tensor = u[None] if u.ndim == 1 else u
     limit = math.inf if at_most is None else at_most
     if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= limit:
@@ -272,6 +278,7 @@ def hvp(fn: ObjectiveFn, params: PyTree, v: PyTree) -> PyTree:
     References:
         Pearlmutter (1994), Neural Computation 6, 147.
     """
+    check_function("hvp", "fn", fn)
     point, tangent = with_tangent("hvp", params, v)
     return jvp(grad(fn), (point,), (tangent,))[1]
 
@@ -312,6 +319,7 @@ def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:
         Golub and Van Loan (2013), Matrix Computations, section 10.3; Ghorbani, Krishnan and Xiao
         (2019), arXiv:1901.10159.
     """
+    check_function("hessian_spectrum", "fn", fn)
     flat, unravel = ravel("hessian_spectrum", "params", params)
     rows = _directions("hessian_spectrum", u, flat, at_most=len(flat)).to(flat.dtype) - 0.5
     slope = grad(lambda vector: fn(unravel(vector)))

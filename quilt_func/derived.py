@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,20 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from quilt_func._checks import COMPLEX_OF, check_count, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, check_count, describe, message
+from quilt_func._gate_checks import (
+    Sample,
+    check_declaration,
+    check_facts,
+    check_generator,
+    check_points,
+    check_tags,
+    check_unitary,
+    generator_array,
+)
 from quilt_func._tree import adjoint
-from quilt_func.ops import TAGS, Gate, Matrix, Qasm
+from quilt_func.ops import INVERSE_REMEDY, Gate, Matrix, Qasm
 
-_CHECK_ANGLES = (0.37, 1.91, -2.6)
 _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})
 
 
@@ -32,12 +42,14 @@ def gate(
     qasm: Qasm | None = None,
     symbol: tuple[str, ...] = (),
     vectorised: bool = False,
+    unitary: bool = True,
 ) -> Callable[[Callable[..., Tensor]], Gate]:
     """Make a gate of a function from 0-d angles to one matrix.
 
     The function is mapped over wire sets with `vmap`. It is called once here, in complex128 at
-    fixed angles, and tagged `unitary` if its matrices are; a gate that is not unitary has no
-    inverse and is simulated by the plain path.
+    fixed angles, and refused if a matrix is not unitary, is not that of the generator, or is not
+    as its tags say. A gate declared `unitary=False` promises nothing: it has no inverse and is
+    simulated by the plain path.
 
     Args:
         misplaced: Nothing: the function goes below the decorator.
@@ -48,6 +60,7 @@ def gate(
         qasm: OpenQASM name and definition.
         symbol: Label of each wire in drawings; default: the function's name.
         vectorised: Promise that the function maps `(m,)` angles to `(m, K, K)` by itself.
+        unitary: Whether the matrices are unitary. False is for those that are meant not to be.
 
     Returns:
         A decorator from a function to a `Gate`; the function's parameters are the angles.
@@ -55,7 +68,9 @@ def gate(
     Raises:
         TypeError: If the function can't be mapped, or does not keep its angles' precision.
         ValueError: If the matrix or the generator is not `(2**n_wires, 2**n_wires)`, if there is a
-            generator and not one angle, if a tag is unknown, or `symbol` is not one label per wire.
+            generator and not one angle, if a tag is unknown, or `symbol` is not one label per wire;
+            if the matrix is not unitary and not declared so, is not `exp(-i θ G / 2)`, or breaks
+            a tag; if the generator is not Hermitian.
 
     Transforms:
         vmap, grad, jvp, hessian: those that the function supports.
@@ -68,6 +83,11 @@ def gate(
         ...     return torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
         >>> half_turn(0.3, 0), "unitary" in half_turn.tags
         (<half_turn on (0,)>, True)
+        >>> @gate(n_wires=1, unitary=False)
+        ... def attenuate(strength):
+        ...     return torch.stack([torch.ones_like(strength), (-strength).exp()]).diag()
+        >>> attenuate.tags
+        frozenset()
     """
     if misplaced is not None:
         raise TypeError(
@@ -75,10 +95,15 @@ def gate(
             "`@gate(n_wires=1)` above the function."
         )
     check_count("gate", "n_wires", n_wires, 1)
-    tags = tuple(tags)
-    _check_facts(n_wires, generator, tags, symbol, qasm)
+    claimed = check_facts(n_wires, tags, symbol, qasm)
+    facts = claimed | {"unitary"} if check_declaration(unitary, generator, claimed) else claimed
+    G = None if generator is None else generator_array(generator, n_wires)
 
     def decorate(function: Callable[..., Tensor]) -> Gate:
+        if not inspect.isroutine(function):
+            requirement, got = "be a function of angles", describe(function)
+            remedy = "Write `@gate(...)` above `def`."
+            raise TypeError(message("gate", "function", function, requirement, got, remedy))
         name, n_params = function.__name__, len(inspect.signature(function).parameters)
         matrix = _checked_matrix(function, name, n_wires, vectorised)
         sample = _sample(function, matrix, name, n_wires, n_params)
@@ -86,13 +111,18 @@ def gate(
             requirement, got = "be left out unless there is one angle", f"{n_params} angles"
             remedy = "A generator G stands for exp(-i θ G / 2)."
             raise ValueError(message("gate", "generator", generator, requirement, got, remedy))
+        if unitary:
+            check_unitary(sample)
+        if G is not None:
+            check_generator(sample, G)
+        check_tags(sample, facts)
         row = Gate(
             name=name,
             n_wires=n_wires,
             n_params=n_params,
-            matrix=matrix if n_params else sample[0],
-            generator=None if generator is None else np.array(generator, np.complex128),
-            tags=frozenset(tags) | ({"unitary"} if _is_unitary(sample) else frozenset()),
+            matrix=matrix if n_params else sample.matrices[0],
+            generator=G,
+            tags=facts,
             qasm=qasm,
             symbol=symbol or (name,) * n_wires,
             doc=inspect.getdoc(function) or "",
@@ -103,32 +133,10 @@ def gate(
     return decorate
 
 
-def _check_facts(
-    n_wires: int, generator: Any, tags: tuple[str, ...], symbol: Any, qasm: Any
-) -> None:
-    unknown = sorted(set(tags) - TAGS)
-    if unknown:
-        remedy = f"Choose from {sorted(TAGS)}."
-        raise ValueError(message("gate", "tags", [*tags], "be known", f"{unknown}", remedy))
-    size = 2**n_wires
-    if generator is not None and np.shape(generator) != (size, size):
-        requirement, got = f"have shape ({size}, {size})", f"shape {np.shape(generator)}"
-        remedy = "Its first wire is the most significant bit."
-        raise ValueError(message("gate", "generator", generator, requirement, got, remedy))
-    if symbol and len(symbol) != n_wires:
-        requirement, got = f"hold {n_wires} label(s)", f"{len(symbol)}"
-        remedy = "Give one label per wire."
-        raise ValueError(message("gate", "symbol", symbol, requirement, got, remedy))
-    if qasm is not None and not isinstance(qasm, Qasm):
-        requirement, got = "be a name and a definition", f"a {type(qasm).__name__}"
-        remedy = "Write `qasm=Qasm(name, definition)`."
-        raise TypeError(message("gate", "qasm", qasm, requirement, got, remedy))
-
-
 def _check_gate(function: str, base: object) -> None:
     if not isinstance(base, Gate):
         remedy = "Give the gate itself, such as `x`, not a call of it."
-        got = f"a {type(base).__name__}"
+        got = a_kind(base)
         raise TypeError(message(function, "base", base, "be a gate", got, remedy))
 
 
@@ -197,21 +205,15 @@ def _sample(
     name: str,
     n_wires: int,
     n_params: int,
-) -> Matrix:
+) -> Sample:
     """Matrices at a few angles, or the constant one, as complex128."""
+    points = check_points(n_params)
     if n_params:
-        points = torch.tensor(_CHECK_ANGLES, dtype=torch.float64)
-        values = matrix(*(points + 0.61 * i for i in range(n_params)))
+        values = matrix(*torch.from_numpy(points).unbind(-1))
     else:
         values = torch.as_tensor(function()).to(torch.complex128)[None]
         values = _as_complex(name, values, values.real, n_wires)
-    return values.resolve_conj().numpy()
-
-
-def _is_unitary(matrices: Matrix) -> bool:
-    size = matrices.shape[-1]
-    products = matrices.conj().swapaxes(-1, -2) @ matrices
-    return bool(np.abs(products - np.eye(size)).max() < 64 * size * np.finfo(np.float64).eps)
+    return Sample(name, points, values.resolve_conj().numpy())
 
 
 _NAMED: dict[Gate, Gate] = {}
@@ -324,7 +326,7 @@ def inverse(base: Gate) -> Gate:
                 base,
                 "be unitary",
                 "a gate that is not known to be",
-                "Tag it `unitary` if it is.",
+                INVERSE_REMEDY,
             )
         )
     return _adjoint(base) if base.n_params else base.inverse()[0]
@@ -375,28 +377,18 @@ def power(base: Gate, exponent: float) -> Gate:
     """
     _check_gate("power", base)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
-        raise TypeError(
-            message(
-                "power",
-                "exponent",
-                exponent,
-                "be a Python number",
-                f"a {type(exponent).__name__}",
-                "A tensor exponent needs a gate of its own: write one with `@gate`.",
-            )
-        )
+        requirement, got, remedy = "be a Python number", a_kind(exponent), "Give an int or a float."
+        if isinstance(exponent, Tensor):
+            remedy = "A tensor exponent needs a gate of its own: write one with `@gate`."
+        raise TypeError(message("power", "exponent", exponent, requirement, got, remedy))
+    if "unitary" not in base.tags:
+        got = "a gate that is not known to be"
+        raise ValueError(message("power", "base", base, "be unitary", got, INVERSE_REMEDY))
     is_group = base.generator is not None or "group" in base.tags
-    if "unitary" not in base.tags or (base.n_params and not is_group and exponent % 1):
-        raise ValueError(
-            message(
-                "power",
-                "base",
-                base,
-                "be unitary, and constant or with a generator for powers that are not whole",
-                f"exponent {exponent}",
-                "Give a whole exponent or a gate with a generator.",
-            )
-        )
+    if not isfinite(exponent) or (base.n_params and not is_group and exponent % 1):
+        requirement = "be finite, and whole for a gate of angles without a generator"
+        remedy = "Give a whole exponent or a gate with a generator."
+        raise ValueError(message("power", "exponent", exponent, requirement, f"{exponent}", remedy))
     return _power(base, exponent)
 
 

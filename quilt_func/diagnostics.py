@@ -20,7 +20,10 @@ from torch.func import grad, vmap
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     check_count,
+    check_function,
+    check_iterable,
     check_number,
     check_state,
     common_dtype_and_device,
@@ -72,6 +75,7 @@ def gradient_variance(
     References:
         McClean et al. (2018), Nature Communications 9, 4812.
     """
+    check_function("gradient_variance", "fn", fn)
     leaves, _ = flatten("gradient_variance", "params", params)
     if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
         need, remedy = "have two members or more on the first axis", "Stack an ensemble."
@@ -115,7 +119,8 @@ def gradient_snr(gradient_fn: Callable[[PyTree, Any], PyTree], params: PyTree, u
         >>> bool((ratio > 5) & (ratio < 12))  # tan(0.5) sqrt(2 shots) = 7.7
         True
     """
-    leaves, _ = flatten("gradient_snr", "u", u)
+    check_function("gradient_snr", "gradient_fn", gradient_fn)
+    leaves, _ = flatten("gradient_snr", "u", u, "Draw them with `uniforms(shape, seed)`.")
     if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
         need, remedy = "have two repeats or more on the first axis", "Draw a row for each repeat."
         got = f"shapes {[tuple(leaf.shape) for leaf in leaves]}"
@@ -318,6 +323,7 @@ def allowed_frequencies(gates: Sequence[Gate]) -> tuple[float, ...]:
     References:
         Schuld, Sweke and Meyer (2021), Phys. Rev. A 103, 032430.
     """
+    check_iterable("allowed_frequencies", "gates", gates, "Write `[ry]` for one gate.")
     sums = {0.0}
     for gate in gates:
         gaps = _gaps("allowed_frequencies", gate)
@@ -329,7 +335,7 @@ def allowed_frequencies(gates: Sequence[Gate]) -> tuple[float, ...]:
 
 def _gaps(function: str, gate: Any) -> Sequence[float]:
     if not isinstance(gate, Gate):
-        need, got = "hold gates", f"a {type(gate).__name__}"
+        need, got = "hold gates", a_kind(gate)
         remedy = "Give rows such as `ry`, not ops."
         raise TypeError(message(function, "gates", gate, need, got, remedy))
     gaps = gaps_of(gate, 0) if gate.n_params == 1 else None

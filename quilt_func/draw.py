@@ -22,7 +22,7 @@ except ModuleNotFoundError as _error:
         "`pip install 'quilt-func[plot]'`."
     ) from _error
 
-from quilt_func._checks import check_count, check_state, describe, message
+from quilt_func._checks import a_kind, check_count, check_state, describe, message
 from quilt_func._draw_circuit import INK, WIRE, draw_row, placed, rows
 from quilt_func._tree import is_transformed, tree_leaves, tree_map
 from quilt_func.circuits import Circuit
@@ -64,9 +64,9 @@ def draw_mpl(circuit: Circuit, *, width: float = 14.0) -> Figure:
         '$q_{0}$'
     """
     if not isinstance(circuit, Circuit):
-        got, remedy = f"a {type(circuit).__name__}", "Make one with `circuit`."
+        got, remedy = a_kind(circuit), "Make one with `circuit`."
         raise TypeError(message("draw_mpl", "circuit", circuit, "be a circuit", got, remedy))
-    n = check_count("draw_mpl", "circuit", circuit.n_qubits, 1)
+    n = _some_qubits("draw_mpl", "circuit", circuit, circuit.n_qubits)
     if not width > 0:
         remedy = "Give about 14 for a page."
         raise ValueError(message("draw_mpl", "width", width, "be positive", f"{width}", remedy))
@@ -171,7 +171,7 @@ def plot_bloch(state: Tensor) -> Figure:
         Nielsen and Chuang (2010), section 1.2.
     """
     n = check_state("plot_bloch", state)
-    check_count("plot_bloch", "n_qubits", n, 1)
+    _some_qubits("plot_bloch", "state", state, n)
     _check_readable("plot_bloch", "state", state)
     across = min(n, 5)
     down = -(-n // across)
@@ -267,8 +267,7 @@ def _grid(size: int) -> tuple[Tensor, ...]:
 def _density(state: Any) -> Tensor:
     """A statevector's or a given density matrix, on the CPU."""
     is_matrix = isinstance(state, Tensor) and state.ndim == 2 and state.is_complex()
-    vector = state[:, 0] if is_matrix else state
-    n = check_state("plot_city", vector)
+    n = check_state("plot_city", state[:, 0] if is_matrix else state)
     _check_readable("plot_city", "state", state)
     if n > 5 or (is_matrix and state.shape[0] != state.shape[1]):
         requirement = "have shape (2**n_qubits,) or (2**n_qubits, 2**n_qubits), of at most 5 qubits"
@@ -407,6 +406,13 @@ def plot_landscape(
         text.set_color("white")
     figure.colorbar(shades, label="energy", shrink=0.9)
     return figure
+
+
+def _some_qubits(function: str, argument: str, given: object, n_qubits: int) -> int:
+    if not n_qubits:
+        need, remedy = "have a qubit or more", "Without qubits there is nothing to draw."
+        raise ValueError(message(function, argument, given, need, "none", remedy))
+    return n_qubits
 
 
 def _check_readable(function: str, argument: str, tensor: Tensor) -> None:

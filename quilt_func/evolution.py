@@ -22,7 +22,7 @@ from torch.func import jvp, vjp, vmap
 
 from quilt_func import kernel
 from quilt_func._axes import Axes, Levels, union
-from quilt_func._checks import check_state_size, common_dtype_and_device
+from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
 from quilt_func._primitive import Primitive
 from quilt_func._run import Run, Tape
 from quilt_func._static import Packing, Static
@@ -56,10 +56,17 @@ def evolve(n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
         >>> evolve(2, [h(0), cx(0, 1)], zero_state(2)).real
         tensor([0.7071, 0.0000, 0.0000, 0.7071])
     """
-    check_state_size("evolve", state, n_qubits)
+    check_iterable("evolve", "ops", ops, "Write `[h(0)]` for one op.")
+    ops = tuple(ops)
     for op in ops:
         check_fits("evolve", "ops", op, n_qubits)
-    common_dtype_and_device("evolve", [state, *(leaf for op in ops for leaf in op.leaves)])
+    return evolve_from("evolve", n_qubits, ops, state)
+
+
+def evolve_from(function: str, n_qubits: int, ops: Sequence[Op], state: Tensor) -> Tensor:
+    """Apply ops that fit to a state, after a check of it in the name of a function."""
+    check_state_size(function, state, n_qubits)
+    common_dtype_and_device(function, [state, *(leaf for op in ops for leaf in op.leaves)])
     return _evolved(n_qubits, ops, state, state.dtype, state.device)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import message
+from quilt_func._checks import a_kind, message
 from quilt_func._tree import adjoint
 from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm, turn
@@ -229,12 +229,13 @@ GATES = (
 """The rows of the table, in the order of the reference pages."""
 
 
-def unitary(matrix: Tensor, *wires: Any) -> Op:
+def unitary(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
     """Apply a unitary matrix of your own; that it is unitary is your promise.
 
     Args:
         matrix (complex, (2**k, 2**k) or (m, 2**k, 2**k)): One matrix for all sets, or one each.
         *wires: `k` ints, or one iterable of wire sets.
+        **misplaced: Nothing: wires go by position.
 
     Returns:
         An op whose leaf is the matrix.
@@ -252,15 +253,16 @@ def unitary(matrix: Tensor, *wires: Any) -> Op:
         >>> unitary(torch.eye(4, dtype=torch.complex64), 0, 2)
         <unitary on (0, 2)>
     """
-    return _matrix_gate("unitary", _n_wires("unitary", matrix))(matrix, *wires)
+    return _matrix_gate("unitary", _n_wires("unitary", matrix))(matrix, *wires, **misplaced)
 
 
-def linear(matrix: Tensor, *wires: Any) -> Op:
+def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
     """Apply any matrix, such as a projector; the op has no inverse and takes the plain path.
 
     Args:
         matrix (complex, (2**k, 2**k) or (m, 2**k, 2**k)): One matrix for all sets, or one each.
         *wires: `k` ints, or one iterable of wire sets.
+        **misplaced: Nothing: wires go by position.
 
     Returns:
         An op whose leaf is the matrix.
@@ -279,7 +281,7 @@ def linear(matrix: Tensor, *wires: Any) -> Op:
         >>> circuit(1, h(0), project)().real
         tensor([0.7071, 0.0000])
     """
-    return _matrix_gate("linear", _n_wires("linear", matrix))(matrix, *wires)
+    return _matrix_gate("linear", _n_wires("linear", matrix))(matrix, *wires, **misplaced)
 
 
 def _n_wires(function: str, matrix: Any) -> int:
@@ -287,7 +289,7 @@ def _n_wires(function: str, matrix: Any) -> int:
     size = shape[-1] if shape else 0
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
     if not isinstance(matrix, Tensor):
-        got = f"a {type(matrix).__name__}"
+        got = a_kind(matrix)
         remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
         raise TypeError(message(function, "matrix", matrix, requirement, got, remedy))
     if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
@@ -318,13 +320,14 @@ _MAX_DENSE_WORD = 5
 """Longer Pauli words are rotated by a chain of CNOTs: their matrix would outgrow a block."""
 
 
-def pauli_rot(theta: Angle, word: str, *wires: Any) -> Op | tuple[Op, ...]:
+def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tuple[Op, ...]:
     r"""Rotation `exp(-i θ P / 2)` about a Pauli word `P`.
 
     Args:
         theta (real, () or (m,)): Angle in radians.
         word: Letters I, X, Y, Z, one per wire.
         *wires: `len(word)` ints, or one iterable of wire sets.
+        **misplaced: Nothing: wires go by position.
 
     Returns:
         One op; for words of more than five letters other than I a tuple of ops (a change of basis,
@@ -345,13 +348,13 @@ def pauli_rot(theta: Angle, word: str, *wires: Any) -> Op | tuple[Op, ...]:
         Nielsen and Chuang (2010), section 4.7.3.
     """
     if not isinstance(word, str):
-        what = f"a {type(word).__name__}"
+        what = a_kind(word)
         raise TypeError(message("pauli_rot", "word", word, "be a string", what, 'Write "XYZ".'))
     if not word or set(word) - set("IXYZ"):
         remedy = "Use the letters I, X, Y and Z."
         requirement = "be a Pauli word of at least one letter"
         raise ValueError(message("pauli_rot", "word", word, requirement, repr(word), remedy))
-    op = _word_gate(word)(theta, *wires)
+    op = _word_gate(word)(theta, *wires, **misplaced)
     support = [i for i, letter in enumerate(word) if letter != "I"]
     if len(support) == len(word) <= _MAX_DENSE_WORD:
         return op

@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, check_count, check_state, describe, message
+from quilt_func._checks import COMPLEX_OF, check_count, check_function, describe, message
+from quilt_func._model_checks import StateFn, returning_state
 from quilt_func._params import flatten, ravel, with_tangent
 from quilt_func._tree import is_within_transform, matmul, unconjugated
 from quilt_func.typing import PyTree
-
-StateFn = Callable[[Any], Tensor]
 
 
 def jacobian_state(state_fn: StateFn, params: PyTree, *, chunk_size: int | None = None) -> PyTree:
@@ -227,8 +226,7 @@ def qfi_vp(state_fn: StateFn, params: PyTree, v: PyTree) -> PyTree:
         tensor([1.0000, 1.0000])
     """
     point, tangent = with_tangent("qfi_vp", params, v)
-    state, pull = vjp(state_fn, point)[:2]
-    check_state("qfi_vp", state, "state_fn")
+    state, pull = vjp(returning_state("qfi_vp", state_fn), point)[:2]
     along = jvp(state_fn, (point,), (tangent,))[1]
     (found,) = pull(4 * _project(along[None], unconjugated(state))[0])
     return found
@@ -268,6 +266,7 @@ def classical_fisher(
         Braunstein and Caves (1994), Phys. Rev. Lett. 72, 3439; Šafránek (2017), Phys. Rev. A 95,
         052320, for outcomes of probability 0.
     """
+    check_function("classical_fisher", "probs_fn", probs_fn)
     flat, unravel = _entries("classical_fisher", params, chunk_size)
     values, slopes = _pushed(lambda vector: probs_fn(unravel(vector)), flat, chunk_size)
     if values.dtype not in COMPLEX_OF:
@@ -288,13 +287,10 @@ def _tangents(
 ) -> tuple[Tensor, Tensor, Callable[[Tensor], PyTree]]:
     """The state, its derivatives `(n, 2**n_qubits)`, and what makes a tree of `n` numbers."""
     flat, unravel = _entries(function, params, chunk_size)
-
-    def checked(vector: Tensor) -> Tensor:
-        state = state_fn(unravel(vector))
-        check_state(function, state, "state_fn")
-        return unconjugated(state)
-
-    return *_pushed(checked, flat, chunk_size), unravel
+    checked = returning_state(function, state_fn)
+    return *_pushed(
+        lambda vector: unconjugated(checked(unravel(vector))), flat, chunk_size
+    ), unravel
 
 
 def _entries(

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_count,
     check_device,
     check_state,
-    check_state_size,
     check_wires,
     common_dtype_and_device,
     describe,
     message,
 )
+from quilt_func._model_checks import check_observable
 from quilt_func._tree import is_differentiated, matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, expectations_at_once
@@ -51,24 +52,16 @@ def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tens
     References:
         Nielsen and Chuang (2010), section 2.2.5.
     """
-    check_state("expval", state)
-    if isinstance(observable, (list, tuple)):
-        if not observable:
-            remedy = "Give at least one observable."
-            raise ValueError(message("expval", "observable", [], "not be empty", "none", remedy))
-        if all(isinstance(one, PauliSum) for one in observable):
-            return expectations_at_once(observable, state)
-        return torch.stack([_checked("expval", one).expectation(state) for one in observable])
-    return _checked("expval", observable).expectation(state)
-
-
-def _checked(function: str, observable: object) -> Observable:
-    if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
-        requirement = "be an observable"
-        remedy = "Make one with `pauli_sum`, `hermitian` or `diagonal`."
-        got = f"a {type(observable).__name__}"
-        raise TypeError(message(function, "observable", observable, requirement, got, remedy))
-    return observable  # type: ignore[return-value]  # the protocol was just checked
+    n = check_state("expval", state)
+    if not isinstance(observable, (list, tuple)):
+        return check_observable("expval", observable, n).expectation(state)
+    if not observable:
+        remedy = "Give at least one observable."
+        raise ValueError(message("expval", "observable", [], "not be empty", "none", remedy))
+    given = [check_observable("expval", one, n) for one in observable]
+    if all(isinstance(one, PauliSum) for one in observable):
+        return expectations_at_once(observable, state)
+    return torch.stack([one.expectation(state) for one in given])
 
 
 def variance(state: Tensor, observable: Observable) -> Tensor:
@@ -93,7 +86,8 @@ def variance(state: Tensor, observable: Observable) -> Tensor:
         >>> variance(zero_state(1), pauli_sum({"X": 2.0}))
         tensor(4.)
     """
-    return _covariance("variance", state, observable, observable)
+    centred = _centred("variance", state, observable, "observable")
+    return _product(centred, centred)
 
 
 def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
@@ -122,19 +116,18 @@ def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
     References:
         Robertson (1929), Phys. Rev. 34, 163.
     """
-    return _covariance("covariance", state, a, b)
+    left = _centred("covariance", state, a, "a")
+    return _product(left, left if a is b else _centred("covariance", state, b, "b"))
 
 
-def _covariance(function: str, state: Tensor, a: Observable, b: Observable) -> Tensor:
-    left = _centred(function, state, a)
-    right = left if a is b else _centred(function, state, b)
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """The real part of an inner product."""
     return (left.real * right.real + left.imag * right.imag).sum()
 
 
-def _centred(function: str, state: Tensor, observable: Observable) -> Tensor:
+def _centred(function: str, state: Tensor, observable: Observable, argument: str) -> Tensor:
     """The state (O - ⟨O⟩)ψ."""
-    check_state(function, state)
-    check_state_size(function, state, _checked(function, observable).n_qubits)
+    check_observable(function, observable, check_state(function, state), argument)
     leaves = (leaf for leaf in tree_leaves(observable) if isinstance(leaf, Tensor))
     common_dtype_and_device(function, (state, *leaves))
     state = unconjugated(state)
@@ -143,17 +136,18 @@ def _centred(function: str, state: Tensor, observable: Observable) -> Tensor:
     return image - mean * state
 
 
-def probs(state: Tensor) -> Tensor:
+def probs(state: Tensor, wires: None = None) -> Tensor:
     """Probabilities |ψ_b|² of the basis states.
 
     Args:
         state (complex, (2**n_qubits,)): Normalised statevector.
+        wires: Nothing: `marginal` takes wires.
 
     Returns:
         (real, (2**n_qubits,)): Probabilities.
 
     Raises:
-        TypeError: If the state is not a complex tensor.
+        TypeError: If the state is not a complex tensor, or wires are given.
         ValueError: If it is not flat.
 
     Transforms:
@@ -164,6 +158,9 @@ def probs(state: Tensor) -> Tensor:
         >>> probs(ghz_state(2))
         tensor([0.5000, 0.0000, 0.0000, 0.5000])
     """
+    if wires is not None:
+        remedy = "Write `marginal(state, wires)` for the bits of some wires."
+        raise TypeError(message("probs", "wires", wires, "be left out", describe(wires), remedy))
     check_state("probs", state)
     state = unconjugated(state)
     return state.real.square() + state.imag.square()
@@ -224,7 +221,7 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
     """
     check_state("sample", state)
     if not isinstance(u, Tensor) or u.dtype not in COMPLEX_OF:
-        got = str(u.dtype) if isinstance(u, Tensor) else f"a {type(u).__name__}"
+        got = str(u.dtype) if isinstance(u, Tensor) else a_kind(u)
         remedy = "Draw them with `uniforms(shots, seed)`."
         raise TypeError(message("sample", "u", u, "be a real tensor", got, remedy))
     check_device("sample", state, u)
@@ -299,7 +296,7 @@ def expval_from_samples(indices: Tensor, observable: PauliSum | Diagonal) -> Ten
         return observable.values[indices].mean()
     if not isinstance(observable, PauliSum):
         requirement = "be a diagonal observable or a Pauli sum"
-        got = f"a {type(observable).__name__}"
+        got = a_kind(observable)
         remedy = "Make one with `diagonal` or `pauli_sum`."
         raise TypeError(
             message("expval_from_samples", "observable", observable, requirement, got, remedy)

@@ -19,10 +19,10 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from quilt_func._checks import check_count, check_number, message
+from quilt_func._model_checks import StateFn, check_observable, returning_state
 from quilt_func._params import flatten, flatten_like, join, ravel
 from quilt_func._tree import matmul, own_precision, tree_leaves
-from quilt_func.geometry import StateFn, fubini_study, qfi_blocks, qfi_diagonal, qfi_vp
-from quilt_func.measure import expval
+from quilt_func.geometry import fubini_study, qfi_blocks, qfi_diagonal, qfi_vp
 from quilt_func.optim import GradientTransformation
 from quilt_func.typing import Observable, PyTree
 
@@ -55,7 +55,8 @@ def natural_gradient(
     Raises:
         TypeError: If `damping` or `cg_steps` is of the wrong kind; from `update`, without
             `params`, or if `state_fn` does not return a complex tensor.
-        ValueError: If `damping` is negative, `cg_steps` less than 1 or `metric` unknown.
+        ValueError: If `damping` is negative, `cg_steps` less than 1 or `metric` unknown; from
+            `update`, if `state_fn` returns a batch of states instead of one.
 
     Transforms:
         vmap (over parameters and gradients), grad, jvp.
@@ -71,6 +72,7 @@ def natural_gradient(
         Amari (1998), Neural Computation 10, 251; Stokes, Izaac, Killoran and Carleo (2020),
         Quantum 4, 269.
     """
+    checked = returning_state("natural_gradient", state_fn)
     check_number("natural_gradient", "damping", damping)
     check_count("natural_gradient", "cg_steps", cg_steps, minimum=1)
     solvers: dict[str, Solver] = {
@@ -93,7 +95,7 @@ def natural_gradient(
             raise TypeError(message("update", "params", params, need, "None", remedy))
         _, unravel = ravel("update", "grads", grads)
         flat = join(flatten_like("update", "params", params, "grads", grads))
-        return unravel(solvers[metric](state_fn, params, flat, damping)), state
+        return unravel(solvers[metric](checked, params, flat, damping)), state
 
     return GradientTransformation(init, update)
 
@@ -150,11 +152,16 @@ def varqite(
     check_number("varqite", "damping", damping)
     check_count("varqite", "n_steps", n_steps, minimum=1)
     flat, unravel = ravel("varqite", "params", params)
-    energy_slope = grad(lambda vector: expval(state_fn(unravel(vector)), observable))
+    checked = returning_state("varqite", state_fn)
     h = time / n_steps
 
+    def energy(vector: Tensor) -> Tensor:
+        state = checked(unravel(vector))
+        n_qubits = state.shape[0].bit_length() - 1
+        return check_observable("varqite", observable, n_qubits).expectation(state)
+
     def velocity(vector: Tensor) -> Tensor:
-        slope = energy_slope(vector)
+        slope = grad(energy)(vector)
         return -0.5 * _solve_full(state_fn, unravel(vector), slope, damping)
 
     path = [flat]

@@ -9,6 +9,7 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     check_state_size,
     common_dtype_and_device,
     message,
@@ -145,7 +146,7 @@ def diagonal(values: Tensor) -> Diagonal:
 def _size(function: str, argument: str, given: Any, allowed: dict[Any, Any]) -> int:
     if not isinstance(given, Tensor) or given.dtype not in allowed:
         kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        got = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
         remedy = "Convert it with `torch.as_tensor(..., dtype=...)`."
         raise TypeError(message(function, argument, given, f"be a {kinds} tensor", got, remedy))
     return given.shape[-1] if given.ndim else 0
@@ -155,7 +156,9 @@ def _check_shape(function: str, argument: str, given: Tensor, shape: tuple[int, 
     if given.shape != shape or shape[0] < 1 or shape[0] & (shape[0] - 1):
         requirement = f"have shape ({', '.join(['2**n'] * len(shape))}{',' * (len(shape) == 1)})"
         got = f"shape {tuple(given.shape)}"
-        remedy = "Give one observable; map over a batch with `torch.func.vmap`."
+        remedy = "An observable on n qubits has the size 2**n."
+        if given.ndim != len(shape):
+            remedy = "Give one observable; map over a batch with `torch.func.vmap`."
         raise ValueError(message(function, argument, given, requirement, got, remedy))
 
 

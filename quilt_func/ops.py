@@ -23,10 +23,12 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     common_dtype_and_device,
     describe,
     is_index,
     message,
+    qubits,
 )
 from quilt_func._tree import as_seen_here, constant, register
 from quilt_func.typing import WireSet
@@ -35,7 +37,11 @@ Matrix = NDArray[np.complex128]
 InverseRule = Callable[..., tuple["Gate", tuple[Any, ...]]]
 
 TAGS = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "clifford", "group"})
-"""What a tag claims of every matrix of the gate. `group`: U(a) U(b) = U(a + b)."""
+"""What a tag claims of every matrix of the gate. `group`: U(a) U(b) = U(a + b).
+
+A row without `unitary` makes no promise and is simulated gate by gate; `@gate` sets the tag unless
+it is told `unitary=False`.
+"""
 
 
 class Qasm(NamedTuple):
@@ -101,17 +107,19 @@ class Gate:
         default_factory=dict, init=False
     )
 
-    def __call__(self, *args: Any) -> "Op":
+    def __call__(self, *args: Any, **misplaced: Any) -> "Op":
         """Apply the gate: `n_params` angles, then `n_wires` ints or one iterable of wire sets.
 
         Args:
             *args: Angles (real, `()` or `(m,)`, radians) or Python numbers, then wires.
+            **misplaced: Nothing: angles and wires go by position.
 
         Returns:
             The op. A 0-d angle is shared by all `m` wire sets.
 
         Raises:
-            TypeError: If an angle or a wire is of the wrong kind, or dtypes or devices differ.
+            TypeError: If an angle or a wire is of the wrong kind or has a keyword, or dtypes or
+                devices differ.
             ValueError: If wires repeat, or an angle's length differs from the number of wire sets.
 
         Transforms:
@@ -124,6 +132,9 @@ class Gate:
             >>> cx([(0, 1), (1, 2)]).wires
             ((0, 1), (1, 2))
         """
+        for name, given in misplaced.items():
+            need, got = "be given by position", "a keyword"
+            raise TypeError(message(called(self), name, given, need, got, call_form(self)))
         params, wires = args[: self.n_params], args[self.n_params :]
         if len(params) < self.n_params or not wires:
             raise TypeError(
@@ -254,7 +265,7 @@ class Op:
         if self.gate.inverse is None:
             raise ValueError(
                 f"{self.gate.name}.inverse(): the gate has no known inverse because it is not "
-                "known to be unitary. Use `unitary(matrix, *wires)` if it is."
+                f"known to be unitary. {INVERSE_REMEDY}"
             )
         params = tuple(p if type(p) is float else p.flip(0) for p in self.params)
         gate, params = self.gate.inverse(*params)
@@ -287,12 +298,20 @@ def _unflatten_op(leaves: Iterable[Any], context: Any) -> Op:
 register(Op, _flatten_op, _unflatten_op)
 
 
+INVERSE_REMEDY = (
+    "If it is, make it with `unitary(matrix, *wires)`, or by `@gate` without `unitary=False`."
+)
+
+
 def check_fits(function: str, argument: str, op: Op, n_qubits: int) -> None:
-    """Check that an op's wires lie in `range(n_qubits)`."""
+    """Check that an op is one, and that its wires lie in `range(n_qubits)`."""
+    if not isinstance(op, Op):
+        remedy = "Call a gate to make an op: `h(0)`."
+        raise TypeError(message(function, argument, op, "hold ops", describe(op), remedy))
     if op.structure.last_wire >= n_qubits:
         remedy = "Give more qubits or other wires."
         got = f"wire {op.structure.last_wire}"
-        raise ValueError(message(function, argument, op, f"fit {n_qubits} qubits", got, remedy))
+        raise ValueError(message(function, argument, op, f"fit {qubits(n_qubits)}", got, remedy))
 
 
 def called(gate: Gate) -> str:
@@ -408,7 +427,7 @@ def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
     allowed = REAL_OF if shape else COMPLEX_OF
     if not isinstance(given, Tensor) or given.dtype not in allowed:
         kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        what = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        what = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
         remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
         raise TypeError(message(called(gate), name, given, f"be a {kinds} tensor", what, remedy))
     if given.shape == shape:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count, check_number, common_dtype_and_device, message
+from quilt_func._checks import a_kind, check_count, check_number, common_dtype_and_device, message
 from quilt_func._params import check_real, flatten, flatten_like, outline
 from quilt_func._tree import tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Schedule
@@ -123,7 +123,7 @@ def chain(*transforms: GradientTransformation) -> GradientTransformation:
         (tensor([-0.5000,  1.0000]), ((), ()))
     """
     for part in (part for part in transforms if not isinstance(part, GradientTransformation)):
-        need, got = "hold GradientTransformations", f"a {type(part).__name__}"
+        need, got = "hold GradientTransformations", a_kind(part)
         remedy = "Call the factory first: `adam(1e-3)`."
         raise TypeError(message("chain", "transforms", part, need, got, remedy))
 
@@ -598,7 +598,7 @@ def _recurrence(n_averages: int, rule: Callable[[Tensor], Leafwise]) -> Gradient
 def _scale_by_adam(function: str, betas: Any, eps: float) -> GradientTransformation:
     """Divide the corrected average gradient by its corrected root mean square."""
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        got, remedy = f"a {type(betas).__name__}", "Give `betas=(0.9, 0.999)`, say."
+        got, remedy = a_kind(betas), "Give `betas=(0.9, 0.999)`, say."
         raise TypeError(message(function, "betas", betas, "be a pair of numbers", got, remedy))
     for beta in betas:
         check_number(function, "betas", beta, high=1.0)
@@ -691,7 +691,7 @@ def _times(leaf: Tensor, factor: Scalar) -> Tensor:
 def _state_error(need: str, state: PyTree) -> TypeError:
     """Error for a state that another optimiser made."""
     remedy = "Pass the state that this optimiser's `init` or last `update` returned."
-    got = f"a {type(state).__name__}"
+    got = a_kind(state)
     return TypeError(message("update", "state", outline(state), need, got, remedy))
 
 

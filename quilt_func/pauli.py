@@ -11,12 +11,14 @@ from torch import Tensor
 from quilt_func import _words
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_complex_dtype,
     check_count,
     check_state_size,
     check_wires,
     common_dtype_and_device,
     describe,
+    is_index,
     message,
 )
 from quilt_func._energies import energy, image, word_values
@@ -161,6 +163,12 @@ class PauliSum:
         )
 
     def __add__(self, other: "PauliSum") -> "PauliSum":
+        if _is_number(other) or isinstance(other, Tensor):
+            term = f'pauli_sum({{"{"I" * self.n_qubits}": 1.0}})'
+            raise TypeError(
+                f"PauliSum + {type(other).__name__}: both must be Pauli sums, but got "
+                f"{describe(other)}. Write a number as `number * {term}`."
+            )
         if not isinstance(other, PauliSum):
             return NotImplemented
         if other.n_qubits != self.n_qubits:
@@ -172,7 +180,7 @@ class PauliSum:
 
     def __mul__(self, factor: Tensor | float) -> "PauliSum":
         if not (_is_number(factor) or _is_coefficient(factor)):
-            got = describe(factor) if isinstance(factor, Tensor) else f"a {type(factor).__name__}"
+            got = describe(factor) if isinstance(factor, Tensor) else a_kind(factor)
             raise TypeError(
                 "PauliSum * factor: `factor` must be a real number or a 0-d real tensor, but got "
                 f"{got}. Pauli sums are Hermitian; multiply sums with `@`."
@@ -280,7 +288,7 @@ def pauli_sum(
     if n_qubits is not None:
         check_count("pauli_sum", "n_qubits", n_qubits)
     if isinstance(terms, str) or not isinstance(terms, Iterable):
-        requirement, got = "be a mapping or a sequence of words", f"a {type(terms).__name__}"
+        requirement, got = "be a mapping or a sequence of words", a_kind(terms)
         remedy = "Write {'ZZ': 1.0} or a list of words."
         raise TypeError(message("pauli_sum", "terms", terms, requirement, got, remedy))
     if isinstance(terms, Mapping) and coefficients is not None:
@@ -326,18 +334,22 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
     word, wires = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
     if not isinstance(word, str):
         remedy = 'Write "ZZI" or ("ZZ", (0, 1)).'
-        got = f"a {type(word).__name__}"
+        got = a_kind(word)
         raise TypeError(message("pauli_sum", "terms", key, "have strings as words", got, remedy))
     if set(word) - set("IXYZ"):
-        remedy = "Use the letters I, X, Y and Z."
+        remedy = "Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."
         raise ValueError(message("pauli_sum", "terms", key, "be Pauli words", repr(word), remedy))
     if wires is None:
         return word
+    if not is_index(wires) and not isinstance(wires, Iterable):
+        need, got = "be words, or pairs of a word and its wires", describe(key)
+        remedy = 'Give coefficients by word, {"ZZ": 1.0}, or as a second argument.'
+        raise TypeError(message("pauli_sum", "terms", key, need, got, remedy))
     if n_qubits is None:
         remedy = "Give `n_qubits`."
         got = "no number of qubits"
         raise ValueError(message("pauli_sum", "terms", key, "fit the qubits", got, remedy))
-    checked = check_wires("pauli_sum", wires, n_qubits)
+    checked = check_wires("pauli_sum", wires, n_qubits, "terms")
     if len(checked) != len(word):
         remedy = "Give one wire per letter."
         got = f"{len(checked)} wire(s) for {word!r}"
@@ -352,9 +364,9 @@ def _stacked(values: list[Any]) -> Coefficients:
         if _is_number(value) or _is_coefficient(value):
             continue
         if isinstance(value, Tensor):
-            requirement, got = "be 0-d real tensors", str(tuple(value.shape))
+            requirement, got = "be 0-d real tensors", f"{value.dtype} of shape {tuple(value.shape)}"
         else:
-            requirement, got = "be real numbers", f"a {type(value).__name__}"
+            requirement, got = "be real numbers", a_kind(value)
         remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
         raise TypeError(message("pauli_sum", "coefficients", value, requirement, got, remedy))
     if not tensors:
@@ -378,7 +390,7 @@ def _checked_coefficients(given: Any, n_terms: int) -> Tensor:
     requirement = f"be a real tensor of shape ({n_terms},)"
     remedy = "Give one coefficient per word, or a dict from words to coefficients."
     if not isinstance(given, Tensor) or given.dtype not in COMPLEX_OF:
-        got = str(given.dtype) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
         raise TypeError(message("pauli_sum", "coefficients", given, requirement, got, remedy))
     if given.shape != (n_terms,):
         got = f"shape {tuple(given.shape)}"

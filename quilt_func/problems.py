@@ -19,7 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_count, check_wires, describe, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    a_kind,
+    check_count,
+    check_iterable,
+    check_wires,
+    describe,
+    message,
+)
 from quilt_func._tree import matmul
 from quilt_func.costs import z_masks
 from quilt_func.pauli import PauliSum, pauli_sum
@@ -59,8 +67,15 @@ def ising(
         Lucas (2014), Front. Phys. 2, 5.
     """
     check_count("ising", "n_qubits", n_qubits)
+    for name, given in (("couplings", couplings), ("fields", fields or {})):
+        if not isinstance(given, Mapping):
+            need, remedy = "be a mapping", "Give numbers by wires: `{(0, 1): 1.0}`, `{0: 0.5}`."
+            raise TypeError(message("ising", name, given, need, a_kind(given), remedy))
     _pairs("ising", "couplings", couplings, n_qubits)
     check_wires("ising", fields or (), n_qubits, "fields")
+    _scalars("ising", "couplings", couplings.values())
+    _scalars("ising", "fields", (fields or {}).values())
+    _scalars("ising", "constant", [constant])
     terms: dict[Any, Scalar] = {("ZZ", pair): value for pair, value in couplings.items()}
     terms |= {("Z", (wire,)): value for wire, value in (fields or {}).items()}
     return pauli_sum({**terms, ("", ()): constant}, n_qubits=n_qubits)
@@ -133,7 +148,8 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
         wires = [wire for wire, bit in enumerate(mask) if bit == "1"]
         if len(wires) > 2:
             need, remedy = "have words of at most two Z", "A QUBO has pairs only: add bits."
-            raise ValueError(message("to_qubo", "observable", observable, need, mask, remedy))
+            word = mask.replace("0", "I").replace("1", "Z")
+            raise ValueError(message("to_qubo", "observable", observable, need, word, remedy))
         for place, factor in _qubo_entries(wires, n):
             recipe[place, column] += factor
     entries = matmul(recipe.to(given.device), given)
@@ -253,6 +269,8 @@ def heisenberg(
         raise ValueError(
             message("heisenberg", "coupling", coupling, need, describe(coupling), remedy)
         )
+    _scalars("heisenberg", "coupling", coupling)
+    _scalars("heisenberg", "field", [field])
     terms: dict[Any, Scalar] = {
         (2 * letter, pair): strength
         for letter, strength in zip("XYZ", coupling, strict=True)
@@ -300,6 +318,7 @@ def transverse_field_ising(
 
 def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tuple[int, ...]]:
     """Check pairs of distinct wires."""
+    check_iterable(function, argument, given, "Write `[(0, 1)]` for one pair.")
     pairs = list(given)
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
@@ -310,12 +329,14 @@ def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tupl
 
 def _scalars(function: str, argument: str, given: Any) -> list[Any]:
     """Check real numbers or 0-d real tensors, one by one."""
-    for value in given:
+    check_iterable(function, argument, given, "Write `[1.0]` for one number.")
+    values = list(given)
+    for value in values:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number and getattr(value, "dtype", None) not in COMPLEX_OF:
             need, remedy = "hold real numbers", "Give numbers or real floating-point tensors."
             raise TypeError(message(function, argument, value, need, describe(value), remedy))
-    return list(given)
+    return values
 
 
 def _neighbours(n_qubits: int, periodic: bool) -> list[tuple[int, int]]:
@@ -336,7 +357,7 @@ def _halved(value: Scalar) -> Scalar:
 
 def _square(matrix: Any) -> int:
     if not isinstance(matrix, Tensor) or matrix.dtype not in COMPLEX_OF:
-        got = str(matrix.dtype) if isinstance(matrix, Tensor) else f"a {type(matrix).__name__}"
+        got = str(matrix.dtype) if isinstance(matrix, Tensor) else a_kind(matrix)
         need, remedy = "be a float32 or float64 tensor", "Convert it with `torch.as_tensor`."
         raise TypeError(message("from_qubo", "matrix", matrix, need, got, remedy))
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:

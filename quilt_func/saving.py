@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import describe, message
+from quilt_func._checks import a_kind, describe, message
 from quilt_func._tree import is_transformed
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
@@ -101,7 +101,7 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
         q1: ──────────⊕─
     """
     if not isinstance(text, str):
-        remedy, got = "Read the file first: `Path(name).read_text()`.", f"a {type(text).__name__}"
+        remedy, got = "Read the file first: `Path(name).read_text()`.", a_kind(text)
         raise TypeError(message("from_json", "text", text, "be a string", got, remedy))
     names = _registry("from_json", gates)
     try:
@@ -114,7 +114,7 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
         got = f"no JSON at line {error.lineno}, column {error.colno}"
         raise _refusal(text, got, _DAMAGED) from None
     except ValueError as error:  # JSON's numbers can be longer than Python reads
-        raise _refusal(text, f"no JSON: {error}", _DAMAGED) from None
+        raise _refusal(text, f"no JSON: {_unstopped(error)}", _DAMAGED) from None
 
 
 _DAMAGED = "Save it again with `to_json`."
@@ -131,6 +131,11 @@ def _refusal(text: str, got: str, remedy: str) -> ValueError:
     return ValueError(message("from_json", "text", text, requirement, got, remedy))
 
 
+def _unstopped(error: Exception) -> str:
+    """An error's text as a part of a sentence."""
+    return str(error).rstrip(".")
+
+
 def _refuse_constant(name: str) -> float:
     raise _DamageError(f"the constant {name}")
 
@@ -141,7 +146,7 @@ def _registry(function: str, gates: Iterable[Gate]) -> dict[str, Gate]:
     given = tuple(gates)
     for gate in given:
         if not isinstance(gate, Gate):
-            got, remedy = f"a {type(gate).__name__}", "Give the gates themselves: `[mine]`."
+            got, remedy = a_kind(gate), "Give the gates themselves: `[mine]`."
             raise TypeError(message(function, "gates", [*given], "be gates", got, remedy))
         if found.setdefault(gate.name, gate) is not gate:
             got, remedy = f"two named {gate.name}", "Rename one."
@@ -179,7 +184,7 @@ class _Writer:
         if type(value) is PauliSum:
             return {"$pauli_sum": list(value.words), "coefficients": self.write(value.coefficients)}
         requirement = "hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples"
-        got, remedy = f"a {type(value).__name__}", "Convert it to one of these."
+        got, remedy = a_kind(value), "Convert it to one of these."
         raise TypeError(message("to_json", "value", value, requirement, got, remedy))
 
     def mapping(self, value: dict[Any, Any]) -> dict[str, Any]:
@@ -320,7 +325,7 @@ class _Reader:
         try:
             return circuit(n_qubits, [self.op(item) for item in entries])
         except (TypeError, ValueError, OverflowError) as error:
-            raise _DamageError(f"a circuit that can't be made: {error}") from None
+            raise _DamageError(f"a circuit that can't be made: {_unstopped(error)}") from None
 
     def op(self, entry: Any) -> Op:
         with_params = {"params": [], **entry} if isinstance(entry, dict) else entry
@@ -378,7 +383,7 @@ class _Reader:
             pairs = zip(checked.words, values, strict=True)
             return PauliSum(checked.words, tuple(_coefficient(value) for _, value in pairs))
         except (TypeError, ValueError) as error:
-            raise _DamageError(f"a Pauli sum that can't be made: {error}") from None
+            raise _DamageError(f"a Pauli sum that can't be made: {_unstopped(error)}") from None
 
 
 def _fields(entry: Any, kinds: Mapping[str, Any]) -> list[Any]:
@@ -417,7 +422,7 @@ def _tensor_in(entry: Any) -> Tensor:
         pairs = torch.view_as_complex(flat.reshape(-1, 2)) if dtype.is_complex else flat
         return pairs.reshape(shape)
     except (RuntimeError, ValueError, OverflowError) as error:
-        raise _DamageError(f"a tensor that can't be made: {error}") from None
+        raise _DamageError(f"a tensor that can't be made: {_unstopped(error)}") from None
 
 
 def _number_in(number: Any, dtype: torch.dtype) -> Any:

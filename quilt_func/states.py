@@ -14,6 +14,7 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    a_kind,
     check_complex_dtype,
     check_count,
     check_state,
@@ -84,7 +85,7 @@ def basis_state(
     """
     check_complex_dtype("basis_state", dtype)
     if not isinstance(bits, str):
-        what = f"a {type(bits).__name__}"
+        what = a_kind(bits)
         raise TypeError(message("basis_state", "bits", bits, "be a string", what, 'Write "010".'))
     if set(bits) - {"0", "1"}:
         requirement = "hold only 0 and 1"
@@ -116,6 +117,12 @@ def product_state(factors: Sequence[Tensor]) -> Tensor:
         >>> product_state([basis_state("1"), basis_state("0")]).real
         tensor([0., 0., 1., 0.])
     """
+    if isinstance(factors, str) or (isinstance(factors, Tensor) and factors.ndim < 2):
+        requirement, remedy = "be a sequence of states", "Write `[state]` for one."
+        if isinstance(factors, str):
+            remedy = f"Write `basis_state({factors!r})` for a state of the basis."
+        got = a_kind(factors)
+        raise TypeError(message("product_state", "factors", factors, requirement, got, remedy))
     factors = list(factors)
     if not factors:
         remedy = "Give at least one state."
@@ -222,7 +229,7 @@ def random_state(u: Tensor) -> Tensor:
         Box and Muller (1958); Życzkowski and Sommers (2001), J. Phys. A 34, 7111.
     """
     if not isinstance(u, Tensor) or u.dtype not in COMPLEX_OF:
-        what = str(u.dtype) if isinstance(u, Tensor) else f"a {type(u).__name__}"
+        what = str(u.dtype) if isinstance(u, Tensor) else a_kind(u)
         remedy = "Make it with `uniforms((2, 2**n_qubits), seed)`."
         raise TypeError(message("random_state", "u", u, "be a real tensor", what, remedy))
     size = u.shape[-1] if u.ndim == 2 and u.shape[0] == 2 else 0
@@ -278,7 +285,7 @@ def uniforms(
     elif isinstance(seed_or_generator, int) and not isinstance(seed_or_generator, bool):
         generator = torch.Generator().manual_seed(seed_or_generator)
     else:
-        what = f"a {type(seed_or_generator).__name__}"
+        what = a_kind(seed_or_generator)
         raise TypeError(
             message(
                 "uniforms",
@@ -471,10 +478,12 @@ def entropy(rho: Tensor) -> Tensor:
 
 def _check_density(function: str, rho: object) -> None:
     if not isinstance(rho, Tensor) or rho.dtype not in REAL_OF:
-        what = str(rho.dtype) if isinstance(rho, Tensor) else f"a {type(rho).__name__}"
+        what = str(rho.dtype) if isinstance(rho, Tensor) else a_kind(rho)
         remedy = "Make one with `reduced_density`."
         raise TypeError(message(function, "rho", rho, "be a complex tensor", what, remedy))
     if rho.ndim != 2 or rho.shape[0] != rho.shape[1]:
         remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
+        if rho.ndim == 1:
+            remedy = "Make one of a state with `reduced_density(state, wires)`."
         got = f"shape {tuple(rho.shape)}"
         raise ValueError(message(function, "rho", rho, "have shape (N, N)", got, remedy))

@@ -60,7 +60,7 @@ def givens(theta):
     return torch.stack([torch.stack(row) for row in rows])
 
 
-@qf.gate(n_wires=1)
+@qf.gate(n_wires=1, unitary=False)
 def damp(theta, phi):
     keep = torch.complex((-theta.square()).exp() * phi.cos(), (-theta.square()).exp() * phi.sin())
     one = torch.ones_like(keep)

@@ -17,11 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quilt_func"
 # fmt: off
 CORRIDOR = [
-    "_tree", "_primitive", "_checks", "typing", "_sweep", "states", "ops", "derived", "gates",
+    "_spellings", "_tree", "_primitive", "_checks", "typing", "_sweep", "states", "ops",
+    "_gate_checks", "derived", "gates",
     "kernel", "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_axes",
     "_static", "_run", "_directions", "_jets", "_tangents", "evolution", "_text", "circuits",
-    "_words", "_energies", "pauli", "observables", "costs", "measure", "_params", "_shifts",
-    "derivatives", "geometry", "optim", "natural",
+    "_words", "_energies", "pauli", "_model_checks", "observables", "costs", "measure", "_params",
+    "_shifts", "derivatives", "geometry", "optim", "natural",
 ]
 SIDE_ROOMS = [
     "ansatz", "bitstrings", "channels", "density", "diagnostics", "distributed", "draw",

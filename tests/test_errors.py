@@ -22,8 +22,12 @@ from bad_calls import (
     problems,
     states,
 )
+from torch import Tensor
+from torch.func import vmap
 
 import quilt_func as qf
+from quilt_func import _spellings
+from quilt_func._checks import a_kind
 
 ANGLE = torch.tensor(0.1)
 NAMES = {
@@ -206,5 +210,79 @@ def test_testing_is_loaded_when_asked_for():
 
 
 def test_unknown_names():
-    with pytest.raises(AttributeError, match="module 'quilt_func' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"module 'quilt_func' has no attribute 'nothing'$"):
         _ = qf.nothing
+
+
+MEANT = {
+    "cnot": "cx",
+    "CNOT": "cx",
+    "toffoli": "ccx",
+    "rot": "u",
+    "mcx": "controlled(x, n_controls)",
+    "RX": "rx",
+    "Hadamard": "h",
+    "IsingXX": "rxx",
+    "expvall": "expval",
+    "pauli_summ": "pauli_sum",
+    "circuits_": "circuit",
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_unknown_names_of_known_things(name):
+    meant = re.escape(f"has no attribute '{name}'. Did you mean `{MEANT[name]}`?")
+    with pytest.raises(AttributeError, match=f"{meant}$"):
+        getattr(qf, name)
+
+
+def test_names_of_elsewhere_name_what_is_here():
+    for name, meant in _spellings.ELSEWHERE.items():
+        assert not hasattr(qf, name)
+        assert eval(meant, {**NAMES, "nn": qf.nn, "optim": qf.optim, "n_controls": 2}) is not None
+
+
+def test_hints_are_no_names():
+    """Tools ask for names that need not be there; private ones get no advice."""
+    assert not hasattr(qf, "cnot")
+    with pytest.raises(AttributeError, match=r"attribute '_circuit'$"):
+        _ = qf._circuit
+
+
+KINDS = {"an int": 1, "a str": "x", "an Op": qf.x(0), "a Gate": qf.x, "None": None, "a bool": True}
+KINDS |= {"an ndarray": np.eye(2), "a Tensor": ANGLE, "a float64": np.float64(1)}
+KINDS |= {"an RX": type("RX", (), {})(), "a Union": type("Union", (), {})()}
+
+
+@pytest.mark.parametrize("words", KINDS)
+def test_kinds_have_their_article(words):
+    assert a_kind(KINDS[words]) == words
+
+
+def test_no_message_has_the_wrong_article():
+    wrong = re.compile(r"\ba(n?) (int|float|str|list|[A-Z]\w+|ndarray|NoneType)\b")
+    found = [match for row in CALLS for match in wrong.finditer(row[2]) if row[0] not in OF_QASM]
+    assert [m[0] for m in found if bool(m[1]) != (m[2] in ("int", "ndarray", "Op"))] == []
+
+
+OF_QASM = {"from_qasm(3)", "to_qasm(h(0))", "nn.QuantumLayer(3, zeros(2))"}
+
+
+def test_the_remedy_for_a_model_with_data_is_one():
+    """What the natural gradient says of many samples is the metric of a model, tried here."""
+    xs, params = torch.tensor([0.1, 0.4, 0.9]), torch.tensor([0.2, 0.3])
+
+    def state(p, x):
+        return qf.circuit(1, qf.ry(p[0] * x, 0), qf.rz(p[1] + x, 0), qf.rx(x, 0))()
+
+    for join in (lambda states: states, Tensor.flatten):
+        opt = qf.natural_gradient(lambda p, join=join: join(vmap(lambda x: state(p, x))(xs)))
+        with pytest.raises(ValueError, match=r"state_fn` must return one statevector") as got:
+            opt.update(params, (), params)
+    metric, step = re.findall("`([^`]*)`", str(got.value).split("Over data")[1])
+    names = {"vmap": vmap, "state_fn": state, "fubini_study": qf.fubini_study, "torch": torch}
+    g = eval(metric, {**names, "params": params, "xs": xs}).mean(0)
+    each = [qf.fubini_study(lambda p, x=x: state(p, x), params) for x in xs]
+    assert torch.allclose(g, torch.stack(each).mean(0))
+    found = eval(step, {**names, "g": g, "damping": 0.1, "n": 2, "gradient": params})
+    assert torch.allclose(g @ found + 0.1 * found, params)

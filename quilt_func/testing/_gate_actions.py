@@ -52,7 +52,7 @@ def locality(gate: Gate, case: GateCase) -> None:
 
 @law(
     GATE_LAWS,
-    statement="a gate tagged `unitary`, or with an inverse or a generator, keeps a state's norm.",
+    statement="a gate that is not declared `unitary=False` keeps a state's norm.",
     cause="a matrix that is not unitary: a lost 1/√2, or a damping factor.",
 )
 def norm(gate: Gate, case: GateCase) -> None:

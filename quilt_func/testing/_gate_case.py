@@ -88,4 +88,5 @@ def rounding(gate: Gate, case: GateCase, dtype: torch.dtype = torch.float64) -> 
 
 
 def claims_unitary(gate: Gate) -> bool:
+    """`@gate` tags what is not declared otherwise; a row by hand may claim it in other words."""
     return "unitary" in gate.tags or gate.inverse is not None or gate.generator is not None

@@ -54,8 +54,9 @@ def dtype(gate: Gate, case: GateCase) -> None:
 
 @law(
     GATE_LAWS,
-    statement="a gate tagged `unitary`, or with an inverse or a generator, has U† U = 1.",
-    cause="a sign or a factor in one entry, or a lost 1/√2.",
+    statement="a gate that is not declared `unitary=False` has U† U = 1 at every angle.",
+    cause="a sign or a factor in one entry, a lost 1/√2, or a branch of the function that the "
+    "angles checked at the definition don't reach.",
 )
 def unitary(gate: Gate, case: GateCase) -> None:
     """U† U = 1."""

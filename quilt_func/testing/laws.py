@@ -12,7 +12,7 @@ import hypothesis
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, describe, message
+from quilt_func._checks import COMPLEX_OF, a_kind, describe, message
 from quilt_func._tree import tree_leaves
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate
@@ -76,7 +76,7 @@ def gate_laws(
     """
     if not isinstance(gate, Gate):
         raise TypeError(
-            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got a {type(gate).__name__}. "
+            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got {a_kind(gate)}. "
             "Give the gate itself, not an op or a function: `gate_laws(rx)`."
         )
     if gate.param_shape:
@@ -116,7 +116,7 @@ def observable_laws(
     if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
         raise TypeError(
             f"observable_laws(observable={observable!r}): `observable` must have `n_qubits`, "
-            f"`apply` and `expectation`, but got a {type(observable).__name__}. Make one with "
+            f"`apply` and `expectation`, but got {a_kind(observable)}. Make one with "
             "`pauli_sum`, `hermitian` or `diagonal`."
         )
     return law_test(observable, OBSERVABLE_LAWS, state_cases(observable), only, settings)
@@ -148,7 +148,7 @@ def circuit_laws(
         >>> test_pair()
     """
     if not isinstance(circuit, Circuit):
-        got, remedy = f"a {type(circuit).__name__}", "Make one with `circuit`."
+        got, remedy = a_kind(circuit), "Make one with `circuit`."
         raise TypeError(message("circuit_laws", "circuit", circuit, "be a circuit", got, remedy))
     return law_test(circuit, CIRCUIT_LAWS, circuit_cases(circuit), only, settings)
 
@@ -184,7 +184,7 @@ def ansatz_laws(
         >>> test_layer()
     """
     if not callable(fn):
-        got, remedy = f"a {type(fn).__name__}", "Give the function, not the circuit."
+        got, remedy = a_kind(fn), "Give the function, not the circuit."
         raise TypeError(message("ansatz_laws", "fn", fn, "be a function", got, remedy))
     leaves = tree_leaves(params)
     other = [
@@ -224,10 +224,10 @@ def rewrite_laws(
         >>> test_double_inverse()
     """
     if not callable(fn):
-        got, remedy = f"a {type(fn).__name__}", "Give a function from circuits to circuits."
+        got, remedy = a_kind(fn), "Give a function from circuits to circuits."
         raise TypeError(message("rewrite_laws", "fn", fn, "be a function", got, remedy))
     drawn = default_circuits() if circuits is None else circuits
     if not isinstance(drawn, SearchStrategy):
-        got, remedy = f"a {type(drawn).__name__}", "Give `strategies.circuits(...)`."
+        got, remedy = a_kind(drawn), "Give `strategies.circuits(...)`."
         raise TypeError(message("rewrite_laws", "circuits", drawn, "be a strategy", got, remedy))
     return law_test(fn, REWRITE_LAWS, rewrite_cases(drawn), only, settings)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
-from quilt_func._checks import message
+from quilt_func._checks import a_kind, message
 from quilt_func._tree import tree_flatten, tree_leaves, tree_unflatten, unconjugated
 from quilt_func.testing._law import DIFFERENCES, Law, LawError, equal, law, same
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
@@ -330,10 +330,10 @@ def transform_table(
         grad  holds
     """
     if not callable(fn):
-        remedy, got = "Give the function itself.", f"a {type(fn).__name__}"
+        remedy, got = "Give the function itself.", a_kind(fn)
         raise TypeError(message("transform_table", "fn", fn, "be a function", got, remedy))
     if not isinstance(args, tuple):
-        remedy, got = "Write `(x,)` for one argument.", f"a {type(args).__name__}"
+        remedy, got = "Write `(x,)` for one argument.", a_kind(args)
         raise TypeError(message("transform_table", "args", args, "be a tuple", got, remedy))
     names = tuple(TRANSFORM_LAWS) if only is None else tuple(only)
     unknown = [name for name in names if name not in TRANSFORM_LAWS]

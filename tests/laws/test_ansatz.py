@@ -923,13 +923,13 @@ BAD = {
     "cost without a cost": (
         lambda: qaoa(Z2[None], qf.pauli_sum({"XZ": 1.0})),
         ValueError,
-        "qaoa(observable=PauliSum(1 XZ)): `observable` must have words of I and Z, but got 'XZ'. "
+        "qaoa(cost=PauliSum(1 XZ)): `cost` must have words of I and Z, but got 'XZ'. "
         "Only those have a cost for every bit string.",
     ),
     "cost of qaoa": (
         lambda: qaoa(Z2[None], qf.diagonal(Z2)),
         TypeError,
-        "qaoa(observable=Diagonal(values=tensor([0., 0.]))): `observable` must be a PauliSum, but "
+        "qaoa(cost=Diagonal(values=tensor([0., 0.]))): `cost` must be a PauliSum, but "
         "got a Diagonal. Make one with `pauli_sum` or `from_diagonal`.",
     ),
     "precisions of qaoa": (
@@ -995,13 +995,13 @@ BAD = {
     "pair out of range": (
         lambda: hardware_efficient(Z322, [(0, 2)]),
         ValueError,
-        "hardware_efficient(wires=(0, 2)): `wires` must be in range(2), but got (0, 2). "
+        "hardware_efficient(entangler=(0, 2)): `entangler` must be in range(2), but got (0, 2). "
         "Give distinct wires from 0 to 1.",
     ),
     "pair of one wire": (
         lambda: iqp_encoding(Z2, entangler=[(1, 1)]),
         ValueError,
-        "iqp_encoding(wires=(1, 1)): `wires` must be distinct, but got (1, 1). "
+        "iqp_encoding(entangler=(1, 1)): `entangler` must be distinct, but got (1, 1). "
         "Give distinct wires from 0 to 1.",
     ),
     "number of qubits": (
@@ -1020,7 +1020,7 @@ BAD = {
         lambda: strongly_entangling(torch.zeros(1, 2, 3), qf.cx(0, 1)),
         TypeError,
         "strongly_entangling(gate=<cx on (0, 1)>): `gate` must be a gate of 2 wire(s) and 0 "
-        "angle(s), but got a Op. Give one such as `cz`, without calling it.",
+        "angle(s), but got an Op. Give one such as `cz`, without calling it.",
     ),
     "gate without an angle": (
         lambda: angle_encoding(Z2, qf.h),

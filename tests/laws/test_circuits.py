@@ -260,3 +260,14 @@ test_nothing_added = rewrite_laws(lambda circuit: qf.circuit(circuit.n_qubits, [
 def test_options_are_keywords():
     with pytest.raises(TypeError):
         qf.circuit(1, qf.h(0)).unitary(torch.complex64)
+
+
+def test_ops_may_come_from_a_generator():
+    """Checked first and applied after: the second look must not find it empty."""
+    found = qf.evolve(2, (qf.h(wire) for wire in range(2)), qf.zero_state(2))
+    assert_close(found, qf.circuit(2, qf.h([0, 1]))(), n_gates=2)
+
+
+def test_factors_may_be_one_tensor():
+    rows = torch.stack([qf.basis_state("1"), qf.basis_state("0")])
+    assert torch.equal(qf.product_state(rows), qf.basis_state("10"))

@@ -275,6 +275,8 @@ BAD = {
         TypeError,
         lambda: vmap(lambda s: draw.plot_bloch(s) and s)(qf.zero_state(1)[None]),
     ),
+    "no qubits on a sphere": (ValueError, lambda: draw.plot_bloch(qf.zero_state(0))),
+    "a density matrix": (ValueError, lambda: draw.plot_bloch(torch.eye(2).cfloat())),
     "six qubits": (ValueError, lambda: draw.plot_city(qf.zero_state(6))),
     "not square": (ValueError, lambda: draw.plot_city(torch.ones(2, 4).cfloat())),
     "losses in a list": (TypeError, lambda: draw.plot_training([1.0])),

@@ -560,7 +560,7 @@ BAD_CALLS = {
     "half": (lambda: sgd().init(X.half()), TypeError, "but got float16"),
     "empty": (lambda: adam().init({}), ValueError, "must hold at least one tensor"),
     "mixed": (lambda: adam().init([X, X.double()]), TypeError, "one precision"),
-    "no-grad": (lambda: adam().update({"x": None}, STATE), TypeError, "but got a NoneType"),
+    "no-grad": (lambda: adam().update({"x": None}, STATE), TypeError, "but got None"),
     "structure": (
         lambda: adam().update({"y": X}, STATE),
         ValueError,

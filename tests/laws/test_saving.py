@@ -209,7 +209,7 @@ DAMAGED = {
     file({"$circuit": True, "ops": []}): "$circuit True",
     file(op(gate="os.system")): "the unknown gate 'os.system'",
     file(op(gate={"eval": "1"})): "the gate {'eval': '1'}",
-    file(op(wires=[[1]])): "fit 1 qubits",
+    file(op(wires=[[1]])): "fit 1 qubit, but got wire 1. Give more qubits or other wires. Save",
     file(op(wires=[[-1]])): "zero or more",
     file(op(wires=[[0, 1]])): "`wires` must",
     file(op(wires=[0])): "the op",

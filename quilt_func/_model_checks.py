@@ -1,0 +1,92 @@
+"""Checks of what is measured and differentiated: observables, and functions to a state."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from quilt_func._checks import REAL_OF, a_kind, message, qubits
+from quilt_func.circuits import Circuit
+from quilt_func.ops import Gate, Op
+from quilt_func.pauli import PauliSum
+from quilt_func.typing import Observable, PyTree
+
+StateFn = Callable[[Any], Tensor]
+
+
+def check_observable(
+    function: str, observable: Any, n_qubits: int, argument: str = "observable"
+) -> Observable:
+    """Check that a value is an observable of as many qubits as a state."""
+    if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
+        got, remedy = a_kind(observable), _observable_remedy(observable)
+        raise TypeError(message(function, argument, observable, "be an observable", got, remedy))
+    if observable.n_qubits != n_qubits:
+        need = f"act on {qubits(n_qubits)}, as the state has"
+        remedy = f"Give an observable of {qubits(n_qubits)}, or a state of {observable.n_qubits}."
+        if isinstance(observable, PauliSum):
+            place = f'{{("Z", (0,)): 1.0}}, n_qubits={n_qubits}'
+            remedy = f"Give words of a letter per qubit, or name wires: `pauli_sum({place})`."
+        got = qubits(observable.n_qubits)
+        raise ValueError(message(function, argument, observable, need, got, remedy))
+    checked: Observable = observable
+    return checked
+
+
+def _observable_remedy(given: object) -> str:
+    if isinstance(given, Mapping):
+        return "Make a Pauli sum of it: `pauli_sum({...})`."
+    if isinstance(given, (list, tuple)):
+        return "Give one observable at a time, or one sum: `a + b`."
+    if hasattr(given, "ndim"):
+        return (
+            "Make one of a matrix with `hermitian(matrix)`, of a diagonal with `diagonal(values)`."
+        )
+    if isinstance(given, (str, Op, Gate)):
+        return 'Write it in Pauli words, such as `pauli_sum({"ZII": 1.0})` for Z on wire 0 of 3.'
+    return "Make one with `pauli_sum`, `hermitian` or `diagonal`."
+
+
+def returning_state(function: str, state_fn: StateFn) -> StateFn:
+    """A function from parameters to a state, with a check of what it returns."""
+    if not callable(state_fn) or isinstance(state_fn, Circuit):
+        need, got = "be a function from parameters to a state", a_kind(state_fn)
+        remedy = "Write `lambda params: circuit(...)()`, with the parameters in the circuit."
+        raise TypeError(message(function, "state_fn", state_fn, need, got, remedy))
+
+    def checked(params: PyTree) -> Tensor:
+        state = state_fn(params)
+        _check_returned(function, state)
+        return state
+
+    return checked
+
+
+def _check_returned(function: str, state: Any) -> None:
+    need = "return one statevector, (2**n_qubits,)"
+    if not isinstance(state, Tensor):
+        remedy = "Return the state that `circuit(...)()` gives."
+        if callable(state):
+            remedy = "Call the circuit: `lambda params: circuit(...)()`."
+        raise TypeError(message(function, "state_fn", state, need, a_kind(state), remedy))
+    if state.dtype not in REAL_OF:
+        got = f"{str(state.dtype).removeprefix('torch.')} of shape {tuple(state.shape)}"
+        remedy = "Return the state itself, complex, not what is measured on it."
+        raise TypeError(message(function, "state_fn", state, need, got, remedy))
+    size = state.shape[0] if state.ndim == 1 else 0
+    if size < 1 or size & (size - 1):
+        got = f"shape {tuple(state.shape)}"
+        raise ValueError(message(function, "state_fn", state, need, got, _over_data(function)))
+
+
+def _over_data(function: str) -> str:
+    """What to do with many samples, whose joint state is none: there is one metric for each."""
+    takes_step = function in ("natural_gradient", "varqite")
+    name = "fubini_study" if takes_step else function
+    remedy = f"Over data, map: `vmap(lambda x: {name}(lambda p: state_fn(p, x), params))(xs)`"
+    if takes_step:
+        remedy += (
+            "; their mean g is the metric of a model, and `torch.linalg.solve(g + damping * "
+            "torch.eye(n), gradient)` its natural gradient"
+        )
+    return f"{remedy}."
