@@ -1,5 +1,8 @@
 """Programs in OpenQASM that use the vocabulary of public collections, all of it."""
 
+HEADER = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; '
+HEADER_2 = 'OPENQASM 2.0; include "qelib1.inc"; '
+
 TELEPORT_LIKE = """
 // several registers, broadcasting, measurements at the end
 OPENQASM 2.0;
