@@ -147,8 +147,10 @@ class Reader:
 
     def run_input(self, statement: Input) -> None:
         self.new_name(statement.name, statement.place)
-        sample = torch.tensor(_SAMPLE, dtype=torch.float64)
-        self.numbers[statement.name] = (self.inputs or {}).get(statement.name, sample)
+        if self.inputs is None:
+            self.numbers[statement.name] = torch.tensor(_SAMPLE, dtype=torch.float64)
+        else:
+            self.numbers[statement.name] = self.inputs[statement.name]
 
     def run_alias(self, statement: Alias) -> None:
         self.new_name(statement.name, statement.place)

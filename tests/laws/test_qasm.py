@@ -123,9 +123,15 @@ def assert_qiskit_agrees(text, circuit, version):
     assert_close(overlap, torch.ones(()), n_gates=64 * (circuit.n_gates + 1), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", OF_2)
+@pytest.mark.parametrize("name", [*OF_2, "exported, 3"])
 def test_qiskit_reads_programs_as_we_do(name):
-    assert_qiskit_agrees(OF_2[name], qf.from_qasm(OF_2[name]), 2)
+    text = PROGRAMS[name]
+    assert_qiskit_agrees(text, qf.from_qasm(text), 2 if name in OF_2 else 3)
+
+
+def test_what_is_exported_means_the_same_in_both_versions():
+    assert_same_up_to_phase(*[qf.from_qasm(PROGRAMS[name]) for name in ("exported", "exported, 3")],
+                            qf.circuit(0))  # fmt: skip
 
 
 @each_version

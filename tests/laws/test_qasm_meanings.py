@@ -69,6 +69,12 @@ def test_what_it_means(text):
     assert phase_distance(text_matrix(found), oracle) <= bound
 
 
+def test_greek_letters_in_version_2():
+    """Not in its grammar, but written by people."""
+    found = qf.from_qasm(HEADER_2 + "gate g(θ) a { rx(-θ) a; } qreg q[1]; g(π / 2) q[0];")
+    assert found.ops[0].params == (-torch.pi / 2,)
+
+
 def test_version_2_has_no_whole_division():
     found = qf.from_qasm('OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; rx(1/2+2^3) q[0];')
     assert found.ops[0].params == (8.5,)
