@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from torch import Tensor
+
 from quilt_func._qasm_expressions import MAX_NESTING
 from quilt_func._qasm_parse import Parser
-from quilt_func._qasm_tokens import Call, Definition, Include, QasmError
+from quilt_func._qasm_tokens import Call, Definition, Expression, Include, QasmError, Step
+from quilt_func._qasm_values import CONSTANTS, Value
 from quilt_func.gates import GATES
 from quilt_func.ops import Gate
 
@@ -93,8 +96,8 @@ class Gates:
             raise QasmError(f"a second `{mine[0]}`", statement.place, remedy)
         self.known |= {name: standard()[name] for name in names}
 
-    def add(self, definition: Definition) -> None:
-        """Add a definition, which may replace an included gate.
+    def add(self, definition: Definition, numbers: Mapping[str, Value]) -> None:
+        """Add a definition, which may replace an included gate and use the constants so far.
 
         Raises:
             QasmError: If it calls what is not defined before it.
@@ -105,12 +108,12 @@ class Gates:
         if definition.body is None:
             self.opaque.add(name)
             return
-        found = self.define(definition)
+        found = self.define(definition, numbers)
         own = _written().get(definition.source)
         is_row = own is not None and all(_is_standard(g, call) for g, call, _ in found.body)
         self.known[name] = own if is_row else found
 
-    def define(self, definition: Definition) -> Defined:
+    def define(self, definition: Definition, numbers: Mapping[str, Value]) -> Defined:
         """Look the calls of a body up among the gates defined before: so none can call itself."""
         names = definition.wires
         if len({*names}) < len(names) or not names:
@@ -125,7 +128,8 @@ class Gates:
                     remedy = f"Use its own wires: {', '.join(names)}."
                     raise QasmError(got, operand.place, remedy)
             wires = tuple(at[operand.name] for operand in call.operands)
-            body.append((self.look_up(call, definition), call, wires))
+            known = self.look_up(call, definition)
+            body.append((known, _closed(call, definition.parameters, numbers), wires))
         depth = 1 + max((g.depth for g, _, _ in body if isinstance(g, Defined)), default=0)
         if depth > MAX_NESTING:
             got = f"gates nested deeper than {MAX_NESTING}"
@@ -158,13 +162,40 @@ def standard() -> dict[str, Known]:
     """All standard gates, by name."""
     gates = Gates(3, {row.name: row for row in GATES} | {"gphase": None})
     for definition in Parser(_MORE, 1).statements():
-        gates.known[definition.name] = gates.define(definition)
+        gates.known[definition.name] = gates.define(definition, {})
     return gates.known
 
 
 def built_in(version: int) -> Gates:
     """What a text of a version knows before its first line."""
     return Gates(version, {name: standard()[name] for name in ("U", "CX", "gphase")})
+
+
+def _closed(call: Call, parameters: tuple[str, ...], numbers: Mapping[str, Value]) -> Call:
+    """A call of a body with the values of constants for their names."""
+
+    def closed(steps: Expression) -> Expression:
+        return tuple([step if is_free(step) else _constant(step, numbers) for step in steps])
+
+    def is_free(step: Step) -> bool:
+        return step.kind != "name" or step.value in parameters or step.value in CONSTANTS
+
+    modifiers = call.modifiers and tuple(
+        m if m.argument is None else m._replace(argument=closed(m.argument)) for m in call.modifiers
+    )
+    return call._replace(arguments=tuple(map(closed, call.arguments)), modifiers=modifiers)
+
+
+def _constant(step: Step, numbers: Mapping[str, Value]) -> Step:
+    value = numbers.get(step.value)
+    name = step.value[:40]
+    if value is None:
+        remedy = "Use its parameters, or a constant declared before."
+        raise QasmError(f"the unknown name `{name}` in a gate", step.place, remedy)
+    if isinstance(value, Tensor):
+        remedy = "Give the gate a parameter for it."
+        raise QasmError(f"the input `{name}` in a gate", step.place, remedy)
+    return Step("number", value, 0, step.place)
 
 
 def _is_standard(known: Known, call: Call) -> bool:

@@ -160,7 +160,7 @@ class Reader:
 
     def run_definition(self, statement: Definition) -> None:
         self.new_name(statement.name, statement.place)
-        self.gates.add(statement)
+        self.gates.add(statement, self.numbers)
 
     def run_loop(self, statement: Loop) -> None:
         if not isinstance(statement.values, Several) and (

@@ -72,10 +72,10 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
     return _read(text, max_gates)
 
 
-def _read(text: str, max_gates: int) -> "Circuit | FromInputs":
+def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
     """Parse and run statements in turn, so that the bounds on what runs bound what is parsed."""
 
-    def read() -> Circuit | FromInputs:
+    def read() -> Circuit | _FromInputs:
         parser, statements = Parser(text, max_gates), []
         is_kept = "input" in parser.tokens
 
@@ -88,13 +88,13 @@ def _read(text: str, max_gates: int) -> "Circuit | FromInputs":
         found = Reader(parser.version, None, max_gates).circuit(kept())
         if not any(isinstance(statement, Input) for statement in statements):
             return found
-        return FromInputs(text, max_gates, parser.version, tuple(statements))
+        return _FromInputs(text, max_gates, parser.version, tuple(statements))
 
     return _placed(text, read)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FromInputs:
+class _FromInputs:
     """The function from the values of a text's `input` parameters to its circuit."""
 
     text: str

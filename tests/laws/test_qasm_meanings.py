@@ -47,6 +47,10 @@ MEANINGS = {
     "let r = q[1:2] ++ q[0]; cx r[0], r[2];": qf.cx(1, 0),
     "qubit r; cx q[0], r;": qf.cx(0, 3),
     "bit b = measure q[0]; bit[3] c; c = measure q;": [],
+    "const float k = 0.3; gate g(t) a { rx(k * t) a; pow(k) @ z a; } g(2) q[0];": [
+        qf.rx(0.6, 0), qf.p(0.3 * torch.pi, 0)],
+    "const float k = 0.3; gate g(k) a { rx(k) a; } for int i in [2:2] { g(i) q[0]; }":
+        qf.rx(2.0, 0),
     'bit[2] c = "01"; bit d = 1; bit e = true; x q[0];': qf.x(0),
     "reset q; h q[0]; reset q[1:2]; reset q[{2}];": qf.h(0),
     "for int i in [0:2] { reset q[i]; x q[i]; }": qf.x(range(3)),
