@@ -86,9 +86,9 @@ def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
                 yield statement
 
         found = Reader(parser.version, None, max_gates).circuit(kept())
-        if not any(isinstance(statement, Input) for statement in statements):
-            return found
-        return _FromInputs(text, max_gates, parser.version, tuple(statements))
+        names = tuple(item.name for item in statements if isinstance(item, Input))
+        family = _FromInputs(text, max_gates, parser.version, tuple(statements), names)
+        return family if names else found
 
     return _placed(text, read)
 
@@ -101,11 +101,7 @@ class _FromInputs:
     max_gates: int
     version: int
     statements: tuple[Any, ...]
-
-    @property
-    def names(self) -> list[str]:
-        """The parameters, as declared."""
-        return [item.name for item in self.statements if isinstance(item, Input)]
+    names: tuple[str, ...]
 
     def __call__(self, *values: Any, **named: Any) -> Circuit:
         """The circuit at values of the parameters."""
@@ -155,7 +151,10 @@ def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]
             if isinstance(value, Tensor):
                 got = f"{value.dtype} of shape {tuple(value.shape)}"
             raise TypeError(message("from_inputs", name, value, requirement, got, remedy))
-    return given
+    # an input is a float or an angle, whose half is no whole number
+    return {
+        name: value if isinstance(value, Tensor) else float(value) for name, value in given.items()
+    }
 
 
 def to_qasm(circuit: Circuit, version: int = 3) -> str:

@@ -167,6 +167,12 @@ def test_inputs_become_parameters():
     assert [turns(0.4, 1).ops[0].params[0], turns(0.4, b).ops[0].params[0]] == [0.2, 0.2]
 
 
+@pytest.mark.parametrize("value", [1, 1.0, torch.tensor(1.0)])
+def test_half_of_an_input_is_a_half_whatever_it_is_given_as(value):
+    half = qf.from_qasm(HEADER + "input float a; rx(a / 2) q[0];")(value)
+    assert float(half.ops[0].params[0]) == 0.5
+
+
 @pytest.mark.parametrize("copied", [lambda f: pickle.loads(pickle.dumps(f)), copy.copy,
                                     copy.deepcopy])  # fmt: skip
 def test_functions_of_inputs_are_pickled_and_copied(copied):
