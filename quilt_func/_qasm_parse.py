@@ -1,8 +1,8 @@
-"""OpenQASM text, versions 2 and 3, to statements: a tokenizer and a recursive descent.
+"""OpenQASM text, versions 2 and 3, to statements, one after another: a recursive descent.
 
 Written by hand: the reference parser overflows Python's stack on 300 nested parentheses or a sum of
 3,000 terms, and lacks version 2's `opaque`; here nesting is counted, expressions become postfix
-lists, and time is linear.
+lists, time is linear, and what a text may not expand to is not parsed either.
 
 References:
     Cross et al., "Open Quantum Assembly Language", arXiv:1707.03429 (2017).
@@ -10,12 +10,12 @@ References:
     Computing 3, 12 (2022).
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from quilt_func._qasm_expressions import Cursor
 from quilt_func._qasm_tokens import (
     CASTS,
-    FUNCTIONS,
     Alias,
     Barrier,
     Call,
@@ -28,248 +28,211 @@ from quilt_func._qasm_tokens import (
     Measure,
     Modifier,
     Operand,
-    Program,
     QasmError,
     Range,
     Register,
+    Reset,
     Several,
-    Step,
-    Token,
-    tokens,
+    is_word,
 )
 
-T = TypeVar("T")
-
-MAX_NESTING = 64
-_MAX_DIGITS = 40
-_DIGIT_KINDS = {"x": 16, "b": 2, "o": 8}
-_KEPT_OUT = {
+_LEAVE_OUT = "It is not read. Leave it out."
+_KEPT_OUT_OF_2 = {
     "if": "Classical control is not simulated. Write the branch that is taken.",
-    "reset": "A reset is not unitary. Start from |0...0> and leave resets out.",
+    "OPENQASM": "The version must come first, and once.",
+}
+_KEPT_OUT = _KEPT_OUT_OF_2 | {
     "while": "Loops must be known beforehand. Write `for` with constant bounds.",
     "def": "Subroutines are not read. Write a `gate`.",
-    "OPENQASM": "The version must come first, and once.",
     "output": "Outputs are not read. Declare a `bit` register.",
     **dict.fromkeys(
         ("extern", "cal", "defcal", "defcalgrammar", "box", "delay", "duration", "stretch",
          "switch", "return", "array", "complex", "bool", "pragma", "else", "break", "continue",
          "end"),
-        "It is not read. Leave it out.",
+        _LEAVE_OUT,
     ),
 }  # fmt: skip
+_MODIFIERS = ("ctrl", "negctrl", "inv", "pow")
+_NEW_STATEMENTS = ("qubit", "bit", "const", "int", "uint", "float", "angle", "input", "let", "for")
+_WORDS_OF_3 = {*_KEPT_OUT, *_MODIFIERS, *_NEW_STATEMENTS, "gphase"} - {*_KEPT_OUT_OF_2}
+_ASSIGNED = frozenset("[=+-*/%^&|~<>") | {"**", "++"}
+"""What may follow the name of what is assigned to; a gate's is followed by a name or `(`."""
 
 
-def parse(text: str) -> Program:
-    """Read statements.
-
-    Raises:
-        QasmError: If the text is no OpenQASM, or holds what is not read.
-    """
-    return _Parser(tokens(text)).program()
-
-
-def _number(token: Token) -> int | float:
-    text = token.text.replace("_", "")
-    if len(text) > _MAX_DIGITS:
-        remedy = f"Write at most {_MAX_DIGITS} characters."
-        raise QasmError(f"a number of {len(text)} characters", token.place, remedy)
-    base = _DIGIT_KINDS.get(text[1:2].lower(), 10) if text[:1] == "0" else 10
-    try:
-        if base != 10:
-            return int(text[2:], base)
-        return int(text) if text.isdigit() else float(text)
-    except ValueError:
-        raise QasmError(f"the number {text}", token.place, "Write it like 1.5e-3.") from None
-
-
-class _Parser:
+class Parser(Cursor):
     """One pass over the tokens."""
 
-    def __init__(self, found: list[Token]) -> None:
-        self.tokens, self.at, self.depth = found, 0, 0
-        self.version = 3
+    def __init__(self, text: str, max_gates: int) -> None:
+        super().__init__(text, max_gates)
+        self.version = self.header()
+        self.defined: set[str] = set()
+        self.kept_out = _KEPT_OUT if self.version == 3 else _KEPT_OUT_OF_2
+        self.readers: dict[str, Callable[[], Any]] = {
+            "include": self.include, "qreg": self.old_register, "creg": self.old_register,
+            "gate": self.gate, "opaque": self.gate, "measure": self.measure,
+            "barrier": self.barrier, "reset": self.reset,
+        }  # fmt: skip
+        if self.version == 3:
+            self.readers |= {
+                "qubit": self.new_register, "bit": self.new_register,
+                **dict.fromkeys(("const", "int", "uint", "float", "angle"), self.constant),
+                "input": self.input, "let": self.alias, "for": self.loop,
+            }  # fmt: skip
 
-    # --- tools ---
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
-
-    def sees(self, *texts: str) -> bool:
-        return self.token.kind != "string" and self.token.text in texts
-
-    def accept(self, *texts: str) -> Token | None:
-        if not self.sees(*texts):
-            return None
+    def header(self) -> int:
+        """The version: what the first line says, or what the text's own words tell."""
+        if not self.accept("OPENQASM"):
+            of_2 = ("qreg", "creg", '"qelib1.inc"', "'qelib1.inc'")
+            return 2 if any(word in self.tokens for word in of_2) else 3
+        token = self.token
+        if token not in ("2", "2.0", "3", "3.0", "3.1"):
+            self.check_readable()
+            remedy = "Write `OPENQASM 2.0;` or `OPENQASM 3.0;`."
+            raise QasmError(f"version `{token[:40]}`", self.at, remedy)
         self.at += 1
-        return self.tokens[self.at - 1]
+        self.expect(";")
+        return int(token[0])
 
-    def expect(self, text: str) -> Token:
-        return self.accept(text) or self.fail(f"`{text}`")
+    def statements(self) -> Iterator[Any]:
+        """Each statement when it is asked for.
 
-    def word(self, what: str = "a name") -> Token:
-        if self.token.kind != "word":
-            self.fail(what)
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def fail(self, wanted: str) -> Any:
-        got = f"`{self.token.text[:40]}`" if self.token.text else "the end of the text"
-        raise QasmError(got, self.token.place, f"Write {wanted} here.")
-
-    def nested(self, read: Callable[[], T]) -> T:
-        """Go one level deeper, down to a limit."""
-        self.depth += 1
-        if self.depth > MAX_NESTING:
-            got = f"nesting deeper than {MAX_NESTING}"
-            raise QasmError(got, self.token.place, "Write it in several statements.")
-        result = read()
-        self.depth -= 1
-        return result
-
-    def listed(self, read: Callable[[], T], end: str) -> tuple[T, ...]:
-        """Read items between commas up to a closing mark, which is taken."""
-        items: list[T] = []
-        while not self.accept(end):
-            if items:
-                self.expect(",")
-                if self.accept(end):
-                    break
-            items.append(read())
-        return tuple(items)
-
-    # --- statements ---
-
-    def program(self) -> Program:
-        if self.accept("OPENQASM"):
-            token = self.token
-            if token.text not in ("2", "2.0", "3", "3.0", "3.1"):
-                got = f"version `{token.text[:40]}`"
-                raise QasmError(got, token.place, "Write `OPENQASM 2.0;` or `OPENQASM 3.0;`.")
-            self.version = int(token.text[0])
-            self.at += 1
-            self.expect(";")
-        statements = []
-        while self.token.kind != "end":
-            statements.append(self.statement())
-        return Program(self.version, tuple(statements))
+        Raises:
+            QasmError: If the text is no OpenQASM, or holds what is not read.
+        """
+        while self.token or self.is_cut:
+            yield self.statement()
 
     def statement(self) -> Any:
-        token = self.token
-        if token.text in _KEPT_OUT and token.kind == "word":
-            raise QasmError(f"`{token.text}`", token.place, _KEPT_OUT[token.text])
-        readers: dict[str, Callable[[], Any]] = {
-            "include": self.include,
-            "qreg": self.old_register, "creg": self.old_register,
-            "qubit": self.new_register, "bit": self.new_register,
-            "const": self.constant, "int": self.constant, "uint": self.constant,
-            "float": self.constant, "angle": self.constant,
-            "input": self.input, "let": self.alias, "gate": self.gate, "opaque": self.gate,
-            "for": self.loop, "measure": self.measure, "barrier": self.barrier,
-        }  # fmt: skip
-        if token.kind == "word" and token.text in readers:
-            return readers[token.text]()
-        if token.kind != "word":
+        token = self.tokens[self.at]
+        reader = self.readers.get(token)
+        if reader is not None:
+            return reader()
+        if token in self.kept_out:
+            raise QasmError(f"`{token}`", self.at, self.kept_out[token])
+        if token == "@" and is_word(self.tokens[self.at + 1]):
+            remedy = "Write it on a line of its own."
+            raise QasmError("an annotation within a line", self.at, remedy)
+        if not is_word(token):
             self.fail("a statement")
-        return self.call_or_assignment()
+        if self.tokens[self.at + 1] in _ASSIGNED:
+            self.check_version(token)
+            return self.assignment()
+        return self.call()
 
     def include(self) -> Include:
-        place = self.expect("include").place
-        token = self.token
-        if token.kind != "string" or token.text[1:-1] not in ("qelib1.inc", "stdgates.inc"):
+        place = self.at
+        self.at += 1
+        name = self.token[1:-1]
+        if self.token[:1] not in ('"', "'") or name not in ("qelib1.inc", "stdgates.inc"):
+            self.check_readable()
             remedy = 'Only "qelib1.inc" and "stdgates.inc" are known; no file is opened.'
-            raise QasmError(f"include of {token.text[:40]}", token.place, remedy)
+            raise QasmError(f"include of {self.token[:40]}", self.at, remedy)
         self.at += 1
         self.expect(";")
-        return Include(token.text[1:-1], place)
+        return Include(name, place)
 
     def old_register(self) -> Register:
-        kind = self.word()
-        name = self.word()
+        kind = "qubit" if self.word() == "qreg" else "bit"
+        place, name = self.at, self.word()
         size = self.size()
         self.expect(";")
-        return Register("qubit" if kind.text == "qreg" else "bit", name.text, size, name.place)
+        return Register(kind, name, size, place)
 
     def new_register(self) -> Register:
         kind, size = self.word(), self.size()
-        name = self.word()
-        if kind.text == "bit" and self.accept("="):
-            measured = self.measure(Operand(name.text, None, name.place))
-            return Register(kind.text, name.text, size, name.place, measured)
+        place, name = self.at, self.word()
+        measured = n_set = None
+        if kind == "bit" and self.accept("="):
+            if self.token == "measure":
+                measured = self.measure(Operand(name, None, place))
+                return Register(kind, name, size, place, measured)
+            n_set = self.bits()
         self.expect(";")
-        return Register(kind.text, name.text, size, name.place)
+        return Register(kind, name, size, place, None, n_set)
 
-    def size(self) -> Expression | None:
-        if not self.accept("["):
-            return None
-        found = self.expression()
-        self.expect("]")
-        return found
+    def bits(self) -> int:
+        """How many bits are set where they are declared; nothing that is read depends on them."""
+        token = self.token
+        is_string = token[:1] in ('"', "'") and {*token[1:-1]} <= {*"01_"}
+        if not is_string and token not in ("0", "1", "true", "false"):
+            self.fail('`measure`, or bits such as "01",')
+        self.at += 1
+        return len(token[1:-1].replace("_", "")) if is_string else 1
 
     def constant(self) -> Constant:
         self.accept("const")
-        kind = self.word("a type").text
+        kind = self.word("a type")
         if kind not in CASTS:
             self.at -= 1
             self.fail("`int`, `uint`, `float` or `angle`")
         self.size()
-        name = self.word()
+        place, name = self.at, self.word()
+        if self.token == ";":
+            remedy = "Give it where it is declared; it can't change later."
+            raise QasmError(f"`{name[:40]}` without a value", place, remedy)
         self.expect("=")
         value = self.expression()
         self.expect(";")
-        return Constant(name.text, kind, value, name.place)
+        return Constant(name, kind, value, place)
 
     def input(self) -> Input:
-        self.expect("input")
+        self.at += 1
         if not self.accept("float", "angle"):
             self.fail("`float` or `angle`")
         self.size()
-        name = self.word()
+        place, name = self.at, self.word()
         self.expect(";")
-        return Input(name.text, name.place)
+        return Input(name, place)
 
     def alias(self) -> Alias:
-        self.expect("let")
-        name = self.word()
+        self.at += 1
+        place, name = self.at, self.word()
         self.expect("=")
         operands = [self.operand()]
         while self.accept("++"):
             operands.append(self.operand())
         self.expect(";")
-        return Alias(name.text, tuple(operands), name.place)
+        return Alias(name, tuple(operands), place)
 
     def gate(self) -> Definition:
         start = self.at
-        opaque = self.word().text == "opaque"
-        name = self.word()
+        is_opaque = self.word() == "opaque"
+        place, name = self.at, self.word()
         parameters = self.listed(self.word, ")") if self.accept("(") else ()
-        end = ";" if opaque else "{"
-        wires = self.listed(self.word, end)
-        body = []
-        while not opaque and not self.accept("}"):
-            if self.sees("barrier"):
+        wires = self.listed(self.word, ";" if is_opaque else "{")
+        self.defined.add(name)
+        body = None if is_opaque else tuple(self.calls())
+        source = " ".join(self.tokens[start : self.at])
+        return Definition(name, parameters, wires, body, source, place)
+
+    def calls(self) -> Iterator[Call]:
+        """The body of a gate."""
+        while not self.accept("}"):
+            if self.token == "barrier":
                 self.barrier()
+            elif self.token in self.readers:
+                remedy = "A gate holds calls of other gates, nothing else."
+                raise QasmError(f"`{self.token}` in a gate", self.at, remedy)
             else:
-                body.append(self.call())
-        source = " ".join(token.text for token in self.tokens[start : self.at])
-        names = tuple(token.text for token in parameters), tuple(token.text for token in wires)
-        return Definition(name.text, *names, None if opaque else tuple(body), source, name.place)
+                yield self.call()
 
     def loop(self) -> Loop:
-        place = self.expect("for").place
-        if self.sees(*CASTS):
-            self.at += 1
+        place = self.at
+        self.at += 1
+        if self.accept(*CASTS):
             self.size()
         variable = self.word()
         self.expect("in")
-        values = self.several()
-        if values is None:
-            self.expect("[")
-            values = self.range_or_expression()
-            if not isinstance(values, Range):
-                self.fail("a range, `[first:last]`,")
-            self.expect("]")
-        return Loop(variable.text, values, self.nested(self.block), place)
+        values = self.several() or self.range()
+        return Loop(variable, values, self.nested(self.block), place)
+
+    def range(self) -> Range:
+        self.expect("[")
+        values = self.range_or_expression()
+        if not isinstance(values, Range):
+            self.fail("a range, `[first:last]`,")
+        self.expect("]")
+        return values
 
     def block(self) -> tuple[Any, ...]:
         if not self.accept("{"):
@@ -280,13 +243,15 @@ class _Parser:
         return tuple(statements)
 
     def repeated(self) -> Any:
-        token, statement = self.token, self.statement()
-        if not isinstance(statement, Call | Loop | Measure | Barrier | Constant):
-            raise QasmError(f"`{token.text}` in a loop", token.place, "Declare it before the loop.")
+        place, statement = self.at, self.statement()
+        if not isinstance(statement, Call | Loop | Measure | Barrier | Constant | Reset):
+            got = f"`{self.tokens[place]}` in a loop"
+            raise QasmError(got, place, "Declare it before the loop.")
         return statement
 
     def measure(self, target: Operand | None = None) -> Measure:
-        place = self.expect("measure").place
+        place = self.at
+        self.at += 1
         operand = self.operand()
         if target is None and self.accept("->"):
             target = self.operand()
@@ -294,135 +259,87 @@ class _Parser:
         return Measure(operand, target, place)
 
     def barrier(self) -> Barrier:
-        place = self.expect("barrier").place
+        place = self.at
+        self.at += 1
         return Barrier(self.listed(self.operand, ";"), place)
 
-    def call_or_assignment(self) -> Any:
-        start = self.at
-        if self.token.text not in ("ctrl", "negctrl", "inv", "pow"):
-            target = self.operand()
-            if self.accept("="):
-                if not self.sees("measure"):
-                    self.fail("`measure`; other values are set where they are declared, so")
-                return self.measure(target)
-        self.at = start
-        return self.call()
+    def reset(self) -> Reset:
+        place = self.at
+        self.at += 1
+        operand = self.operand()
+        self.expect(";")
+        return Reset(operand, place)
+
+    def assignment(self) -> Measure:
+        """Of a measurement; values are set where they are declared."""
+        target = self.operand()
+        if "=" not in (self.token, self.tokens[self.at + 1]):
+            self.fail("a gate, or `= measure` and qubits,")
+        self.at += 1
+        if self.token == "measure":
+            return self.measure(target)
+        remedy = "Values are set once, where they are declared; only `measure` sets bits."
+        raise QasmError(f"an assignment to `{target.name[:40]}`", target.place, remedy)
 
     def call(self) -> Call:
-        modifiers = []
-        while self.sees("ctrl", "negctrl", "inv", "pow"):
-            modifiers.append(self.modifier())
-        name = self.word("a gate")
-        if name.text in _KEPT_OUT:
-            raise QasmError(f"`{name.text}`", name.place, _KEPT_OUT[name.text])
-        arguments = self.listed(self.expression, ")") if self.accept("(") else ()
-        operands = self.listed(self.operand, ";")
-        return Call(name.text, arguments, operands, tuple(modifiers), name.place)
+        modifiers: tuple[Modifier, ...] = ()
+        if self.version == 3:
+            while self.tokens[self.at] in _MODIFIERS:
+                modifiers += (self.modifier(),)
+        else:
+            self.check_version(self.tokens[self.at])
+        place, name = self.at, self.word("a gate")
+        if name in self.kept_out:
+            raise QasmError(f"`{name}`", place, self.kept_out[name])
+        arguments: tuple[Expression, ...] = ()
+        if self.tokens[self.at] == "(":
+            self.at += 1
+            arguments = self.listed(self.expression, ")")
+        return Call(name, arguments, self.listed(self.operand, ";"), modifiers, place)
+
+    def check_version(self, token: str) -> None:
+        """Refuse the words of version 3 in a text of version 2, which may use them for gates."""
+        if self.version == 2 and token in _WORDS_OF_3 and token not in self.defined:
+            got = f"`{token}`, which is a word of version 3"
+            raise QasmError(got, self.at, "Write `OPENQASM 3.0;` in the first line.")
 
     def modifier(self) -> Modifier:
-        token = self.word()
+        place, token = self.at, self.word()
         argument = None
-        if token.text != "inv" and self.accept("("):
+        if token != "inv" and self.accept("("):
             argument = self.expression()
             self.expect(")")
-        elif token.text == "pow":
+        elif token == "pow":
             self.fail("the exponent, `pow(2) @`,")
         self.expect("@")
-        return Modifier(token.text, argument, token.place)
+        return Modifier(token, argument, place)
 
     def operand(self) -> Operand:
-        name = self.word("a register")
-        index: Any = None
-        if self.accept("["):
-            index = self.several() or self.range_or_expression()
-            self.expect("]")
-        return Operand(name.text, index, name.place)
+        at, tokens = self.at, self.tokens
+        name = tokens[at]
+        if not is_word(name):
+            self.fail("a register")
+        if tokens[at + 1] != "[":
+            self.at += 1
+            return Operand(name, None, at)
+        index = tokens[at + 2]
+        if tokens[at + 3] == "]" and index.isascii() and index.isdecimal() and len(index) < 9:
+            self.at += 4
+            return Operand(name, int(index), at)
+        self.at += 2
+        picked = self.several() or self.range_or_expression()
+        self.expect("]")
+        return Operand(name, picked, at)
 
-    # --- expressions ---
-
-    def several(self) -> Any:
+    def several(self) -> Several | None:
         return Several(self.listed(self.expression, "}")) if self.accept("{") else None
 
     def range_or_expression(self) -> Range | Expression:
         parts: list[Expression | None] = []
         while True:
-            parts.append(None if self.sees(":", "]") else self.expression())
+            parts.append(None if self.token in (":", "]") else self.expression())
             if len(parts) == 3 or not self.accept(":"):
                 break
         if len(parts) == 1:
             return parts[0] or self.fail("an index")
         return Range(parts[0], parts[1] if len(parts) == 3 else None, parts[-1])
-
-    def expression(self) -> Expression:
-        token, after = self.token, self.tokens[min(self.at + 1, len(self.tokens) - 1)]
-        if token.kind in ("number", "word") and after.text in (",", ")", "]", ":", ";"):
-            self.at += 1  # most of them are one number or name
-            is_name = token.kind == "word"
-            value = token.text if is_name else _number(token)
-            return (Step("name" if is_name else "number", value, 0, token.place),)
-        steps: list[Step] = []
-        self.nested(lambda: self.total(steps))
-        return tuple(steps)
-
-    def total(self, steps: list[Step]) -> None:
-        self.chain(
-            steps, ("+", "-"), lambda: self.chain(steps, ("*", "/", "%"), self.signed(steps))
-        )
-
-    def chain(self, steps: list[Step], marks: tuple[str, ...], read: Callable[[], None]) -> None:
-        """Operators of one rank, from the left."""
-        read()
-        while token := self.accept(*marks):
-            read()
-            steps.append(Step("operator", token.text, 2, token.place))
-
-    def signed(self, steps: list[Step]) -> Callable[[], None]:
-        def read() -> None:
-            token = self.accept("-", "+")
-            if token is None:
-                self.power(steps)
-                return
-            self.nested(read)
-            if token.text == "-":
-                steps.append(Step("operator", "neg", 1, token.place))
-
-        return read
-
-    def power(self, steps: list[Step]) -> None:
-        self.atom(steps)
-        if token := self.accept("**", "^"):
-            if token.text == "^" and self.version == 3:
-                remedy = "In version 3 it means bits. Write `**` for a power."
-                raise QasmError("`^`", token.place, remedy)
-            self.nested(self.signed(steps))
-            steps.append(Step("operator", "pow", 2, token.place))
-
-    def atom(self, steps: list[Step]) -> None:
-        token = self.token
-        if token.kind == "number":
-            self.at += 1
-            steps.append(Step("number", _number(token), 0, token.place))
-            if self.token.kind == "word" and self.token.place == token.place + len(token.text):
-                self.fail("an operator")
-        elif self.accept("("):
-            self.nested(lambda: self.total(steps))
-            self.expect(")")
-        else:
-            self.named(steps, self.word("an expression"))
-
-    def named(self, steps: list[Step], token: Token) -> None:
-        """A function or a cast with its arguments, or a name."""
-        is_cast = token.text in CASTS and self.sees("(", "[")
-        if is_cast:
-            self.size()
-        if not is_cast and not (token.text in FUNCTIONS and self.sees("(")):
-            steps.append(Step("name", token.text, 0, token.place))
-            return
-        self.expect("(")
-        arity = 0
-        while not self.accept(")"):
-            if arity:
-                self.expect(",")
-            self.nested(lambda: self.total(steps))
-            arity += 1
-        steps.append(Step("function", token.text, arity, token.place))

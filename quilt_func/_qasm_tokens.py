@@ -1,16 +1,23 @@
 """What OpenQASM text is made of: tokens, expressions, statements."""
 
+import math
 import re
+from itertools import islice
 from typing import Any, NamedTuple
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)|(?P<open>/\*)
-    |(?P<number>0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+
-      |(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
-    |(?P<word>[^\W\d]\w*)|(?P<string>"[^"\n]*"|'[^'\n]*')
-    |(?P<mark>->|\*\*|\+\+|==|[\[\]{}();,:@=+*/%^<>!&|~.-])""",
+    r"""(?:\A[^\S\n]*@[^\W\d][^\n]*)?
+    (?:[^\S\n]+|\n[^\S\n]*(?:@[^\W\d][^\n]*)?|//[^\n]*|/\*.*?\*/|\ufeff)*
+    ( (?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+
+        |(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)\w*
+    | [^\W\d]\w* | "[^"\n]*" | '[^'\n]*' | [$#]\w+
+    | -> | \*\* | \+\+ | == | /\*.* | \Z | . )""",
     re.VERBOSE | re.DOTALL,
 )
+"""Space, comments and lines of annotations; then a token, in any text."""
+MARKS = frozenset("[]{}();,:@=+*/%^<>!&|~-") | {"->", "**", "++", "=="}
+_BOUND = 2**63
+DIGITS = frozenset("0123456789")
 # fmt: off
 FUNCTIONS = frozenset({
     "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "ln", "log", "sqrt", "floor",
@@ -21,19 +28,43 @@ CASTS = frozenset({"int", "uint", "float", "angle"})
 
 
 class QasmError(Exception):
-    """What is wrong with a text, where, and what to do; becomes a ValueError at the door."""
+    """What is wrong with a text, where, and what to do; becomes a ValueError at the door.
 
-    def __init__(self, got: str, place: int, remedy: str) -> None:
+    The place is a number of a token, and `after` it where something is missing.
+    """
+
+    def __init__(self, got: str, place: int, remedy: str, *, after: bool = False) -> None:
         super().__init__(got)
-        self.got, self.place, self.remedy = got, place, remedy
+        self.got, self.place, self.remedy, self.after = got, place, remedy, after
 
 
-class Token(NamedTuple):
-    """A piece of text: its kind, the text and where it starts."""
+def split(text: str, limit: int) -> list[str]:
+    """The first tokens of a text; an empty one marks its end."""
+    if len(text) < limit:
+        return _TOKEN.findall(text)
+    return [match[1] for match in islice(_TOKEN.finditer(text), limit)]
 
-    kind: str
-    text: str
-    place: int
+
+def position(text: str, error: QasmError) -> int:
+    """Where in the text an error is."""
+    match = next(islice(_TOKEN.finditer(text), error.place, None), None)
+    if match is None:
+        return len(text)
+    return match.end(1) if error.after else match.start(1)
+
+
+is_word = str.isidentifier
+"""Whether a token is a name or a keyword."""
+
+
+def bounded(value: Any, place: int) -> Any:
+    """Refuse an int that is no int64, and a float that is not finite."""
+    if isinstance(value, int):
+        if abs(value) >= _BOUND:
+            raise QasmError("an int of more than 64 bits", place, "Write a float.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise QasmError("an infinite number", place, "Change the expression.")
+    return value
 
 
 class Step(NamedTuple):
@@ -63,10 +94,10 @@ class Several(NamedTuple):
 
 
 class Operand(NamedTuple):
-    """A register, or what an index picks of it."""
+    """A register, or what an index picks of it; most indices are one number."""
 
     name: str
-    picked: Expression | Range | Several | None
+    picked: int | Expression | Range | Several | None
     place: int
 
 
@@ -100,13 +131,14 @@ class Definition(NamedTuple):
 
 
 class Register(NamedTuple):
-    """Qubits or bits; without a size it is one. Bits may be measured where they are declared."""
+    """Qubits or bits; without a size it is one. Bits may be set or measured where declared."""
 
     kind: str
     name: str
     size: Expression | None
     place: int
     measured: "Measure | None" = None
+    n_set: int | None = None
 
 
 class Constant(NamedTuple):
@@ -141,6 +173,13 @@ class Measure(NamedTuple):
     place: int
 
 
+class Reset(NamedTuple):
+    """Back to 0, which is nothing where a qubit is still there."""
+
+    operand: Operand
+    place: int
+
+
 class Barrier(NamedTuple):
     """No gate crosses it; without operands, on all qubits."""
 
@@ -162,28 +201,3 @@ class Include(NamedTuple):
 
     name: str
     place: int
-
-
-class Program(NamedTuple):
-    """Version and statements."""
-
-    version: int
-    statements: tuple[Any, ...]
-
-
-def tokens(text: str) -> list[Token]:
-    """Split a text; the last token is empty and marks the end."""
-    found: list[Token] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        kind = match.lastgroup if match else None
-        if match is None or kind is None:
-            got = f"the character {text[place]!r}"
-            raise QasmError(got, place, "Remove it.")
-        if kind == "open":
-            raise QasmError("a comment without end", place, "Close it with `*/`.")
-        if kind != "space":
-            found.append(Token(kind, match.group(), place))
-        place = match.end()
-    return [*found, Token("end", "", len(text))]

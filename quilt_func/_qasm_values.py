@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._qasm_tokens import CASTS, Expression, QasmError, Step
+from quilt_func._qasm_tokens import CASTS, Expression, QasmError, Step, bounded
 
 Value = int | float | Tensor
 
@@ -40,49 +40,50 @@ def evaluate(steps: Expression, names: Mapping[str, Value], version: int) -> Val
     """
     stack: list[Value] = []
     for step in steps:
-        start = len(stack) - step.arity
-        arguments = stack[start:]
-        del stack[start:]
-        try:
-            value = _result(step, arguments, names, version)
-        except (ArithmeticError, ValueError):
-            remedy = "Change the expression."
-            raise QasmError(f"no number from `{step.value}`", step.place, remedy) from None
-        if isinstance(value, int) and abs(value) >= _BOUND:
-            raise QasmError("an int of more than 64 bits", step.place, "Write a float.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise QasmError("an infinite number", step.place, "Change the expression.")
-        stack.append(value)
+        kind, value, arity, place = step
+        if kind == "number":
+            stack.append(value)
+        elif kind == "name":
+            stack.append(_named(step, names))
+        else:
+            arguments = stack[len(stack) - arity :]
+            del stack[len(stack) - arity :]
+            try:
+                value = (_operated if kind == "operator" else _applied)(step, arguments, version)
+            except (ArithmeticError, ValueError):
+                remedy = "Change the expression."
+                raise QasmError(f"no number from `{value}`", place, remedy) from None
+            stack.append(bounded(value, place))
     return stack[0]
 
 
-def _result(step: Step, arguments: list[Any], names: Mapping[str, Value], version: int) -> Value:
-    if step.kind == "number":
-        value: Value = step.value
-        return value
-    if step.kind == "name":
-        if step.value not in names:
-            got = f"the unknown name `{step.value[:40]}`"
-            raise QasmError(got, step.place, "Declare it before, such as `const float a = 0.5;`.")
-        return names[step.value]
-    if step.kind == "operator":
-        return _operated(step.value, arguments, version)
-    return _applied(step, arguments, version)
+def _named(step: Step, names: Mapping[str, Value]) -> Value:
+    value = names.get(step.value)
+    if value is None:
+        value = CONSTANTS.get(step.value)
+    if value is None:
+        got = f"the unknown name `{step.value[:40]}`"
+        raise QasmError(got, step.place, "Declare it before, such as `const float a = 0.5;`.")
+    return value
 
 
-def _operated(mark: str, arguments: list[Any], version: int) -> Value:
-    if mark == "neg":
+def _operated(step: Step, arguments: list[Any], version: int) -> Value:
+    if step.value == "neg":
         return -arguments[0]  # type: ignore[no-any-return]
     a, b = arguments
-    if mark == "pow":
-        return _power(a, b)
+    return _of_two(step.value, a, b, version)
+
+
+def _of_two(mark: str, a: Any, b: Any, version: int) -> Value:
+    if mark == "*":
+        return a * b  # type: ignore[no-any-return]
     if mark == "/":
         is_whole = version == 3 and isinstance(a, int) and isinstance(b, int)
         return _whole(a, b) if is_whole else a / b
+    if mark == "pow":
+        return _power(a, b)
     if mark == "%":
         return _remainder(a, b)
-    if mark == "*":
-        return a * b  # type: ignore[no-any-return]
     return a + b if mark == "+" else a - b  # type: ignore[no-any-return]
 
 
@@ -112,7 +113,8 @@ def _applied(step: Step, arguments: list[Any], version: int) -> Value:
         got = f"{len(arguments)} argument(s) of `{step.value}`"
         raise QasmError(got, step.place, f"Give {expected}.")
     if step.value in _OF_TWO:
-        return _operated(_OF_TWO[step.value], arguments, version)
+        a, b = arguments
+        return _of_two(_OF_TWO[step.value], a, b, version)
     (argument,) = arguments
     if step.value in CASTS:
         return _cast(step, argument)

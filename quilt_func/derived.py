@@ -421,9 +421,12 @@ def _power(base: Gate, exponent: float) -> Gate:
 
 
 def _matrix_power(unitary: Matrix, exponent: float) -> Matrix:
-    """Principal power, by the joint eigenvectors of the two commuting Hermitian parts."""
-    real, imag = (unitary + unitary.conj().T) / 2, (unitary - unitary.conj().T) / 2j
-    _, vectors = np.linalg.eigh(real + imag / np.sqrt(2))
+    """Principal power, by an orthonormal basis of eigenvectors.
+
+    Eigenvectors of equal eigenvalues need not be orthogonal; made so in their order, they stay in
+    their eigenspaces, as those of different eigenvalues are orthogonal already.
+    """
+    vectors, _ = np.linalg.qr(np.linalg.eig(unitary)[1])
     phases = np.angle(np.diag(vectors.conj().T @ unitary @ vectors))
     phases = np.where(np.isclose(phases, -np.pi), np.pi, phases)
     power_: Matrix = (vectors * np.exp(1j * exponent * phases)) @ vectors.conj().T

@@ -8,50 +8,51 @@ References:
     Computing 3, 12 (2022).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, check_count, message
-from quilt_func._qasm_parse import parse
+from quilt_func._qasm_parse import Parser
 from quilt_func._qasm_read import Reader
-from quilt_func._qasm_tokens import Input, Program, QasmError
+from quilt_func._qasm_tokens import Input, QasmError, position
 from quilt_func._qasm_write import program_text
 from quilt_func.circuits import Circuit
 
 __all__ = ["from_qasm", "to_qasm"]
-
-_SAMPLE = 0.37
-"""Where a text with inputs is tried before the first call."""
 
 
 def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., Circuit]:
     r"""Read a circuit from OpenQASM 2 or 3.
 
     Gate definitions, expressions, broadcasting, `ctrl @`, `negctrl @`, `inv @`, `pow @`, `gphase`,
-    constants and `for` loops are expanded; barriers and final measurements are checked and left
-    out. Registers follow one another: the first qubit declared is wire 0. Numbers stay Python
-    numbers, so the circuit takes any precision. A global phase is dropped.
+    constants and `for` loops are expanded; barriers, final measurements, annotations and resets of
+    qubits that are still 0 are checked and left out. Registers follow one another: the first qubit
+    declared is wire 0. Numbers stay Python numbers, so the circuit takes any precision. A global
+    phase is dropped.
 
     Args:
-        text: The program, with the version in its first line; without one it is version 3.
-        max_gates: Bound on the number of gates that the text may expand to.
+        text: The program, with the version in its first line; without one it is version 2 if it
+            includes `qelib1.inc` or declares a `qreg` or `creg`, else version 3.
+        max_gates: Bound on the number of gates that the text may expand to; longer texts are not
+            even parsed.
 
     Returns:
         The circuit. If the text declares `input float` or `input angle` parameters, a function
-        from their values, in order or by name (real, ()), to the circuit.
+        from their values, in order or by name (real, ()), to the circuit; it can be pickled.
 
     Raises:
         TypeError: If `text` is not a string, or an input is missing or of another kind.
         ValueError: If the text is wrong or holds what is not simulated: measurements within the
-            circuit, `reset`, `if`. The message tells line and column, and what to do.
+            circuit, other resets, `if`. The message tells line and column, and what to do.
 
     Transforms:
         vmap, grad, jvp, hessian, in the inputs of the function; reading text has no derivative.
 
     Examples:
+        >>> import torch
         >>> from_qasm('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; h q[0]; cx q[0], q[1];')
         Circuit(2 qubits, 2 gates)
         q0: ─H──●─
@@ -63,33 +64,67 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
         q0: ─RX(0.25)─
     """
     if not isinstance(text, str):
-        remedy = "Read the file first: `Path(name).read_text()`."
+        remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
+        remedy += "such as `qiskit.qasm3.dumps(circuit)`."
         got = f"a {type(text).__name__}"
         raise TypeError(message("from_qasm", "text", text, "be a string", got, remedy))
     check_count("from_qasm", "max_gates", max_gates, 1)
-    program = _placed(text, lambda: parse(text))
-    names = [item.name for item in program.statements if isinstance(item, Input)]
-    sample = dict.fromkeys(names, torch.tensor(_SAMPLE, dtype=torch.float64))
-    found = _read(text, program, sample, max_gates)
-
-    def from_inputs(*values: Any, **named: Any) -> Circuit:
-        """The circuit at values of the text's input parameters."""
-        return _read(text, program, _bound(names, values, named), max_gates)
-
-    return from_inputs if names else found
+    return _read(text, max_gates)
 
 
-def _read(text: str, program: Program, inputs: Mapping[str, Any], max_gates: int) -> Circuit:
-    circuit: Circuit = _placed(text, lambda: Reader(program, inputs, max_gates).circuit())
-    return circuit
+def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
+    """Parse and run statements in turn, so that the bounds on what runs bound what is parsed."""
+
+    def read() -> Circuit | _FromInputs:
+        parser, statements = Parser(text, max_gates), []
+        is_kept = "input" in parser.tokens
+
+        def kept() -> Iterator[Any]:
+            for statement in parser.statements():
+                if is_kept:
+                    statements.append(statement)
+                yield statement
+
+        found = Reader(parser.version, None, max_gates).circuit(kept())
+        names = tuple(item.name for item in statements if isinstance(item, Input))
+        family = _FromInputs(text, max_gates, parser.version, tuple(statements), names)
+        return family if names else found
+
+    return _placed(text, read)
 
 
-def _placed(text: str, work: Callable[[], Any]) -> Any:
+@dataclass(frozen=True, eq=False, repr=False)
+class _FromInputs:
+    """The function from the values of a text's `input` parameters to its circuit."""
+
+    text: str
+    max_gates: int
+    version: int
+    statements: tuple[Any, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, *values: Any, **named: Any) -> Circuit:
+        """The circuit at values of the parameters."""
+        inputs = _bound(self.names, values, named)
+        reader = Reader(self.version, inputs, self.max_gates)
+        return _placed(self.text, lambda: reader.circuit(self.statements))
+
+    def __repr__(self) -> str:
+        return f"<circuit of ({', '.join(self.names)})>"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int]]:
+        return _read, (self.text, self.max_gates)
+
+
+T = TypeVar("T")
+
+
+def _placed(text: str, work: Callable[[], T]) -> T:
     """Turn an error inside into one that tells line and column."""
     try:
         return work()
     except QasmError as error:
-        before = text[: error.place]
+        before = text[: position(text, error)]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         got = f"{error.got} at line {line}, column {column}"
         requirement = "be OpenQASM that can be simulated"
@@ -116,7 +151,10 @@ def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]
             if isinstance(value, Tensor):
                 got = f"{value.dtype} of shape {tuple(value.shape)}"
             raise TypeError(message("from_inputs", name, value, requirement, got, remedy))
-    return given
+    # an input is a float or an angle, whose half is no whole number
+    return {
+        name: value if isinstance(value, Tensor) else float(value) for name, value in given.items()
+    }
 
 
 def to_qasm(circuit: Circuit, version: int = 3) -> str:

@@ -29,7 +29,20 @@ SIDE_ROOMS = [
     "molecules", "nn", "passes", "problems", "qasm", "saving", "testing", "trajectories",
 ]
 # fmt: on
-PART_OF = {f"_qasm_{part}": "qasm" for part in ("tokens", "parse", "values", "read", "write")}
+PART_OF = {
+    f"_qasm_{part}": "qasm"
+    for part in (
+        "tokens",
+        "expressions",
+        "parse",
+        "values",
+        "gates",
+        "powers",
+        "calls",
+        "read",
+        "write",
+    )
+}
 PART_OF["_draw_circuit"] = "draw"
 """Files that share a side room."""
 ALLOWED = {"torch", "numpy", "quilt_func"} | set(sys.stdlib_module_names)

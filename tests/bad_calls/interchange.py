@@ -4,9 +4,16 @@
 # fmt: off
 
 CALLS = [
-    ('from_qasm(3)', TypeError, 'from_qasm(text=3): `text` must be a string, but got a int. Read the file first: `Path(name).read_text()`.'),
-    ('from_qasm("qubit q; h q;")', ValueError, 'from_qasm(text=\'qubit q; h q;\'): `text` must be OpenQASM that can be simulated, but got the unknown gate `h` at line 1, column 10. Write `include "qelib1.inc";` before.'),
-    ('from_qasm("qubit[2] q; reset q;")', ValueError, "from_qasm(text='qubit[2] q; reset q;'): `text` must be OpenQASM that can be simulated, but got `reset` at line 1, column 13. A reset is not unitary. Start from |0...0> and leave resets out."),
+    ('from_qasm(3)', TypeError, 'from_qasm(text=3): `text` must be a string, but got a int. Read a file first, `Path(name).read_text()`; ask another library for its text, such as `qiskit.qasm3.dumps(circuit)`.'),
+    ('from_qasm("qubit q; h q;")', ValueError, 'from_qasm(text=\'qubit q; h q;\'): `text` must be OpenQASM that can be simulated, but got the unknown gate `h` at line 1, column 10. Write `include "stdgates.inc";` before.'),
+    ('from_qasm("qreg q[1]; h q;")', ValueError, 'from_qasm(text=\'qreg q[1]; h q;\'): `text` must be OpenQASM that can be simulated, but got the unknown gate `h` at line 1, column 12. Write `include "qelib1.inc";` before.'),
+    ('from_qasm("qreg q[2]; CX q[0], q[1]")', ValueError, "from_qasm(text='qreg q[2]; CX q[0], q[1]'): `text` must be OpenQASM that can be simulated, but got no `;` at line 1, column 25. Write `;` here, or `,` if the list goes on."),
+    ('from_qasm("qreg q[2]; CX r[0], q[1];")', ValueError, "from_qasm(text='qreg q[2]; CX r[0], q[1];'): `text` must be OpenQASM that can be simulated, but got the unknown qubit register `r` at line 1, column 15. Declare it before: `qreg r[2];`."),
+    ('from_qasm("qubit q; U(0, 0, 0) $0;")', ValueError, "from_qasm(text='qubit q; U(0, 0, 0) $0;'): `text` must be OpenQASM that can be simulated, but got the physical qubit `$0` at line 1, column 21. Declare a register, such as `qubit[1] q;`, and use it."),
+    ('from_qasm("int a = 1; a = 2;")', ValueError, "from_qasm(text='int a = 1; a = 2;'): `text` must be OpenQASM that can be simulated, but got an assignment to `a` at line 1, column 12. Values are set once, where they are declared; only `measure` sets bits."),
+    ('from_qasm("opaque g a; qubit q; g q;")', ValueError, "from_qasm(text='opaque g a; qubit q; g q;'): `text` must be OpenQASM that can be simulated, but got the opaque gate `g` at line 1, column 22. Define it instead: `gate g ... { ... }`."),
+    ('from_qasm("qubit[3] q; U(0, 0, 0) q;", max_gates=2)', ValueError, "from_qasm(text='qubit[3] q; U(0, 0, 0) q;'): `text` must be OpenQASM that can be simulated, but got more than max_gates=2 gates at line 1, column 13. Raise `max_gates` if you trust the text."),
+    ('from_qasm("qubit[2] q; U(0, 0, 0) q; reset q;")', ValueError, "from_qasm(text='qubit[2] q; U(0, 0, 0) q; reset q;'): `text` must be OpenQASM that can be simulated, but got `reset` of qubit 0, which a gate has acted on at line 1, column 27. A reset is not unitary unless the qubit is still 0. Leave it out."),
     ('from_qasm("qubit q;", max_gates=0)', ValueError, 'from_qasm(max_gates=0): `max_gates` must be at least 1, but got 0. Give 1 or more.'),
     ('from_qasm("input float a;")()', TypeError, 'from_inputs(): takes the inputs a, but got 0 value(s) and []. Give each once, in this order or by name.'),
     ('from_qasm("input float a;")(1, a=2)', TypeError, "from_inputs(): takes the inputs a, but got 1 value(s) and ['a']. Give each once, in this order or by name."),

@@ -8,6 +8,7 @@ import math
 import re
 
 import numpy as np
+import torch
 
 from oracles import dense
 
@@ -60,3 +61,9 @@ def phase_distance(a, b):
     """Largest deviation of two matrices after the best common phase."""
     inner = np.vdot(a, b)
     return float(np.abs(a * (inner / abs(inner) if abs(inner) else 1) - b).max())
+
+
+def text_matrix(circuit):
+    """What a circuit that was read is, in double precision."""
+    kind = {} if circuit.leaves else {"dtype": torch.complex128}
+    return circuit.unitary(**kind).detach().numpy()

@@ -19,7 +19,8 @@ VOCABULARY = [
     "qubit[100000000] r;", "for int i in [0:999999999] { h q; }", "gate g a { g a; }",
     "gate g0 a { h a; } gate g1 a { " + "g0 a; " * 50 + "} gate g2 a { " + "g1 a; " * 50
     + "} gate g3 a { " + "g2 a; " * 50 + "} gate g4 a { " + "g3 a; " * 50 + "}",
-    "g4 q[0];", "int n = 9**9**9;", "float x = 1/0;",
+    "g4 q[0];", "int n = 9**9**9;", "float x = 1/0;", "\n@note", "$", "pow(0.37) @ ", '"01"',
+    "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }", "0x1e-3", "2pi", "\ufeff", "#",
 ]
 STATEMENTS = [
     'include "stdgates.inc";', 'include "qelib1.inc";', "qubit[4] q;", "qubit[3] r;", "bit[4] c;",
@@ -32,6 +33,9 @@ STATEMENTS = [
     "for int i in [0:1] input float z;", "for int i in [0:n] { ry(i) q[i]; }", "for int i in {2, 0} cx q[i], r[i];", "barrier q, r;",
     "for int i in [n:-1:0] for int j in [i:n] { rz(1 / i) q[j]; }", "measure q -> c;", "reset q;",
     "c = measure q;", "c[0] = measure q[0];", "measure r -> c;", "if (c == 1) x q;", "U(1,2) q;",
+    "bit[2] d = \"01\";", "reset r;", "\n@note of anything\n", "pow(0.37) @ g(0.3) q[0], q[1];",
+    "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }", "rzz(0.2) q[0], r[0];", "n = 4;",
+    "gate cx a, b { CX b, a; }", "pow(0.37) @ ctrl @ k q[0], q[1];", "gate inv a { x a; }",
     "rx(1/0) q;", "rx(ln(0)) q;", "rx(1e308 * 10) q;", "x q[9];", "x q[0.5];", "x q[t];", "cx q;",
 ]
 

@@ -1,5 +1,8 @@
 """Programs in OpenQASM that use the vocabulary of public collections, all of it."""
 
+HEADER = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; '
+HEADER_2 = 'OPENQASM 2.0; include "qelib1.inc"; '
+
 TELEPORT_LIKE = """
 // several registers, broadcasting, measurements at the end
 OPENQASM 2.0;
@@ -101,7 +104,193 @@ barrier;
 measure q;
 """
 
+EXPORTED_2 = """// made by another library
+OPENQASM 2.0;
+include "qelib1.inc";
+gate block q0,q1 { h q0; rzz(0.3) q0,q1; cx q0,q1; }
+gate iswap q0,q1 { s q0; s q1; h q0; cx q0,q1; cx q1,q0; h q1; }
+gate ecr q0,q1 { s q0; sx q1; cx q0,q1; x q0; }
+gate dcx q0,q1 { cx q0,q1; cx q1,q0; }
+gate unitary q0 { u(pi/2,-pi/2,pi/2) q0; }
+gate cswap_o0 q0,q1,q2 { x q0; cswap q0,q1,q2; x q0; }
+gate r(param0,param1) q0 { u(param0,-pi/2 + param1,pi/2 - param1) q0; }
+gate ryy(param0) q0,q1 { sxdg q0; sxdg q1; cx q0,q1; rz(param0) q1; cx q0,q1; sx q0; sx q1; }
+gate block_dg q0,q1 { cx q0,q1; rzz(-0.3) q0,q1; h q0; }
+qreg q[3];
+qreg anc[1];
+creg meas[3];
+reset q[0];
+reset q[1];
+reset q[2];
+h q[0];
+block q[0],q[2];
+rxx(0.2) q[0],q[1];
+iswap q[1],q[2];
+ecr q[0],q[1];
+dcx q[1],q[2];
+cu(0.1,0.2,0.3,0.4) q[0],anc[0];
+rccx q[0],q[1],q[2];
+sxdg q[1];
+p(0.44879857142857144) q[2];
+unitary q[0];
+cswap_o0 anc[0],q[0],q[1];
+u(0.1,0.2,0.3) q[0];
+r(0.1,0.4) q[1];
+ryy(0.4) q[1],anc[0];
+csx q[0],q[1];
+block_dg q[1],anc[0];
+barrier q[0],q[1],q[2],anc[0];
+measure q[0] -> meas[0];
+measure q[1] -> meas[1];
+measure q[2] -> meas[2];"""
+
+EXPORTED_3 = """OPENQASM 3.0;
+include "stdgates.inc";
+gate rzz(p0) _gate_q_0, _gate_q_1 {
+  cx _gate_q_0, _gate_q_1;
+  rz(p0) _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+}
+gate block _gate_q_0, _gate_q_1 {
+  h _gate_q_0;
+  rzz(0.3) _gate_q_0, _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+}
+gate rxx(p0) _gate_q_0, _gate_q_1 {
+  h _gate_q_0;
+  h _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+  rz(p0) _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+  h _gate_q_1;
+  h _gate_q_0;
+}
+gate iswap _gate_q_0, _gate_q_1 {
+  s _gate_q_0;
+  s _gate_q_1;
+  h _gate_q_0;
+  cx _gate_q_0, _gate_q_1;
+  cx _gate_q_1, _gate_q_0;
+  h _gate_q_1;
+}
+gate ecr _gate_q_0, _gate_q_1 {
+  s _gate_q_0;
+  sx _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+  x _gate_q_0;
+}
+gate dcx _gate_q_0, _gate_q_1 {
+  cx _gate_q_0, _gate_q_1;
+  cx _gate_q_1, _gate_q_0;
+}
+gate rccx _gate_q_0, _gate_q_1, _gate_q_2 {
+  h _gate_q_2;
+  t _gate_q_2;
+  cx _gate_q_1, _gate_q_2;
+  tdg _gate_q_2;
+  cx _gate_q_0, _gate_q_2;
+  t _gate_q_2;
+  cx _gate_q_1, _gate_q_2;
+  tdg _gate_q_2;
+  h _gate_q_2;
+}
+gate sxdg _gate_q_0 {
+  s _gate_q_0;
+  h _gate_q_0;
+  s _gate_q_0;
+}
+gate unitary _gate_q_0 {
+  U(pi/2, -pi/2, pi/2) _gate_q_0;
+}
+gate cswap_o0 _gate_q_0, _gate_q_1, _gate_q_2 {
+  x _gate_q_0;
+  cswap _gate_q_0, _gate_q_1, _gate_q_2;
+  x _gate_q_0;
+}
+gate r(p0, p1) _gate_q_0 {
+  U(p0, -pi/2 + p1, pi/2 - p1) _gate_q_0;
+}
+gate ryy(p0) _gate_q_0, _gate_q_1 {
+  sxdg _gate_q_0;
+  sxdg _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+  rz(p0) _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+  sx _gate_q_0;
+  sx _gate_q_1;
+}
+gate cs _gate_q_0, _gate_q_1 {
+  t _gate_q_0;
+  cx _gate_q_0, _gate_q_1;
+  tdg _gate_q_1;
+  cx _gate_q_0, _gate_q_1;
+  t _gate_q_1;
+}
+gate csx _gate_q_0, _gate_q_1 {
+  h _gate_q_1;
+  cs _gate_q_0, _gate_q_1;
+  h _gate_q_1;
+}
+gate block_dg _gate_q_0, _gate_q_1 {
+  cx _gate_q_0, _gate_q_1;
+  rzz(-0.3) _gate_q_0, _gate_q_1;
+  h _gate_q_0;
+}
+bit[3] meas;
+qubit[3] q;
+qubit[1] anc;
+reset q[0];
+reset q[1];
+reset q[2];
+h q[0];
+block q[0], q[2];
+rxx(0.2) q[0], q[1];
+iswap q[1], q[2];
+ecr q[0], q[1];
+dcx q[1], q[2];
+cu(0.1, 0.2, 0.3, 0.4) q[0], anc[0];
+rccx q[0], q[1], q[2];
+sxdg q[1];
+p(0.44879857142857144) q[2];
+unitary q[0];
+cswap_o0 anc[0], q[0], q[1];
+U(0.1, 0.2, 0.3) q[0];
+r(0.1, 0.4) q[1];
+ryy(0.4) q[1], anc[0];
+csx q[0], q[1];
+block_dg q[1], anc[0];
+barrier q[0], q[1], q[2], anc[0];
+meas[0] = measure q[0];
+meas[1] = measure q[1];
+meas[2] = measure q[2];
+"""
+
+COMMENTED_2 = """// Generated from another library, v1.3.0
+
+OPENQASM 2.0;
+include "qelib1.inc";
+
+
+// Qubits: [q(0), q(1), ψ]
+qreg q[3];
+creg m_result[2];  // Measurement: 'result'
+
+
+rx(pi*0.5) q[0];
+
+// Gate: CZ**0.5
+u3(pi*0.5,0,pi*0.25) q[0]; u3(pi*0.5,pi*1.0,pi*0.75) q[1];
+sx q[0]; cx q[0],q[1];
+rx(pi*0.25) q[0]; ry(pi/2) q[1]; // π / 2
+cx q[1],q[0]; rz(-pi*0.5) q[2];
+
+// Gate: "CCX"; barrier
+barrier q[0],q[1],q[2];
+ccx q[0],q[1],q[2];
+measure q[0] -> m_result[0]; measure q[1] -> m_result[1];
+"""
+
 OF_2 = {"several registers": TELEPORT_LIKE, "user gates": USER_GATES, "all gates": ALL_OF_2,
-        "fourier": FOURIER}  # fmt: skip
-OF_3 = {"modifiers": MODIFIERS, "loops": LOOPS}
+        "fourier": FOURIER, "exported": EXPORTED_2, "commented": COMMENTED_2}  # fmt: skip
+OF_3 = {"modifiers": MODIFIERS, "loops": LOOPS, "exported, 3": EXPORTED_3}
 PROGRAMS = OF_2 | OF_3

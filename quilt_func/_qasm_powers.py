@@ -1,0 +1,95 @@
+"""Powers of gates that an OpenQASM text composes of others, by their matrix."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from quilt_func.derived import controlled, power, with_inverse
+from quilt_func.gates import p, ry, u
+from quilt_func.ops import Gate, Matrix
+from quilt_func.typing import WireSet
+
+Value = int | float | Tensor
+
+
+class Placed(NamedTuple):
+    """A gate with its angles on wires; without a gate, a phase."""
+
+    gate: Gate | None
+    angles: tuple[Any, ...]
+    wires: WireSet
+
+
+def root(found: Sequence[Placed], exponent: float, name: str) -> list[Placed]:
+    """The principal power of gates in a row whose angles are numbers, as one gate.
+
+    Each eigenvalue's phase is in (-π, π], as in `quilt_func.power`; the phases of the gates count.
+    """
+    wires = tuple(sorted({wire for placed in found for wire in placed.wires}))
+    matrix = _product(found, wires)
+    if not wires:
+        angle = float(np.angle(matrix[0, 0]))
+        return [
+            Placed(None, (exponent * (math.pi if math.isclose(angle, -math.pi) else angle),), ())
+        ]
+    gate = composed(name, len(wires), matrix.tobytes())
+    return [Placed(power(gate, exponent), (), wires)]
+
+
+@lru_cache(maxsize=1024)
+def composed(name: str, n_wires: int, entries: bytes) -> Gate:
+    """A constant gate of the bytes of its complex128 matrix: equal ones are the same gate."""
+    row = Gate(
+        name=name,
+        n_wires=n_wires,
+        n_params=0,
+        matrix=np.frombuffer(entries, np.complex128).reshape(2**n_wires, -1),
+        tags=frozenset({"unitary"}),
+        symbol=(name,) * n_wires,
+        doc=f"`{name}` as a text defines it.",
+        origin=(composed, (name, n_wires, entries)),
+    )
+    return with_inverse(row)
+
+
+def _product(found: Sequence[Placed], wires: WireSet) -> Matrix:
+    """The matrix of gates in a row; `wires[0]` is the most significant bit."""
+    n = len(wires)
+    total = np.eye(2**n, dtype=np.complex128).reshape((2,) * n + (2**n,))
+    for placed in found:
+        if placed.gate is None:
+            total = np.exp(1j * placed.angles[0]) * total
+            continue
+        for gate, angles in _simple(placed.gate, placed.angles):
+            k, axes = gate.n_wires, [wires.index(wire) for wire in placed.wires]
+            matrix = _matrix(gate, angles).reshape((2,) * (2 * k))
+            moved = np.tensordot(matrix, total, (range(k, 2 * k), axes))
+            total = np.moveaxis(moved, range(k), axes)
+    return np.ascontiguousarray(total.reshape(2**n, 2**n))
+
+
+def _simple(gate: Gate, angles: tuple[float, ...]) -> Iterator[tuple[Gate, tuple[float, ...]]]:
+    """Gates that are constant or have a generator: only `u`, and with controls, is made of some."""
+    base, n_controls = gate, 0
+    while isinstance(base.origin, tuple) and base.origin[0] is controlled:
+        base, n_controls = base.origin[1][0], n_controls + 1
+    if base is not u:
+        yield gate, angles
+        return
+    theta, phi, lam = angles
+    for part, angle in ((p, lam), (ry, theta), (p, phi)):
+        yield controlled(part, n_controls), (angle,)
+
+
+def _matrix(gate: Gate, angles: tuple[float, ...]) -> Matrix:
+    """By numpy, which no mode of torch changes."""
+    if not callable(gate.matrix):
+        return gate.matrix
+    assert gate.generator is not None
+    values, vectors = np.linalg.eigh(gate.generator)
+    matrix: Matrix = (vectors * np.exp(-0.5j * angles[0] * values)) @ vectors.conj().T
+    return matrix
