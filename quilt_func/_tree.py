@@ -106,8 +106,11 @@ def is_within_transform() -> bool:
 def trusts_forward_rules() -> bool:
     """Tell whether forward rules of Functions can be trusted: at one level of forward mode at most.
 
-    Under two `torch.func.jvp`s, or in torch's own forward mode, they are silently wrong.
+    Under two `torch.func.jvp`s, or in torch's own forward mode, they are silently wrong. An
+    exported program would keep none of a Function's rules.
     """
+    if torch.compiler.is_exporting():
+        return False
     return not is_forward_mode() or forward_mode_levels() == 1
 
 
