@@ -1,4 +1,4 @@
-"""Pytrees and transform levels: with `_primitive`, all that touches torch's private names.
+"""Pytrees and transform levels: with `_primitive` and `_dynamo` all that touches private names.
 
 Everything else in the library sees plain functions. If torch renames something, these are
 the files to change.
