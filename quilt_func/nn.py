@@ -231,8 +231,12 @@ def _in_shapes(given: Any) -> tuple[Shape | tuple[Shape, ...] | None, tuple[Shap
 def _shape(argument: str, given: Any) -> Shape:
     """Check a shape; an int is the length of one axis."""
     if not is_index(given) and not isinstance(given, Sequence):
-        need, got = "be a tuple of lengths", f"a {type(given).__name__}"
-        raise TypeError(message("QuantumLayer", argument, given, need, got, "Such as `(4,)`."))
+        need, got, remedy = (
+            "be a shape",
+            f"a {type(given).__name__}",
+            "Give a tuple such as `(4,)`.",
+        )
+        raise TypeError(message("QuantumLayer", argument, given, need, got, remedy))
     lengths = (given,) if is_index(given) else given
     return tuple(check_count("QuantumLayer", argument, length) for length in lengths)
 
@@ -244,13 +248,10 @@ def _split(sample: Any, shape: Shape | None) -> tuple[Shape, Shape]:
         raise TypeError(message("QuantumLayer", "x", sample, need, got, "Convert it to a tensor."))
     size = tuple(sample.shape)
     n_batch = len(size) - (1 if shape is None else len(shape))
-    if shape is None and n_batch < 0:
-        need, remedy = "have an axis", "Give the layer `in_shape=()` if samples are numbers."
-        raise ValueError(message("QuantumLayer", "x", sample, need, f"shape {size}", remedy))
-    if shape is not None and size[max(n_batch, 0) :] != shape:
-        need = f"have shape ({', '.join(['...', *map(str, shape)])})"
-        remedy = "Put samples of `in_shape` on the last axes, or change `in_shape`."
-        raise ValueError(message("QuantumLayer", "x", sample, need, f"shape {size}", remedy))
+    if n_batch < 0 or shape not in (None, size[n_batch:]):
+        need = f"have shape ({', '.join(['...', *map(str, shape or 'n')])})"
+        remedy = "Put the axes of a sample last, or give the layer another `in_shape`."
+        raise ValueError(message("QuantumLayer", "x", sample, need, f"{size}", remedy))
     return size[:n_batch], size[n_batch:]
 
 

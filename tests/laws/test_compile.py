@@ -152,13 +152,26 @@ REVERSE = {name for name in TRANSFORMS if "grad" in name or "hessian" in name or
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
-@pytest.mark.parametrize("n", [2, 6])
-@each_backend
-def test_transforms_below_compile(transform, n, backend):
+def test_transforms_below_compile(transform):
+    for n in (2, 6):
+        assert_compiled_equals_eager(transform, n, "aot_eager")
+
+
+@pytest.mark.parametrize("transform", [name for name in TRANSFORMS if name not in REVERSE])
+def test_transforms_below_dynamos_own_backend(transform):
+    """Below reverse mode it stops after any break of a graph: False != True."""
+    assert_compiled_equals_eager(transform, 6, "eager")
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="needs a C++ compiler")
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transforms_below_inductor(transform):
+    assert_compiled_equals_eager(transform, 6, "inductor")
+
+
+def assert_compiled_equals_eager(transform, n, backend):
     shape = (3, n) if "vmap" in transform else (n,)
     w, x = 3 * qf.uniforms(shape, 0), 3 * qf.uniforms(shape, 1)
-    if backend == "eager" and transform in REVERSE:
-        pytest.skip("dynamo stops at any break below reverse mode: False != True")
     function = TRANSFORMS[transform](energy)
     compiled = torch.compile(function, backend=backend)
     expected = function(w, x)
