@@ -64,8 +64,9 @@ def expectations(params: Mapping[str, Tensor], x: Tensor) -> Tensor:
 
 def quantum(setting: Setting) -> list[nn.Module]:
     """The circuit of `expectations`, its angles trained."""
-    theta = torch.zeros(setting.n_layers, setting.n_qubits, 2)
-    return [Angles(math.pi), qf.nn.QuantumLayer(expectations, {"theta": theta})]
+    n = setting.n_qubits
+    theta = torch.zeros(setting.n_layers, n, 2)
+    return [Angles(math.pi), qf.nn.QuantumLayer(expectations, {"theta": theta}, in_shape=(n,))]
 
 
 def classical(setting: Setting) -> list[nn.Module]:

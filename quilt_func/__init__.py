@@ -4,11 +4,13 @@ Gates make ops, ops make circuits, a circuit maps a state to a state, a state is
 number, and `torch.func` does the rest.
 """
 
+import sys as _sys
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, optim, problems
+from quilt_func._dynamo import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
 from quilt_func.costs import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
@@ -205,6 +207,9 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+for _name in [name for name in _sys.modules if name.startswith(f"{__name__}.")]:
+    _hide(_sys.modules[_name])
 
 
 def __getattr__(name: str) -> _Any:

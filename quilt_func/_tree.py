@@ -1,4 +1,4 @@
-"""Pytrees and transform levels: with `_primitive`, all that touches torch's private names.
+"""Pytrees and transform levels: with `_primitive` and `_dynamo` all that touches private names.
 
 Everything else in the library sees plain functions. If torch renames something, these are
 the files to change.
@@ -105,7 +105,7 @@ def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     Autocast would round factors, and those of the product's derivatives, to half precision. It
     leaves sums of products alone, which take more memory.
     """
-    if not torch.is_autocast_enabled(a.device.type):
+    if not is_autocast(a.device):
         return a @ b
     rows, columns = a if a.ndim > 1 else a[None], b if b.ndim > 1 else b[:, None]
     found = (rows.unsqueeze(-1) * columns.unsqueeze(-3)).sum(-2)
@@ -113,9 +113,14 @@ def matmul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return found if a.ndim > 1 else found.squeeze(-1 if b.ndim == 1 else -2)
 
 
+def is_autocast(device: torch.device) -> bool:
+    """Tell whether `torch.autocast` is on for a device, of any kind."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
 def own_precision(device: torch.device | None) -> AbstractContextManager[Any]:
     """Switch `torch.autocast` off for a device, where it is on."""
-    if device is None or not torch.is_autocast_enabled(device.type):
+    if device is None or not is_autocast(device):
         return nullcontext()
     return torch.autocast(device.type, enabled=False)
 
@@ -164,8 +169,11 @@ def is_within_transform() -> bool:
 def trusts_forward_rules() -> bool:
     """Tell whether forward rules of Functions can be trusted: at one level of forward mode at most.
 
-    Under two `torch.func.jvp`s, or in torch's own forward mode, they are silently wrong.
+    Under two `torch.func.jvp`s, or in torch's own forward mode, they are silently wrong. An
+    exported program would keep none of a Function's rules.
     """
+    if torch.compiler.is_exporting():
+        return False
     return not is_forward_mode() or forward_mode_levels() == 1
 
 
