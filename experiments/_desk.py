@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from quilt_func._tree import tree_flatten, tree_unflatten
+from quilt_func._torch import tree_flatten, tree_unflatten
 
 SAVE_EVERY_SECONDS = 10.0
 

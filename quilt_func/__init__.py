@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, optim, problems
-from quilt_func._dynamo import hide as _hide
+from quilt_func._torch import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
-from quilt_func.costs import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
 from quilt_func.derived import controlled, gate, inverse, power
+from quilt_func.diagonals import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.evolution import evolve
+from quilt_func.fisher import (
+    classical_fisher,
+    fubini_study,
+    jacobian_state,
+    qfi,
+    qfi_blocks,
+    qfi_diagonal,
+    qfi_vp,
+)
 from quilt_func.gates import (
     GATES,
     ccx,
@@ -54,16 +63,7 @@ from quilt_func.gates import (
     y,
     z,
 )
-from quilt_func.geometry import (
-    classical_fisher,
-    fubini_study,
-    jacobian_state,
-    qfi,
-    qfi_blocks,
-    qfi_diagonal,
-    qfi_vp,
-)
-from quilt_func.measure import (
+from quilt_func.measurement import (
     counts,
     covariance,
     expval,
@@ -74,7 +74,7 @@ from quilt_func.measure import (
     to_bits,
     variance,
 )
-from quilt_func.natural import natural_gradient, varqite
+from quilt_func.natural_descent import natural_gradient, varqite
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum

@@ -32,7 +32,7 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
-from quilt_func.costs import z_masks
+from quilt_func.diagonals import z_masks
 from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum

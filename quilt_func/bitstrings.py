@@ -22,11 +22,11 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from quilt_func._checks import a_kind, check_count, common_dtype_and_device, describe, message
-from quilt_func._params import flatten, outline, ravel
-from quilt_func._tree import matmul, tree_leaves, tree_map
+from quilt_func._parameter_trees import flatten, outline, ravel
+from quilt_func._torch import matmul, tree_leaves, tree_map
 from quilt_func.circuits import circuit
-from quilt_func.costs import Cost, checked_cost, to_diagonal, z_masks
-from quilt_func.measure import probs, sample
+from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_masks
+from quilt_func.measurement import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
 from quilt_func.pauli import PauliSum

@@ -20,12 +20,11 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._text import draw_text, explain_plan
-from quilt_func._tree import register
+from quilt_func._text_drawing import draw_text
+from quilt_func._torch import register
 from quilt_func.derived import controlled
-from quilt_func.evolution import evolve_from, evolve_zero
+from quilt_func.evolution import evolve_from, evolve_zero, explain_ops
 from quilt_func.ops import Op, Structure, check_fits
-from quilt_func.planning import plan
 from quilt_func.states import Device
 from quilt_func.typing import Parts
 
@@ -309,6 +308,7 @@ register(
     Circuit,
     lambda c: (list(c.ops), c.n_qubits),
     lambda ops, n_qubits: Circuit(n_qubits, tuple(ops)),
+    "quilt_func.circuits.Circuit",
 )
 
 
@@ -427,11 +427,9 @@ def explain(circuit: Circuit) -> str:
         got = f"{plain[0].gate.name}"
         remedy = "Such gates are applied one by one, as listed."
         raise ValueError(message("explain", "circuit", circuit, "be unitary", got, remedy))
-    acting = tuple(op.structure for op in circuit.ops if op.wires)
-    found = plan(circuit.n_qubits, acting, ((),) * len(acting), from_zero=True)
     kind = common_dtype_and_device("explain", circuit.leaves)
     itemsize = 8 if kind is None else COMPLEX_OF[kind[0]].itemsize
-    return explain_plan(found, circuit.n_gates, itemsize)
+    return explain_ops(circuit.n_qubits, circuit.ops, itemsize)
 
 
 def _check_circuit(function: str, argument: str, given: object) -> None:

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.func import grad, jvp, vjp, vmap
 
 from quilt_func._checks import COMPLEX_OF, a_kind, check_function, check_number, describe, message
-from quilt_func._params import check_real, flatten, join, ravel, with_tangent
-from quilt_func._shifts import Rule, shift_rule
-from quilt_func._tree import matmul, tree_flatten, tree_unflatten
+from quilt_func._parameter_trees import check_real, flatten, join, ravel, with_tangent
+from quilt_func._shift_rules import Rule, shift_rule
+from quilt_func._torch import matmul, tree_flatten, tree_unflatten
 from quilt_func.circuits import Circuit
 from quilt_func.typing import PyTree
 

@@ -26,7 +26,7 @@ from quilt_func._gate_checks import (
     check_unitary,
     generator_array,
 )
-from quilt_func._tree import adjoint
+from quilt_func._torch import adjoint
 from quilt_func.ops import INVERSE_REMEDY, Gate, Matrix, Qasm
 
 _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})

@@ -30,9 +30,9 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._params import flatten
-from quilt_func._shifts import gaps_of
-from quilt_func._tree import tree_map
+from quilt_func._parameter_trees import flatten
+from quilt_func._shift_rules import gaps_of
+from quilt_func._torch import tree_map
 from quilt_func.ops import Gate
 from quilt_func.states import fidelity, purity, reduced_density
 from quilt_func.typing import PyTree

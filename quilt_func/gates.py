@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import a_kind, message
-from quilt_func._tree import adjoint
+from quilt_func._torch import adjoint
 from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm, turn
 from quilt_func.typing import Angle

@@ -16,7 +16,7 @@ from quilt_func._checks import (
     is_index,
     message,
 )
-from quilt_func._tree import own_precision, tree_flatten, tree_map, tree_paths, tree_unflatten
+from quilt_func._torch import own_precision, tree_flatten, tree_map, tree_paths, tree_unflatten
 from quilt_func.typing import PyTree
 
 __all__ = ["QuantumLayer"]

@@ -14,7 +14,7 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
-from quilt_func._tree import register, unconjugated
+from quilt_func._torch import register, unconjugated
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +86,18 @@ class Diagonal:
         return (self.values * (state.real.square() + state.imag.square())).sum()
 
 
-register(Hermitian, lambda o: ([o.matrix], None), lambda leaves, _: Hermitian(*leaves))
-register(Diagonal, lambda o: ([o.values], None), lambda leaves, _: Diagonal(*leaves))
+register(
+    Hermitian,
+    lambda o: ([o.matrix], None),
+    lambda leaves, _: Hermitian(*leaves),
+    "quilt_func.observables.Hermitian",
+)
+register(
+    Diagonal,
+    lambda o: ([o.values], None),
+    lambda leaves, _: Diagonal(*leaves),
+    "quilt_func.observables.Diagonal",
+)
 
 
 def hermitian(matrix: Tensor) -> Hermitian:

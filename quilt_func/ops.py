@@ -30,7 +30,7 @@ from quilt_func._checks import (
     message,
     qubits,
 )
-from quilt_func._tree import as_seen_here, constant, register
+from quilt_func._torch import as_seen_here, constant, register
 from quilt_func.typing import WireSet
 
 Matrix = NDArray[np.complex128]
@@ -295,7 +295,7 @@ def _unflatten_op(leaves: Iterable[Any], context: Any) -> Op:
     return Op(gate, wires, tuple(next(remaining) if p is None else p for p in static))
 
 
-register(Op, _flatten_op, _unflatten_op)
+register(Op, _flatten_op, _unflatten_op, "quilt_func.ops.Op")
 
 
 INVERSE_REMEDY = (

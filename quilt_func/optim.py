@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import a_kind, check_count, check_number, common_dtype_and_device, message
-from quilt_func._params import check_real, flatten, flatten_like, outline
-from quilt_func._tree import tree_leaves, tree_map, tree_unflatten
+from quilt_func._parameter_trees import check_real, flatten, flatten_like, outline
+from quilt_func._torch import tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Schedule
 
 Scalar: TypeAlias = Tensor | float

@@ -28,8 +28,8 @@ from quilt_func._checks import (
     describe,
     message,
 )
-from quilt_func._tree import matmul
-from quilt_func.costs import z_masks
+from quilt_func._torch import matmul
+from quilt_func.diagonals import z_masks
 from quilt_func.pauli import PauliSum, pauli_sum
 
 Scalar = Tensor | float

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import a_kind, describe, message
-from quilt_func._tree import is_transformed
+from quilt_func._torch import is_transformed
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, linear, pauli_rot, unitary

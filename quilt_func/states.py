@@ -25,7 +25,7 @@ from quilt_func._checks import (
     is_index,
     message,
 )
-from quilt_func._tree import adjoint, unconjugated
+from quilt_func._torch import adjoint, unconjugated
 
 Device = torch.device | str | None
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import Phase, settings
 
 import quilt_func as qf
-from quilt_func._tree import tree_map
+from quilt_func._torch.trees import tree_map
 from quilt_func.circuits import Circuit
 from quilt_func.testing import (
     ANSATZ_LAWS,

@@ -306,9 +306,14 @@ class DetachedCoefficients(qf.PauliSum):
 
 def as_sum(cls):
     """A class of sums of the same words; its trees are of its own kind."""
-    from quilt_func._tree import register
+    from quilt_func._torch.trees import register
 
-    register(cls, lambda o: ([o.coefficients], o.words), lambda c, words: cls(words, *c))
+    register(
+        cls,
+        lambda o: ([o.coefficients], o.words),
+        lambda c, words: cls(words, *c),
+        cls.__qualname__,
+    )
     return cls(WORDS.words, torch.tensor(WORDS.coefficients, dtype=torch.float64))
 
 

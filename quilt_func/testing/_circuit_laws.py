@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
-from quilt_func._tree import tree_leaves, tree_map
+from quilt_func._torch import tree_leaves, tree_map
 from quilt_func.circuits import Circuit, circuit, same_structure
 from quilt_func.states import overlap, random_state, uniforms
 from quilt_func.testing import strategies as qst

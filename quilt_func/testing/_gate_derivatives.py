@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vjp
 
-from quilt_func._shifts import shift_rule
+from quilt_func._shift_rules import shift_rule
 from quilt_func.circuits import circuit
 from quilt_func.ops import Gate
 from quilt_func.states import overlap

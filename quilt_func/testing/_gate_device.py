@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import jvp, vjp
 from torch.overrides import TorchFunctionMode
 
-from quilt_func._tree import tree_leaves
+from quilt_func._torch import tree_leaves
 from quilt_func.circuits import circuit
 from quilt_func.ops import Gate
 from quilt_func.testing._gate_case import GATE_LAWS, GateCase

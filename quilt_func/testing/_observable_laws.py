@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
-from quilt_func._tree import tree_leaves, tree_map
-from quilt_func.measure import variance as variance_of
+from quilt_func._torch import tree_leaves, tree_map
+from quilt_func.measurement import variance as variance_of
 from quilt_func.pauli import PauliSum
 from quilt_func.states import random_state, uniforms
 from quilt_func.testing._law import DIFFERENCES, Law, equal, law, same

@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, a_kind, describe, message
-from quilt_func._tree import tree_leaves
+from quilt_func._torch import tree_leaves
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate
 from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_device, _gate_rows

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import quilt_func as qf
 from quilt_func._checks import COMPLEX_OF
-from quilt_func._tree import tree_flatten, tree_unflatten
+from quilt_func._torch import tree_flatten, tree_unflatten
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from quilt_func._checks import a_kind, message
-from quilt_func._tree import tree_flatten, tree_leaves, tree_unflatten, unconjugated
+from quilt_func._torch import tree_flatten, tree_leaves, tree_unflatten, unconjugated
 from quilt_func.testing._law import DIFFERENCES, Law, LawError, equal, law, same
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 

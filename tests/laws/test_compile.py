@@ -14,8 +14,8 @@ from torch import nn
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import quilt_func as qf
-from quilt_func._dynamo import REASON
-from quilt_func._tree import tree_leaves
+from quilt_func._torch.dynamo import REASON
+from quilt_func._torch.trees import tree_leaves
 
 HAS_COMPILER = any(map(shutil.which, ("c++", "g++", "clang++")))
 INDUCTOR = pytest.param(

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 
 from quilt_func import draw
-from quilt_func._draw_circuit import angle_text
+from quilt_func.draw.circuit_figure import angle_text
 
 # --- text ---
 
@@ -307,10 +307,10 @@ def test_it_names_its_extra(monkeypatch):
             raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
         return real(name, *args, **kwargs)
 
-    monkeypatch.delitem(sys.modules, "quilt_func.draw")
+    monkeypatch.delitem(sys.modules, "quilt_func.draw.entry")
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match=r"pip install 'quilt-func\[plot\]'"):
-        real("quilt_func.draw")
+        real("quilt_func.draw.entry")
 
 
 # --- mutants ---

@@ -12,8 +12,8 @@ import torch
 from torch.func import grad, hessian, jvp
 
 import quilt_func as qf
-from quilt_func._run import Run
-from quilt_func.planning import plan
+from quilt_func.evolution.planner import plan
+from quilt_func.evolution.reversible_run import Run
 
 LIBRARY = str(Path(qf.__file__).parent)
 AT_MOST = 2.3

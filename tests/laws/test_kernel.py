@@ -10,7 +10,7 @@ from systems import damp, givens
 from torch.func import grad, hessian, jvp, vmap
 
 import quilt_func as qf
-from quilt_func import kernel
+from quilt_func.evolution import reference
 from quilt_func.testing import strategies as qst
 
 F32, F64 = torch.float32, torch.float64
@@ -26,7 +26,7 @@ def test_one_matrix_on_any_wires(data):
     u = data.draw(qst.uniforms((2, 2**size, 2**size)))
     matrix = torch.complex(*(u - 0.5))
     expected = dense.embed(matrix.numpy(), wires, n) @ state.numpy()
-    assert_close(kernel.apply_matrix(matrix, wires, state), expected, n_gates=8, scale=8.0)
+    assert_close(reference.apply_matrix(matrix, wires, state), expected, n_gates=8, scale=8.0)
 
 
 @each_real
@@ -35,7 +35,7 @@ def test_reference_path_is_the_oracle(real, data):
     circuit = data.draw(qst.circuits(dtype=real))
     state = data.draw(qst.states(circuit.n_qubits, dtype=real.to_complex()))
     steps = 8 * circuit.n_gates + 8
-    assert_close(kernel.run(circuit.ops, state), dense.run(circuit.ops, state), n_gates=steps)
+    assert_close(reference.run(circuit.ops, state), dense.run(circuit.ops, state), n_gates=steps)
 
 
 @each_real
@@ -45,7 +45,7 @@ def test_routes_agree(real, data):
     n, steps = circuit.n_qubits, 8 * circuit.n_gates + 8
     for state in (qf.zero_state(n, dtype=real.to_complex()),
                   data.draw(qst.states(n, dtype=real.to_complex()))):  # fmt: skip
-        plain = kernel.run(circuit.ops, state)
+        plain = reference.run(circuit.ops, state)
         assert_close(qf.evolve(n, circuit.ops, state), plain, n_gates=steps)
 
 
@@ -57,7 +57,7 @@ def fidelity_by(run, state, other):
 
 
 def plain(circuit, state):
-    return kernel.run(circuit.ops, state)
+    return reference.run(circuit.ops, state)
 
 
 def leaves_of(tree):

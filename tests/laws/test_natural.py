@@ -10,7 +10,7 @@ from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
 
 import quilt_func as qf
-from quilt_func.natural import conjugate_gradients
+from quilt_func.natural_descent import conjugate_gradients
 from quilt_func.testing.tolerances import tolerance
 
 F64 = torch.float64

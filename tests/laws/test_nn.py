@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call, grad, hessian, vmap
 
 import quilt_func as qf
-from quilt_func._tree import tree_leaves
+from quilt_func._torch.trees import tree_leaves
 from quilt_func.nn import QuantumLayer
 
 Z = [qf.pauli_sum({"ZI": 1.0}), qf.pauli_sum({"IZ": 1.0})]

@@ -11,17 +11,9 @@ from oracles.compare import assert_close
 from torch.func import grad, hessian, jacrev, vjp, vmap
 
 import quilt_func as qf
-from quilt_func import (
-    _moves,
-    _partition,
-    _phases,
-    _recipes,
-    _run,
-    _sweep,
-    fusion,
-    kernel,
-    planning,
-)
+from quilt_func._amplitudes import products
+from quilt_func.evolution import partitioning, planner, reference, reversible_run
+from quilt_func.evolution.steps import block_build, block_recipe, diagonal_phases, permutation
 from quilt_func.testing import strategies as qst
 
 F64 = torch.float64
@@ -30,14 +22,14 @@ F64 = torch.float64
 def plan_of(circuit, keys=None, from_zero=True):
     acting = tuple(op.structure for op in circuit.ops if op.wires)
     keys = tuple(keys or [()] * len(acting))
-    return planning.plan(circuit.n_qubits, acting, keys, from_zero)
+    return planner.plan(circuit.n_qubits, acting, keys, from_zero)
 
 
 def applied(circuit, keys=None):
     ops = [op for op in circuit.ops if op.wires]
     keys = keys or [()] * len(ops)
     return [
-        _recipes.Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
+        block_recipe.Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
         for i, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
@@ -49,7 +41,7 @@ def test_every_gate_once_and_in_order(data):
     n_ops = sum(1 for op in circuit.ops if op.wires)
     keys = data.draw(st.lists(st.sampled_from([(), (0,), (1, 0)]), min_size=n_ops, max_size=n_ops))
     gates = applied(circuit, keys)
-    parts = _partition.partition(circuit.n_qubits, gates)
+    parts = partitioning.partition(circuit.n_qubits, gates)
     order = [gate for part in parts for gate in part.gates]
     assert sorted(map(gates.index, order)) == list(range(len(gates)))
     for wire in range(circuit.n_qubits):
@@ -59,7 +51,7 @@ def test_every_gate_once_and_in_order(data):
         assert all(set(gate.wires) <= set(wires) for gate in members)
         assert len({gate.key for gate in members if not gate.is_constant}) <= 1
         if kind != "block":
-            knows = _moves.affine if kind == "move" else _phases.spectrum
+            knows = permutation.affine if kind == "move" else diagonal_phases.spectrum
             assert all(knows(gate.gate) is not None for gate in members)
 
 
@@ -67,7 +59,7 @@ def test_every_gate_once_and_in_order(data):
 def test_factors_keep_the_order_on_every_wire(data):
     circuit = data.draw(qst.circuits(max_qubits=4, max_ops=12))
     gates, wires = applied(circuit), tuple(range(circuit.n_qubits))
-    order = [gate for factor in _recipes.factors(gates, wires) for gate in factor.gates]
+    order = [gate for factor in block_recipe.factors(gates, wires) for gate in factor.gates]
     for wire in wires:
         assert [g for g in order if wire in g.wires] == [g for g in gates if wire in g.wires]
 
@@ -91,9 +83,9 @@ def layers(theta, n):
 def test_a_structure_is_planned_once():
     theta = torch.rand((2, 7, 2), generator=torch.Generator().manual_seed(0))
     layers(theta, 7)()
-    before = planning.plan.cache_info().misses
+    before = planner.plan.cache_info().misses
     layers(theta + 1, 7)()
-    assert planning.plan.cache_info().misses == before
+    assert planner.plan.cache_info().misses == before
 
 
 def test_planning_holds_nothing_of_the_states_size():
@@ -121,24 +113,24 @@ def saved_bytes(depth):
 
 def test_no_state_is_held_for_the_depth():
     """What one segment has built may be, if there is but one."""
-    assert saved_bytes(64) == 8 * 2**8 < saved_bytes(4) < 64 * planning.SEGMENT
+    assert saved_bytes(64) == 8 * 2**8 < saved_bytes(4) < 64 * planner.SEGMENT
 
 
 @pytest.mark.parametrize(("n", "depth", "is_kept"), [(6, 2, True), (6, 64, False), (16, 2, False)])
 def test_states_are_kept_if_they_fit_a_cache(n, depth, is_kept, monkeypatch):
-    kept, pull = [], _run.Run.pull
+    kept, pull = [], reversible_run.Run.pull
 
     def watched(run, *args):
         kept.append(sum(state.nbytes for state in run.path))
         return pull(run, *args)
 
-    monkeypatch.setattr(_run.Run, "pull", watched)
+    monkeypatch.setattr(reversible_run.Run, "pull", watched)
     theta = 6 * qf.uniforms((depth, n, 2), 0)
     words = qf.pauli_sum({"Z" * n: 1.0})
     got = grad(lambda t: qf.expval(layers(t, n)(), words))(theta)
     assert bool(kept[0]) == is_kept
-    assert kept[0] <= _run.KEPT
-    monkeypatch.setattr(_run, "KEPT", 0 if is_kept else 2**30)
+    assert kept[0] <= reversible_run.KEPT
+    monkeypatch.setattr(reversible_run, "KEPT", 0 if is_kept else 2**30)
     assert_close(
         grad(lambda t: qf.expval(layers(t, n)(), words))(theta), got, n_gates=2 * depth * n
     )
@@ -163,7 +155,7 @@ def test_several_stacks_and_phases_of_one_segment():
         return lambda theta: qf.expval(run(circuit(theta)), words)
 
     fast = energy(lambda c: c(dtype=torch.complex128))
-    reference = energy(lambda c: kernel.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
+    reference = energy(lambda c: reference.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
     for transform in (lambda f: f, grad, hessian):
         assert_close(transform(fast)(theta), transform(reference)(theta), n_gates=256, scale=8.0)
 
@@ -188,11 +180,11 @@ def batches(monkeypatch):
     found = []
 
     def recorded(*args):
-        stacks = fusion.build(*args)
+        stacks = block_build.build(*args)
         found.extend(stack.shape[0] for stack in stacks)
         return stacks
 
-    monkeypatch.setattr(_run, "build", recorded)
+    monkeypatch.setattr(reversible_run, "build", recorded)
     return found
 
 
@@ -228,16 +220,16 @@ def deviation(monkeypatch_target, name, broken, monkeypatch, make=layers):
     def value(run):
         return lambda t: qf.fidelity(other, run(make(t, 7)))
 
-    reference = value(lambda c: kernel.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
+    reference = value(lambda c: reference.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
     monkeypatch.setattr(monkeypatch_target, name, broken)
-    planning.plan.cache_clear()
+    planner.plan.cache_clear()
     try:
         ours = value(lambda c: c())
         slope = (grad(ours)(theta) - grad(reference)(theta)).abs().max()
         return float((ours(theta) - reference(theta)).abs()), float(slope)
     finally:
         monkeypatch.undo()
-        planning.plan.cache_clear()
+        planner.plan.cache_clear()
 
 
 def test_planted_mistakes_show(monkeypatch):
@@ -250,13 +242,13 @@ def test_planted_mistakes_show(monkeypatch):
     def swapped(a, b, wires):
         return sweep_outer(b, a, wires)
 
-    ordered_factors, sweep_apply = _recipes.factors, _sweep.apply_block
-    sweep_outer = _sweep.outer_product
+    ordered_factors, sweep_apply = block_recipe.factors, products.apply_block
+    sweep_outer = products.outer_product
     wrong = 1e-3
-    assert max(deviation(_partition, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
-    assert deviation(_recipes, "factors", reversed_factors, monkeypatch)[0] > wrong
-    assert deviation(_run, "apply_block", transposed, monkeypatch)[0] > wrong
-    assert deviation(_run, "outer_product", swapped, monkeypatch)[1] > wrong
+    assert max(deviation(partitioning, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
+    assert deviation(block_recipe, "factors", reversed_factors, monkeypatch)[0] > wrong
+    assert deviation(reversible_run, "apply_block", transposed, monkeypatch)[0] > wrong
+    assert deviation(reversible_run, "outer_product", swapped, monkeypatch)[1] > wrong
 
 
 def test_planted_mistakes_in_moves_and_phases_show(monkeypatch):
@@ -269,13 +261,13 @@ def test_planted_mistakes_in_moves_and_phases_show(monkeypatch):
     def halved(recipe, by_exponent):
         return by_coefficients(recipe, by_exponent) / 2
 
-    move_index, phase_factors = _moves.index, _phases.factors
-    by_coefficients = _phases.by_coefficients
+    move_index, phase_factors = permutation.index, diagonal_phases.factors
+    by_coefficients = diagonal_phases.by_coefficients
     wrong = 1e-3
     for room, name, broken, part in [
-        (_run, "index", there, 0),
-        (_phases, "factors", conjugated, 0),
-        (_phases, "by_coefficients", halved, 1),
+        (reversible_run, "index", there, 0),
+        (diagonal_phases, "factors", conjugated, 0),
+        (diagonal_phases, "by_coefficients", halved, 1),
     ]:
         assert deviation(room, name, broken, monkeypatch, make=crossed)[part] > wrong
 
@@ -315,7 +307,7 @@ def test_nested_maps_over_any_mixture(n, data):
         return outer if any(0 in levels for levels in over) else inner
 
     ours = mapped(lambda c, s: c(s))(angle, start, weight)
-    reference = mapped(lambda c, s: kernel.run(c.ops, s))(angle, start, weight)
+    reference = mapped(lambda c, s: reference.run(c.ops, s))(angle, start, weight)
     for got, expected in zip(ours, reference, strict=True):
         assert_close(got, expected, n_gates=256, scale=64.0)
 
@@ -328,11 +320,11 @@ DIAGONAL = [qf.rz, qf.p, qf.rzz, qf.crz, qf.cp, qf.s, qf.cz, qf.t, qf.ccz]
 def test_a_run_of_affine_gates_is_one_move(circuit):
     n = circuit.n_qubits
     gates = [(op.gate, wires) for op in circuit.ops for wires in op.wires]
-    move = _moves.move(tuple(range(n)), gates)
+    move = permutation.move(tuple(range(n)), gates)
     state = qf.random_state(qf.uniforms((2, 2**n), 5, dtype=F64))
-    moved = kernel.run(circuit.ops, state)
-    assert torch.equal(state[_moves.index(move, False, state.device)], moved)
-    assert torch.equal(moved[_moves.index(move, True, state.device)], state)
+    moved = reference.run(circuit.ops, state)
+    assert torch.equal(state[permutation.index(move, False, state.device)], moved)
+    assert torch.equal(moved[permutation.index(move, True, state.device)], state)
 
 
 @given(circuit=qst.circuits(min_qubits=1, max_qubits=6, rows=DIAGONAL, derived=False))
@@ -343,16 +335,19 @@ def test_a_run_of_diagonal_gates_is_one_phase_per_amplitude(circuit):
     angles = [op.params[0] for op in ops if op.params]
     if not angles or not gates:
         return
-    recipe = _phases.phases(structures, circuit.n_qubits, gates)
+    recipe = diagonal_phases.phases(structures, circuit.n_qubits, gates)
     used = {
         i: torch.as_tensor(op.params[0], dtype=F64).expand(len(op.wires))
         for i, op in enumerate(ops)
         if op.params
     }
-    values = _phases.coefficients(recipe, torch.cat([used[i] for i in recipe.ops]))
+    values = diagonal_phases.coefficients(recipe, torch.cat([used[i] for i in recipe.ops]))
     plus = torch.full((2**circuit.n_qubits,), 1.0, dtype=torch.complex128)
     assert_close(
-        _phases.factors(recipe, values)[0], kernel.run(ops, plus), n_gates=len(gates), scale=8.0
+        diagonal_phases.factors(recipe, values)[0],
+        reference.run(ops, plus),
+        n_gates=len(gates),
+        scale=8.0,
     )
 
 
@@ -374,7 +369,7 @@ def crossed(theta, n):
 def test_moves_and_phases_under_transforms(over):
     n = 7
     kinds = {type(s) for seg in plan_of(crossed(torch.zeros(2, 3), n)).segments for s in seg.steps}
-    assert kinds == {planning.Block, planning.Move, planning.Shift}
+    assert kinds == {planner.Block, planner.Move, planner.Shift}
     theta = 6 * qf.uniforms((4, 2, 3), 7, dtype=F64)
     start = qf.random_state(qf.uniforms((2, 4, 2**n), 8, dtype=F64).movedim(1, 0)[0])
     starts = torch.stack([start, start.flip(0), 1j * start, start.roll(3)])
@@ -392,7 +387,7 @@ def test_moves_and_phases_under_transforms(over):
         return *per_sample, *whole(*first)
 
     ours = mapped(lambda c, s: c(s))
-    for got, expected in zip(ours, mapped(lambda c, s: kernel.run(c.ops, s)), strict=True):
+    for got, expected in zip(ours, mapped(lambda c, s: reference.run(c.ops, s)), strict=True):
         assert_close(got, expected, n_gates=256, scale=16.0)
 
 
@@ -409,7 +404,7 @@ def test_gradients_of_each_data_set_by_shared_weights():
         return vmap(model)(xs).square().sum()
 
     def plain(circuit):
-        return kernel.run(circuit.ops, qf.zero_state(7, dtype=torch.complex128))
+        return reference.run(circuit.ops, qf.zero_state(7, dtype=torch.complex128))
 
     ours = vmap(grad(lambda t, xs: loss(lambda c: c(), t, xs)), (None, 0))(theta, data)
     each = [grad(lambda t, xs=xs: loss(plain, t, xs))(theta) for xs in data]
@@ -424,13 +419,13 @@ def energy_of(n):
 @pytest.fixture
 def runs(monkeypatch):
     """All runs that are kept, by weak references."""
-    found, keep = [], _run.Tape.keep
+    found, keep = [], reversible_run.Tape.keep
 
     def watched(tape, run):
         found.append(weakref.ref(run))
         keep(tape, run)
 
-    monkeypatch.setattr(_run.Tape, "keep", watched)
+    monkeypatch.setattr(reversible_run.Tape, "keep", watched)
     return found
 
 
@@ -454,13 +449,13 @@ def test_a_run_that_nobody_walks_back_ends(runs):
 
 
 def test_a_walk_back_finds_the_run(runs, monkeypatch):
-    reruns, rerun = [], _run.Tape.rerun
+    reruns, rerun = [], reversible_run.Tape.rerun
 
     def watched(tape, *args):
         reruns.append(rerun(tape, *args) is runs[-1]())
         return rerun(tape, *args)
 
-    monkeypatch.setattr(_run.Tape, "rerun", watched)
+    monkeypatch.setattr(reversible_run.Tape, "rerun", watched)
     theta = 6 * qf.uniforms((2, 6, 2), 0)
     grad(energy_of(6))(theta)
     vmap(grad(energy_of(6)))(torch.stack([theta, -theta]))

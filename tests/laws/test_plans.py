@@ -12,7 +12,8 @@ import torch
 from hypothesis import given
 
 import quilt_func as qf
-from quilt_func import _moves, _partition, _phases, _recipes, planning
+from quilt_func.evolution import partitioning, planner
+from quilt_func.evolution.steps import block_recipe, diagonal_phases, permutation
 from quilt_func.testing import strategies as qst
 
 SIZES = (6, 8, 10, 12, 16, 20, 24)
@@ -20,7 +21,7 @@ SIZES = (6, 8, 10, 12, 16, 20, 24)
 
 def segments_of(circuit, from_zero=False):
     acting = tuple(op.structure for op in circuit.ops if op.wires)
-    return planning.plan(circuit.n_qubits, acting, ((),) * len(acting), from_zero).segments
+    return planner.plan(circuit.n_qubits, acting, ((),) * len(acting), from_zero).segments
 
 
 def steps_of(circuit, from_zero=False):
@@ -28,9 +29,9 @@ def steps_of(circuit, from_zero=False):
 
 
 def passes(step):
-    if isinstance(step, planning.Move):
+    if isinstance(step, planner.Move):
         return 1.0
-    if isinstance(step, planning.Shift):
+    if isinstance(step, planner.Shift):
         return 4.0
     is_apart = step.wires[-1] - step.wires[0] != len(step.wires) - 1
     return 1.0 + 2 ** len(step.wires) / 8 + 4.0 * is_apart
@@ -119,9 +120,9 @@ def test_every_step_does_something(circuit):
 @pytest.mark.parametrize("n", [6, 11, 16])
 def test_permutations_take_one_move_and_diagonals_one_phase(n):
     (move,) = steps_of(qf.circuit(n, qf.cx(ring(n)), qf.x(range(n)), qf.swap(far(n))))
-    assert isinstance(move, planning.Move)
+    assert isinstance(move, planner.Move)
     (shift,) = steps_of(qf.circuit(n, [qf.rzz(zeros(), all_pairs(n)), qf.cz(ring(n))] * 3))
-    assert isinstance(shift, planning.Shift)
+    assert isinstance(shift, planner.Shift)
 
 
 def test_a_long_circuit_is_built_in_segments_of_bounded_size():
@@ -129,25 +130,25 @@ def test_a_long_circuit_is_built_in_segments_of_bounded_size():
     for name in ("hardware efficient", "bricks of rxx"):
         segments = segments_of(qf.circuit(12, [CIRCUITS[name](12)] * 30))
         sizes = [sum(one.rows.size * one.rows.shape[2] for one in seg.stacks) for seg in segments]
-        assert max(sizes) <= 2 * planning.SEGMENT
-        assert len(sizes) <= 1 + sum(sizes) // (planning.SEGMENT // 2)
+        assert max(sizes) <= 2 * planner.SEGMENT
+        assert len(sizes) <= 1 + sum(sizes) // (planner.SEGMENT // 2)
 
 
 def test_matrices_of_each_state_stay_small():
     """With as many matrices as states, a block's building must not outweigh its use."""
-    assert [_partition.block_width(n, True) for n in (6, 8, 10, 12)] == [2, 3, 4, 4]
-    assert {_partition.block_width(n, False) for n in (6, 8, 10, 12)} == {planning.WIDTH}
+    assert [partitioning.block_width(n, True) for n in (6, 8, 10, 12)] == [2, 3, 4, 4]
+    assert {partitioning.block_width(n, False) for n in (6, 8, 10, 12)} == {planner.WIDTH}
 
 
 def test_tables_of_phases_have_the_size_of_half_the_wires():
     circuit = qf.circuit(7, qf.rzz(zeros(), ring(7)), qf.p(zeros(), range(7)))
     ops = tuple(op.structure for op in circuit.ops)
     gates = [
-        _recipes.Applied(place, slot, op.gate, wires, ())
+        block_recipe.Applied(place, slot, op.gate, wires, ())
         for place, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
-    recipe = _phases.phases(ops, 7, gates)
+    recipe = diagonal_phases.phases(ops, 7, gates)
     assert (recipe.high.shape[1], recipe.low.shape[1]) == (2**3, 2**4)
 
 
@@ -156,7 +157,7 @@ def test_a_plan_that_runs_share_cannot_be_written_to():
     phases = qf.circuit(7, CIRCUITS["QAOA on all pairs"](7))
     segments = [*segments_of(circuit), *segments_of(phases)]
     steps = {type(step): step for segment in segments for step in segment.steps}
-    assert set(steps) == {planning.Block, planning.Move, planning.Shift}
+    assert set(steps) == {planner.Block, planner.Move, planner.Shift}
     for shared in (*segments, *steps.values(), *segments[0].stacks, *segments[1].phases):
         with pytest.raises(FrozenInstanceError):
             shared.wires = ()
@@ -170,10 +171,10 @@ def test_only_what_is_known_of_a_gate_is_used():
         phases = torch.stack([theta, theta.square()])
         return torch.diag(torch.complex(phases.cos(), phases.sin()))
 
-    assert _phases.spectrum(bent) is None
-    assert _phases.spectrum(qf.rx) is None
-    assert _phases.spectrum(qf.h) is None
-    assert _phases.spectrum(qf.unitary(torch.eye(2).cfloat(), 0).gate) is None
-    assert _moves.affine(qf.gate(n_wires=1)(lambda: torch.eye(2).flip(0))) is None
-    assert _moves.affine(qf.cp) is None
-    assert _moves.affine(qf.ccx) is None, "not affine"
+    assert diagonal_phases.spectrum(bent) is None
+    assert diagonal_phases.spectrum(qf.rx) is None
+    assert diagonal_phases.spectrum(qf.h) is None
+    assert diagonal_phases.spectrum(qf.unitary(torch.eye(2).cfloat(), 0).gate) is None
+    assert permutation.affine(qf.gate(n_wires=1)(lambda: torch.eye(2).flip(0))) is None
+    assert permutation.affine(qf.cp) is None
+    assert permutation.affine(qf.ccx) is None, "not affine"

@@ -11,7 +11,7 @@ from systems import givens
 from torch.func import vmap
 
 import quilt_func as qf
-from quilt_func import _qasm_write
+from quilt_func.qasm import writer
 from quilt_func.testing import strategies as qst
 from quilt_func.testing.tolerances import tolerance
 
@@ -180,12 +180,12 @@ def test_angles_behind_a_transform_are_not_written():
 
 def crx_of_the_wrong_sign(monkeypatch):
     wrong = "gate crx(theta) a, b { h b; crz(-theta) a, b; h b; }"
-    monkeypatch.setitem(_qasm_write._ALSO_IN_2, "crx", wrong)
+    monkeypatch.setitem(writer._ALSO_IN_2, "crx", wrong)
     return lambda: round_trip(qf.circuit(2, qf.h(0), qf.crx(0.3, 0, 1)), 2)
 
 
 def digits_cut(monkeypatch):
-    monkeypatch.setattr(_qasm_write, "number", lambda value: f"{value:.6f}")
+    monkeypatch.setattr(writer, "number", lambda value: f"{value:.6f}")
     return lambda: round_trip(qf.circuit(1, qf.rx(1 / 3, 0)), 3)
 
 

@@ -14,7 +14,7 @@ from oracles.qasm_texts import HEADER, HEADER_2
 from torch.func import grad, vmap
 
 import quilt_func as qf
-from quilt_func import _qasm_calls, _qasm_gates
+from quilt_func.qasm import calls, definitions
 from quilt_func.testing.tolerances import tolerance
 
 BOUND = tolerance(torch.float64, 4096)
@@ -101,7 +101,7 @@ def test_gates_of_the_include_do_not_change_with_the_texts_own(version):
 
 
 def test_mutant_that_trusts_the_spelling_dies(monkeypatch):
-    monkeypatch.setattr(_qasm_gates, "_is_standard", lambda *_: True)
+    monkeypatch.setattr(definitions, "_is_standard", lambda *_: True)
     with pytest.raises(AssertionError):
         test_a_replaced_inner_gate_of_the_include_counts()
 
@@ -203,9 +203,9 @@ def test_equal_powers_are_one_gate_which_is_pickled_and_takes_any_precision():
 
 
 def test_mutant_without_the_phases_dies(monkeypatch):
-    real = _qasm_calls.root
+    real = calls.root
     without = lambda found, *a: real([g for g in found if g.gate] or found, *a)  # noqa: E731
-    monkeypatch.setattr(_qasm_calls, "root", without)
+    monkeypatch.setattr(calls, "root", without)
     with pytest.raises(AssertionError):
         test_known_roots(WITH_A_PHASE)
 

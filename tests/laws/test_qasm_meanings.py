@@ -12,7 +12,7 @@ from oracles.qasm_texts import HEADER, HEADER_2
 from torch.func import grad, hessian, jacfwd, vmap
 
 import quilt_func as qf
-from quilt_func import _qasm_calls
+from quilt_func.qasm import calls
 from quilt_func.testing.tolerances import tolerance
 
 MEANINGS = {
@@ -218,15 +218,15 @@ def test_inputs_under_transforms():
 
 
 def inverse_in_the_same_order(monkeypatch):
-    same = lambda f: [_qasm_calls._inverse(g) for g in f]  # noqa: E731
-    monkeypatch.setattr(_qasm_calls, "_inverted", same)
+    same = lambda f: [calls._inverse(g) for g in f]  # noqa: E731
+    monkeypatch.setattr(calls, "_inverted", same)
     return lambda: test_what_it_means("gate g a { h a; t a; } pow(-2) @ g q[0];")
 
 
 def phase_lost_below_a_control(monkeypatch):
-    real = _qasm_calls.Calls.expand
+    real = calls.Calls.expand
     dropped = lambda *a: [g for g in real(*a) if g.gate]  # noqa: E731
-    monkeypatch.setattr(_qasm_calls.Calls, "expand", dropped)
+    monkeypatch.setattr(calls.Calls, "expand", dropped)
     return lambda: test_what_it_means("gate g a, b { gphase(0.3); cx a, b; } "
                                       "ctrl @ g q[2], q[1], q[0];")  # fmt: skip
 

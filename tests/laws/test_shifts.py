@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from systems import damp, givens
 
 import quilt_func as qf
-from quilt_func._shifts import _generator, rule_of, shift_rule
+from quilt_func._shift_rules import _generator, rule_of, shift_rule
 from quilt_func.testing import strategies as qst
 from quilt_func.testing.tolerances import tolerance
 

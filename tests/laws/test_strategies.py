@@ -12,7 +12,7 @@ from hypothesis.errors import InvalidArgument
 from oracles.compare import assert_close
 
 import quilt_func as qf
-from quilt_func._tree import tree_flatten
+from quilt_func._torch.trees import tree_flatten
 from quilt_func.testing import fd_tolerance, tolerance
 from quilt_func.testing import strategies as qst
 

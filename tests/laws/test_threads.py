@@ -13,7 +13,7 @@ from torch.func import grad, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import quilt_func as qf
-from quilt_func import fusion
+from quilt_func.evolution.steps import block_build
 
 ENTRIES = 2**15
 """What torch leaves to the caller, at most."""
@@ -74,5 +74,5 @@ def test_a_small_gradient_is_left_to_the_caller(n_layers):
 
 def test_batched_products_are_noticed(monkeypatch):
     """A mutant: a tree of batched products."""
-    monkeypatch.setattr(fusion, "FEW", 0)
+    monkeypatch.setattr(block_build, "FEW", 0)
     assert shared_work(*classifier(3))["aten.bmm.default"] == 6

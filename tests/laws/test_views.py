@@ -6,7 +6,7 @@ from oracles.compare import assert_close
 from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
-from quilt_func import kernel
+from quilt_func.evolution import reference
 
 F64 = torch.float64
 each_size = pytest.mark.parametrize("n", [1, 3, 6, 9])
@@ -42,7 +42,7 @@ def test_states_of_any_layout(view, n):
     given = view(state)
     circuit = circuit_of(torch.tensor(0.7, dtype=F64), n)
     plain = given.detach().resolve_conj().clone()
-    assert_close(circuit(given), kernel.run(circuit.ops, plain), **BOUNDS)
+    assert_close(circuit(given), reference.run(circuit.ops, plain), **BOUNDS)
     energy = qf.pauli_sum({"Y" * n: 0.5, "Z" + "X" * (n - 1): 0.5})
     assert_close(qf.expval(given, energy), qf.expval(plain, energy), **BOUNDS)
     assert_close(energy.apply(given), energy.apply(plain), **BOUNDS)

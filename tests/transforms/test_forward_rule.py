@@ -14,9 +14,10 @@ from oracles.compare import assert_close
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import quilt_func as qf
-from quilt_func import _directions, _jets, kernel
-from quilt_func._tree import tree_flatten, tree_unflatten
-from quilt_func.planning import plan
+from quilt_func._torch.trees import tree_flatten, tree_unflatten
+from quilt_func.evolution import reference
+from quilt_func.evolution.planner import plan
+from quilt_func.evolution.tangents import jacobians, jet_steps
 from quilt_func.testing import strategies as qst
 
 F32, F64 = torch.float32, torch.float64
@@ -68,9 +69,9 @@ def fast(circuit, state, kind):
     return circuit(dtype=kind) if state is None else circuit(state)
 
 
-def reference(circuit, state, kind):
+def by_reference(circuit, state, kind):
     start = qf.zero_state(circuit.n_qubits, dtype=kind) if state is None else state
-    return kernel.run(circuit.ops, start)
+    return reference.run(circuit.ops, start)
 
 
 def along(f, t, v):
@@ -102,7 +103,7 @@ TRANSFORMS = {
 
 def way(has_slopes):
     """Derivatives of blocks of rotations, by shifted angles or in forward mode."""
-    return patch.object(_directions, "has_few_slopes", lambda *_: has_slopes)
+    return patch.object(jacobians, "has_few_slopes", lambda *_: has_slopes)
 
 
 def check(model, transform, dtype):
@@ -171,13 +172,13 @@ def only_the_value(duals, by):
     yield from PULL_DUALS(duals, by)
 
 
-Steps, Slopes, Duals = _jets.Steps, _directions.Slopes, _directions.Duals
+Steps, Slopes, Duals = jet_steps.Steps, jacobians.Slopes, jacobians.Duals
 MULTIPLIED, OUTER, PULL_SLOPES, PULL_DUALS = (
-    Steps._multiplied, _jets._outer, Slopes.pull, Duals.pull,
+    Steps._multiplied, jet_steps._outer, Slopes.pull, Duals.pull,
 )  # fmt: skip
 MISTAKES = [
     (Steps, "_multiplied", no_moved_matrix, True),
-    (_jets, "_outer", not_conjugated, True),
+    (jet_steps, "_outer", not_conjugated, True),
     (Slopes, "pull", no_curvature, True),
     (Duals, "pull", only_the_value, False),
 ]
@@ -187,7 +188,7 @@ MISTAKES = [
     ("place", "name", "mistake", "has_slopes"), MISTAKES, ids=[m[2].__name__ for m in MISTAKES]
 )
 def test_planted_mistakes_show(place, name, mistake, has_slopes, monkeypatch):
-    monkeypatch.setattr(_directions, "has_few_slopes", lambda *_: has_slopes)
+    monkeypatch.setattr(jacobians, "has_few_slopes", lambda *_: has_slopes)
     theta = 6 * qf.uniforms((2, 6, 2), 0, dtype=F64)
     words = qf.pauli_sum({"XXIIII": 1.0, "IZZIIY": 0.5})
 
@@ -216,9 +217,9 @@ def test_slopes_are_taken_where_they_cost_less(n_layers, n_directions, of_blocks
     found = plan(6, tuple(op.structure for op in ops), ((),) * len(ops), True)
     assert found.prefix is not None
     assert found.prefix.angles.shape == (1, 12)
-    assert _directions.has_few_slopes(found.prefix, n_directions) == of_the_start
+    assert jacobians.has_few_slopes(found.prefix, n_directions) == of_the_start
     turning = [s for segment in found.segments for s in segment.stacks if s.angles.size]
-    assert all(_directions.has_few_slopes(s, n_directions) for s in turning) == of_blocks
+    assert all(jacobians.has_few_slopes(s, n_directions) for s in turning) == of_blocks
 
 
 @pytest.mark.parametrize("has_slopes", [False, True], ids=["duals", "slopes"])

@@ -21,7 +21,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import quilt_func as qf
-from quilt_func import _tree
+from quilt_func._torch import arrays
 
 ROOT = Path(__file__).resolve().parents[2]
 READS_VALUES = {"problems.from_qubo"}
@@ -125,9 +125,9 @@ def test_nothing_is_left_behind(first, tmp_path):
 
 def test_constants_left_in_a_mode_are_noticed(monkeypatch):
     """A mutant: constants that do not leave the modes around them."""
-    monkeypatch.setattr(_tree, "_disable_current_modes", torch.no_grad)
+    monkeypatch.setattr(arrays, "_disable_current_modes", torch.no_grad)
     for mode in (fake, marked):
-        made = mode(lambda: _tree.constant([1.0], torch.float64, torch.device("cpu")), ())
+        made = mode(lambda: arrays.constant([1.0], torch.float64, torch.device("cpu")), ())
         assert type(made) is not torch.Tensor
 
 
@@ -172,7 +172,7 @@ def test_public_functions_under_autocast(name):
 
 def test_autocast_is_felt_without_the_guard(monkeypatch):
     """A mutant: products of the library by `@` alone."""
-    monkeypatch.setattr(qf.geometry, "matmul", torch.matmul)
+    monkeypatch.setattr(qf.fisher, "matmul", torch.matmul)
     fn, args = support.CASES["qfi"]
     with torch.autocast("cpu", torch.bfloat16):
         assert fn(args[0].float()).dtype == torch.bfloat16

@@ -5,8 +5,8 @@ import torch
 from oracles.compare import assert_close
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
-from quilt_func._primitive import Primitive
-from quilt_func._tree import forward_mode_levels, is_within_transform
+from quilt_func._torch.levels import forward_mode_levels, is_within_transform
+from quilt_func._torch.primitive import Primitive
 
 F64 = torch.float64
 

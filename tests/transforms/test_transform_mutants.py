@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from quilt_func._tree import batch_levels
+from quilt_func._torch.levels import batch_levels
 from quilt_func.testing import LawError
 from quilt_func.testing.transforms import TRANSFORM_LAWS, transform_laws, transform_table
 

@@ -1,0 +1,57 @@
+"""All that touches torch's private names: pytrees, levels of transforms, Functions, constants."""
+
+from quilt_func._torch.arrays import (
+    adjoint,
+    as_seen_here,
+    constant,
+    matmul,
+    own_precision,
+    remembered,
+    unconjugated,
+)
+from quilt_func._torch.dynamo import hide
+from quilt_func._torch.levels import (
+    batch_levels,
+    forward_mode_levels,
+    is_differentiated,
+    is_recorded,
+    is_transformed,
+    is_within_transform,
+    push_forward,
+    trusts_forward_rules,
+)
+from quilt_func._torch.primitive import Primitive
+from quilt_func._torch.trees import (
+    register,
+    tree_flatten,
+    tree_leaves,
+    tree_map,
+    tree_paths,
+    tree_unflatten,
+)
+
+__all__ = [
+    "Primitive",
+    "adjoint",
+    "as_seen_here",
+    "batch_levels",
+    "constant",
+    "forward_mode_levels",
+    "hide",
+    "is_differentiated",
+    "is_recorded",
+    "is_transformed",
+    "is_within_transform",
+    "matmul",
+    "own_precision",
+    "push_forward",
+    "register",
+    "remembered",
+    "tree_flatten",
+    "tree_leaves",
+    "tree_map",
+    "tree_paths",
+    "tree_unflatten",
+    "trusts_forward_rules",
+    "unconjugated",
+]

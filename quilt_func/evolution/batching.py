@@ -1,0 +1,64 @@
+"""Batch axes: which `vmap` levels a tensor carries, once rules have laid them bare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
+
+from torch import Tensor
+
+from quilt_func.evolution.steps.block_recipe import BatchKey
+
+Levels: TypeAlias = BatchKey
+"""The `vmap` levels that are a tensor's first axes, descending: the last mapped is axis 0."""
+
+
+def union(*levels: Levels) -> Levels:
+    """The levels that any of some tensors carries, descending."""
+    return tuple(sorted({level for one in levels for level in one}, reverse=True))
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Which batch axes the tensors of a call carry; a level's number is its age.
+
+    Attributes:
+        sizes: Size of each level.
+        levels: Of each tensor, the levels that are its first axes, descending.
+        inner: Levels that a gradient is summed over, where its leaf lacks them. Levels from this
+            one on are mapped over the gradient itself.
+    """
+
+    sizes: tuple[int, ...]
+    levels: tuple[Levels, ...]
+    inner: int = 0
+
+    def mapped(self, in_dims: Sequence[int | None], size: int) -> Self:
+        """The axes under one more level, which the tensors with an `in_dims` carry first."""
+        new = len(self.sizes)
+        pairs = zip(self.levels, in_dims, strict=True)
+        levels = tuple(own if dim is None else (new, *own) for own, dim in pairs)
+        return replace(self, sizes=(*self.sizes, size), levels=levels)
+
+    @property
+    def outer(self) -> Levels:
+        """The levels that are mapped over a gradient."""
+        return tuple(range(self.inner, len(self.sizes)))[::-1]
+
+    def shape(self, levels: Levels) -> tuple[int, ...]:
+        """Sizes of some levels."""
+        return tuple(self.sizes[level] for level in levels)
+
+    def expand(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
+        """Give a tensor with the axes `own` those that it lacks of `wanted`."""
+        for axis, level in enumerate(wanted):
+            if level not in own:
+                tensor = tensor.unsqueeze(axis)
+        return tensor.expand(*self.shape(wanted), *tensor.shape[len(wanted) :])
+
+    def reduce(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
+        """Sum a tensor over the axes `own` that are not `wanted`, and put those in order."""
+        dropped = [axis for axis, level in enumerate(own) if level not in wanted]
+        kept = [level for level in own if level in wanted]
+        summed = tensor.sum(dropped) if dropped else tensor
+        order = sorted(range(len(kept)), key=lambda axis: -kept[axis])
+        return summed.permute(*order, *range(len(kept), summed.ndim))

@@ -1,0 +1,1 @@
+"""Runs of states and their tangents."""

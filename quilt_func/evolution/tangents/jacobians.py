@@ -1,0 +1,256 @@
+"""What a segment is built of, moving in many directions at once, and the way back from it.
+
+A block's matrix is `M(θ)`. Along a direction `t` it moves by `Ṁ = Σ_j ∂_j M t_j`. Of the gradient
+`G` by `M`, which moves by `Ġ`, parameters get `Re tr(∂_j M† G)`, and that moves by
+`Re tr(∂_j M† Ġ) + Σ_k Re tr(∂_j ∂_k M† G) t_k`. There are two ways to all this.
+
+`Slopes` is for rotations, whose derivative is half of the rotation by π more: a block is built once
+as it is and once with each of its few angles shifted, whatever the number of directions, which only
+enter small matrix products. `Duals` is for all else: one copy for each direction, in forward mode.
+
+References:
+    Crooks (2019), arXiv:1905.13311, for derivatives of gates as gates with shifted angles.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quilt_func._torch import constant, push_forward, remembered
+from quilt_func.evolution.steps.block_recipe import Prefix, Stack
+
+Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]], Tensor | None], Tensor]
+"""Builds `(batch, n_blocks, *shape)` of some ops' parameters `(m, batch, *event)`, some angles of
+which are shifted by π; see `fusion.blocks`."""
+
+
+FEW = 16
+"""Slopes that a block may have, however few directions there are."""
+
+
+class Leaf(NamedTuple):
+    """A parameter of an op.
+
+    Attributes:
+        value: `(m, batch, *event)`.
+        tangent: `(m, batch, n_directions, *event)`, or None if it does not move.
+        place: Which of the leaves it is; None for a number.
+        is_wanted: Whether its gradient is.
+    """
+
+    value: Tensor
+    tangent: Tensor | None
+    place: int | None
+    is_wanted: bool
+
+
+Leaves: TypeAlias = Mapping[int, Sequence[Leaf]]
+"""Of some ops, their parameters."""
+
+
+class ByLeaf(NamedTuple):
+    """Gradient of a leaf and what it moves by, `(m, batch, 1 + n_directions, *event)`."""
+
+    place: int
+    jet: Tensor
+
+
+class Made:
+    """What was built.
+
+    Attributes:
+        value: `(batch, n_blocks, *shape)`.
+        tangent: `(batch, n_directions, n_blocks, *shape)`, or None if it does not move.
+        is_wanted: Whether any gradient is.
+    """
+
+    value: Tensor
+    tangent: Tensor | None = None
+    is_wanted: bool = False
+
+    def pull(self, by: Tensor) -> Iterator[ByLeaf]:
+        """Gradients of leaves, by the value's, `(batch, 1 + n_directions, n_blocks, *shape)`."""
+        raise NotImplementedError
+
+
+class Fixed(Made):
+    """What neither moves nor has a gradient."""
+
+    def __init__(self, make: Make, leaves: Leaves) -> None:
+        self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()}, None)
+
+
+def made(make: Make, recipe: Stack | Prefix, leaves: Leaves, n_directions: int) -> Made:
+    """Build blocks of a recipe, or a product state, along directions."""
+    is_turning = _is_active(leaves) and not recipe.table.rows
+    if is_turning and has_few_slopes(recipe, n_directions):
+        return Slopes(make, recipe, leaves)
+    return made_of_any(make, leaves, n_directions)
+
+
+def has_few_slopes(recipe: Stack | Prefix, n_directions: int) -> bool:
+    """Tell whether slopes cost less than directions; of a product state each is a whole state."""
+    n_slopes = recipe.angles.shape[1]
+    return n_slopes < 2 * n_directions or (isinstance(recipe, Stack) and n_slopes <= FEW)
+
+
+def made_of_any(make: Make, leaves: Leaves, n_directions: int) -> Made:
+    """Build anything along directions."""
+    return Duals(make, leaves, n_directions) if _is_active(leaves) else Fixed(make, leaves)
+
+
+def _is_active(leaves: Leaves) -> bool:
+    flat = (leaf for own in leaves.values() for leaf in own)
+    return any(leaf.is_wanted or leaf.tangent is not None for leaf in flat)
+
+
+class Duals(Made):
+    """Copies that move, each in one direction. The first stays where it is, if there is one."""
+
+    def __init__(self, make: Make, leaves: Leaves, n_directions: int) -> None:
+        flat = [leaf for own in leaves.values() for leaf in own]
+        batch = max((leaf.value.shape[1] for leaf in flat), default=1)
+        self.is_wanted = any(leaf.is_wanted for leaf in flat)
+        self.copies = n_directions + self.is_wanted
+        self.wanted = [leaf for leaf in flat if leaf.is_wanted]
+        values = [self._copied(leaf) for leaf in flat]
+        self.sources = [v for v, leaf in zip(values, flat, strict=True) if leaf.is_wanted]
+        tangents = [self._with_rest(leaf.tangent) for leaf in flat]
+
+        def make_one(given: Sequence[Tensor]) -> list[Tensor]:
+            remaining = iter(given)
+            return [make({op: [next(remaining) for _ in own] for op, own in leaves.items()}, None)]
+
+        with torch.inference_mode(False), torch.enable_grad():
+            ((self.built, self.motion),) = push_forward(make_one, values, tangents)
+        self.value = self._split(self.built, batch)[:, 0].detach()
+        if self.motion is not None:
+            self.tangent = self._split(self.motion, batch)[:, self.copies - n_directions :].detach()
+
+    def pull(self, by: Tensor) -> Iterator[ByLeaf]:
+        """See `Made`."""
+        first, pairs = by[:, :1], [(self.built, by)]
+        if self.motion is not None and self.motion.requires_grad:
+            rest = first.expand(-1, self.copies - 1, *first.shape[2:])
+            pairs.append((self.motion, torch.cat([torch.zeros_like(first), rest], 1)))
+        outputs, gradients = zip(*pairs, strict=True)
+        flat = [gradient.flatten(0, 1) for gradient in gradients]
+        found = torch.autograd.grad(outputs, self.sources, flat, allow_unused=True)
+        for leaf, both in zip(self.wanted, found, strict=True):
+            if both is not None and leaf.place is not None:
+                yield ByLeaf(leaf.place, both.unflatten(1, (-1, self.copies)))
+
+    def _copied(self, leaf: Leaf) -> Tensor:
+        copies = leaf.value.unsqueeze(2).expand(-1, -1, self.copies, *leaf.value.shape[2:])
+        return copies.flatten(1, 2).detach().requires_grad_(leaf.is_wanted)
+
+    def _with_rest(self, tangent: Tensor | None) -> Tensor | None:
+        if tangent is None:
+            return None
+        rest = torch.zeros_like(tangent[:, :, :1])
+        copies = torch.cat([rest, tangent], 2) if self.is_wanted else tangent
+        return copies.flatten(1, 2).detach()
+
+    def _split(self, tensor: Tensor, batch: int) -> Tensor:
+        split: Tensor = tensor.unflatten(0, (batch, self.copies))
+        return split
+
+
+class Slopes(Made):
+    """Blocks of rotations, and each block's derivatives by its own angles."""
+
+    def __init__(self, make: Make, recipe: Stack | Prefix, leaves: Leaves) -> None:
+        turns = recipe.table.turns
+        self.leaves = [leaf for op in turns for leaf in leaves[op]]
+        self.is_wanted = any(leaf.is_wanted for leaf in self.leaves)
+        values = [leaf.value for leaf in self.leaves]
+        self.sizes = [len(value) for value in values]
+        theta = torch.cat(values)
+        self.places = _places(recipe, theta.device)
+        self.weights = _weights(recipe, theta.dtype, theta.device)
+        shifted = _shifted(recipe, len(theta), theta.shape[1], theta.device)
+        copies = theta.repeat_interleave(len(self.weights), 1)
+        self.theta = copies.detach().requires_grad_(self.is_wanted)
+        with torch.inference_mode(False), torch.enable_grad():
+            parts = zip(turns, self.theta.split(self.sizes), strict=True)
+            self.built = make({op: [part] for op, part in parts}, shifted)
+        copies = self.built.detach().unflatten(0, (theta.shape[1], -1))
+        self.value = copies[:, 0]
+        self.slopes = 0.5 * _reals(copies[:, 1:]).movedim(2, 1)
+        self.along = self._along()
+        self.tangent = self._tangent()
+
+    def pull(self, by: Tensor) -> Iterator[ByLeaf]:
+        """See `Made`."""
+        weights = self.weights.view(-1, *(1,) * (by.ndim - 2))
+        halves = (by[:, :1] * weights).flatten(0, 1)
+        (flat,) = torch.autograd.grad(self.built, self.theta, halves)
+        found = flat.unflatten(1, (-1, len(self.weights)))
+        moved = _reals(by[:, 1:]).movedim(2, 1) @ self.slopes.mT
+        if self.along is not None:
+            curvature = self._of_blocks(found)[..., 1:].permute(2, 0, 3, 1)
+            moved = moved + self.along @ curvature
+        by_theta = torch.cat([found[..., :1], self._of_angles(moved, len(found))], -1)
+        for leaf, part in zip(self.leaves, by_theta.split(self.sizes), strict=True):
+            if leaf.is_wanted and leaf.place is not None:
+                yield ByLeaf(leaf.place, part)
+
+    def _along(self) -> Tensor | None:
+        """How far each block's angles move, `(batch, n_blocks, n_directions, n_slopes)`."""
+        given = [leaf.tangent for leaf in self.leaves if leaf.tangent is not None]
+        if not given:
+            return None
+        shape = given[0].shape[1:]
+        filled = [
+            leaf.value.new_zeros(len(leaf.value), *shape) if leaf.tangent is None else leaf.tangent
+            for leaf in self.leaves
+        ]
+        return self._of_blocks(torch.cat(filled)).permute(2, 0, 3, 1).contiguous()
+
+    def _tangent(self) -> Tensor | None:
+        if self.along is None:
+            return None
+        flat = (self.along @ self.slopes).unflatten(-1, (-1, 2)).movedim(2, 1)
+        motion = torch.view_as_complex(flat.contiguous())
+        split: Tensor = motion.unflatten(-1, self.value.shape[2:])
+        return split
+
+    def _of_blocks(self, of_angles: Tensor) -> Tensor:
+        """`(n_blocks, n_slopes, *rest)` of `(n_angles, *rest)`, zero for blocks of few angles."""
+        padded = torch.cat([of_angles, torch.zeros_like(of_angles[:1])])
+        shape = self.slopes.shape[1], self.slopes.shape[2]
+        split: Tensor = padded.index_select(0, self.places).unflatten(0, shape)
+        return split
+
+    def _of_angles(self, of_blocks: Tensor, n_angles: int) -> Tensor:
+        """`(n_angles, batch, n_directions)` of `(batch, n_blocks, n_directions, n_slopes)`."""
+        rows = of_blocks.permute(1, 3, 0, 2).flatten(0, 1)
+        out = rows.new_zeros(n_angles + 1, *rows.shape[1:])
+        return out.index_copy(0, self.places, rows)[:n_angles]
+
+
+def _reals(tensor: Tensor) -> Tensor:
+    """`(a, b, n_blocks, 2 * size)` of complex `(a, b, n_blocks, *shape)`."""
+    return torch.view_as_real(tensor.resolve_conj()).flatten(3)
+
+
+@remembered(1024)
+def _places(recipe: Stack | Prefix, device: torch.device) -> Tensor:
+    return constant(recipe.angles.reshape(-1), torch.int64, device)
+
+
+@remembered(1024)
+def _shifted(recipe: Stack | Prefix, n_angles: int, batch: int, device: torch.device) -> Tensor:
+    """The angles that each copy shifts, one of each block, `(n_angles, batch * (1 + n_slopes))`."""
+    found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
+    for slope, angles in enumerate(recipe.angles.T):
+        found[angles, 1 + slope] = True
+    return constant(np.tile(found[:n_angles], batch), torch.bool, device)
+
+
+@remembered(1024)
+def _weights(recipe: Stack | Prefix, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant([1.0] + [0.5] * recipe.angles.shape[1], dtype, device)

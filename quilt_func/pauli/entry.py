@@ -1,0 +1,422 @@
+"""Pauli sums: observables with static words and real coefficients that are leaves."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quilt_func._checks import (
+    COMPLEX_OF,
+    a_kind,
+    check_complex_dtype,
+    check_count,
+    check_state_size,
+    check_wires,
+    common_dtype_and_device,
+    describe,
+    is_index,
+    message,
+)
+from quilt_func._torch import matmul, register
+from quilt_func.pauli.rules import energy, image, word_values
+from quilt_func.pauli.words import dense, dense_constant
+from quilt_func.typing import PauliTerms
+
+SMALL = 5
+"""On at most so many qubits a sum acts as one dense matrix."""
+
+Coefficients = Tensor | tuple[float, ...]
+
+_PRODUCT = {
+    "II": (0, "I"), "IX": (0, "X"), "IY": (0, "Y"), "IZ": (0, "Z"),
+    "XI": (0, "X"), "XX": (0, "I"), "XY": (1, "Z"), "XZ": (3, "Y"),
+    "YI": (0, "Y"), "YX": (3, "Z"), "YY": (0, "I"), "YZ": (1, "X"),
+    "ZI": (0, "Z"), "ZX": (1, "Y"), "ZY": (3, "X"), "ZZ": (0, "I"),
+}  # fmt: skip
+"""Power of i and letter of the product of two letters."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PauliSum:
+    """A real combination of Pauli words. A pytree: its leaf is a tensor of coefficients, if any.
+
+    Make one with `pauli_sum`, which checks it.
+
+    Attributes:
+        words: Pauli words of one length; the first letter acts on wire 0.
+        coefficients: A real tensor `(n_words,)`, or a tuple of Python numbers, which take the
+            precision of the state.
+
+    Examples:
+        >>> energy = pauli_sum({"ZZ": torch.tensor(1.0), "XI": torch.tensor(0.5)})
+        >>> energy.n_qubits, energy.words, energy.coefficients
+        (2, ('ZZ', 'XI'), tensor([1.0000, 0.5000]))
+    """
+
+    words: tuple[str, ...]
+    coefficients: Coefficients
+
+    @property
+    def n_qubits(self) -> int:
+        """Length of the words."""
+        return len(self.words[0])
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The tensor of coefficients, if there is one."""
+        return [] if isinstance(self.coefficients, tuple) else [self.coefficients]
+
+    def apply(self, state: Tensor) -> Tensor:
+        """The state `O|ψ⟩`, not normalised.
+
+        Args:
+            state (complex, (2**n_qubits,)): Statevector.
+
+        Returns:
+            (complex, (2**n_qubits,)): Image of the state.
+
+        Raises:
+            TypeError: If dtypes or devices differ.
+            ValueError: If the state is of the wrong size.
+
+        Transforms:
+            vmap, grad, jvp, in the state and in the coefficients.
+
+        Examples:
+            >>> from quilt_func import zero_state
+            >>> pauli_sum({"X": 2.0}).apply(zero_state(1)).real
+            tensor([0., 2.])
+        """
+        self._check("apply", state)
+        return self._image(state)
+
+    def _image(self, state: Tensor) -> Tensor:
+        if self.n_qubits <= SMALL:
+            return state @ self._dense(state).mT
+        return image(self.words, self._tensor(state), state)
+
+    def _dense(self, state: Tensor) -> Tensor:
+        if isinstance(self.coefficients, tuple):
+            kind = state.dtype, state.device
+            return dense_constant(self.words, self.coefficients, *kind)
+        return dense(self.words, self.coefficients)
+
+    def expectation(self, state: Tensor) -> Tensor:
+        """Expectation value; see `quilt_func.expval`."""
+        self._check("expval", state)
+        if self.n_qubits <= SMALL:
+            return torch.vdot(state, self._image(state)).real
+        return energy(self.words, self._tensor(state), state)
+
+    def to_matrix(
+        self, *, dtype: torch.dtype = torch.complex128, device: torch.device | str | None = None
+    ) -> Tensor:
+        """The dense matrix, for small sums: it has `4**n_qubits` entries.
+
+        Args:
+            dtype: Of the result, where the coefficients are Python numbers.
+            device: Of the result, where the coefficients are Python numbers.
+
+        Returns:
+            (complex, (2**n_qubits, 2**n_qubits)): Hermitian matrix.
+
+        Raises:
+            TypeError: If `dtype` is not complex.
+
+        Transforms:
+            vmap, grad (of real functions of it), jvp, in the coefficients.
+
+        Examples:
+            >>> pauli_sum({"Z": 1.0, "X": 0.5}).to_matrix(dtype=torch.complex64).real
+            tensor([[ 1.0000,  0.5000],
+                    [ 0.5000, -1.0000]])
+        """
+        check_complex_dtype("to_matrix", dtype)
+        if isinstance(self.coefficients, Tensor):
+            dtype, device = COMPLEX_OF[self.coefficients.dtype], self.coefficients.device
+        columns = torch.eye(2**self.n_qubits, dtype=dtype, device=device).unbind(0)
+        return torch.stack([self.apply(column) for column in columns], -1)
+
+    def simplify(self) -> "PauliSum":
+        """Merge equal words, and drop those whose coefficient is the Python number 0.
+
+        Transforms:
+            vmap, grad, jvp, in the coefficients.
+
+        Examples:
+            >>> (pauli_sum({"Z": 1.0}) + pauli_sum({"Z": 0.5})).simplify()
+            PauliSum(1.5 Z)
+        """
+        merged: dict[str, Any] = {}
+        for word, coefficient in self.items():
+            merged[word] = merged[word] + coefficient if word in merged else coefficient
+        if isinstance(self.coefficients, tuple):
+            merged = {w: c for w, c in merged.items() if c} or {"I" * self.n_qubits: 0.0}
+        return pauli_sum(merged)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over words and coefficients."""
+        values = self.coefficients
+        return zip(
+            self.words, values if isinstance(values, tuple) else values.unbind(0), strict=True
+        )
+
+    def __add__(self, other: "PauliSum") -> "PauliSum":
+        if _is_number(other) or isinstance(other, Tensor):
+            term = f'pauli_sum({{"{"I" * self.n_qubits}": 1.0}})'
+            raise TypeError(
+                f"PauliSum + {type(other).__name__}: both must be Pauli sums, but got "
+                f"{describe(other)}. Write a number as `number * {term}`."
+            )
+        if not isinstance(other, PauliSum):
+            return NotImplemented
+        if other.n_qubits != self.n_qubits:
+            raise ValueError(
+                f"PauliSum + PauliSum: words must be of one length, but got {self.n_qubits} and "
+                f"{other.n_qubits}. Pad the shorter words with I."
+            )
+        return PauliSum(self.words + other.words, _joined(self.coefficients, other.coefficients))
+
+    def __mul__(self, factor: Tensor | float) -> "PauliSum":
+        if not (_is_number(factor) or _is_coefficient(factor)):
+            got = describe(factor) if isinstance(factor, Tensor) else a_kind(factor)
+            raise TypeError(
+                "PauliSum * factor: `factor` must be a real number or a 0-d real tensor, but got "
+                f"{got}. Pauli sums are Hermitian; multiply sums with `@`."
+            )
+        if isinstance(self.coefficients, Tensor):
+            if isinstance(factor, Tensor):
+                common_dtype_and_device("pauli_sum", (self.coefficients, factor))
+            return PauliSum(self.words, self.coefficients * factor)
+        if isinstance(factor, Tensor):
+            return PauliSum(self.words, _like(factor, self.coefficients) * factor)
+        return PauliSum(self.words, tuple(c * factor for c in self.coefficients))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "PauliSum":
+        return self * -1.0
+
+    def __sub__(self, other: "PauliSum") -> "PauliSum":
+        return self + -other
+
+    def __matmul__(self, other: "PauliSum") -> "PauliSum":
+        """Operator product. The factors must be equal or commute word by word."""
+        if not isinstance(other, PauliSum):
+            return NotImplemented
+        if other.n_qubits != self.n_qubits:
+            raise ValueError(
+                f"PauliSum @ PauliSum: words must be of one length, but got {self.n_qubits} and "
+                f"{other.n_qubits}. Pad the shorter words with I."
+            )
+        terms: dict[str, Any] = {}
+        for left, a in self.items():
+            for right, b in other.items():
+                power, word = _word_product(left, right)
+                if power % 2 == 0:
+                    value = a * b if power == 0 else -(a * b)
+                    terms[word] = terms[word] + value if word in terms else value
+                elif other is not self:
+                    raise ValueError(
+                        "PauliSum @ PauliSum: the product must be Hermitian, but "
+                        f"{left} and {right} do not commute. Multiply words that commute."
+                    )
+        return pauli_sum(terms)
+
+    def __len__(self) -> int:
+        """Number of words."""
+        return len(self.words)
+
+    def __repr__(self) -> str:
+        values = self.coefficients
+        if isinstance(values, tuple):
+            return f"PauliSum({' + '.join(f'{c:g} {w}' for w, c in self.items())})"
+        # a transform may have put anything into the leaf
+        kind = f"{tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        return f"PauliSum({', '.join(self.words)}; coefficients {kind})"
+
+    def _check(self, function: str, state: Tensor) -> None:
+        check_state_size(function, state, self.n_qubits)
+        common_dtype_and_device(function, [state, *self.leaves])
+
+    def _tensor(self, state: Tensor) -> Tensor:
+        if isinstance(self.coefficients, Tensor):
+            return self.coefficients
+        return _like(state.real, self.coefficients)
+
+
+register(
+    PauliSum,
+    lambda o: (o.leaves, (o.words, None if o.leaves else o.coefficients)),
+    lambda leaves, context: PauliSum(
+        context[0], next(iter(leaves)) if context[1] is None else context[1]
+    ),
+    "quilt_func.pauli.PauliSum",
+)
+
+
+def pauli_sum(
+    terms: Mapping[str, Any] | PauliTerms | Sequence[Any],
+    coefficients: Tensor | None = None,
+    *,
+    n_qubits: int | None = None,
+) -> PauliSum:
+    """Make an observable of Pauli words.
+
+    Args:
+        terms: Real coefficients by word: `{"ZZI": 1.0}`, or by word and wires:
+            `{("ZZ", (0, 3)): 1.0}`, which needs `n_qubits`. Or a sequence of such keys.
+        coefficients (real, (n_terms,)): Coefficients of a sequence of keys.
+        n_qubits: Number of qubits; default: the length of the words.
+
+    Returns:
+        The observable. Terms of one word stay apart until `simplify`.
+
+    Raises:
+        TypeError: If a word or a coefficient is of the wrong kind, or dtypes differ.
+        ValueError: If there are no terms, words differ in length or have other letters than IXYZ.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the coefficients.
+
+    Examples:
+        >>> pauli_sum({"ZZI": 1.0, "IZZ": 0.5})
+        PauliSum(1 ZZI + 0.5 IZZ)
+        >>> pauli_sum({("ZZ", (0, 2)): 1.0, ("X", (1,)): 2.0}, n_qubits=3)
+        PauliSum(1 ZIZ + 2 IXI)
+    """
+    if n_qubits is not None:
+        check_count("pauli_sum", "n_qubits", n_qubits)
+    if isinstance(terms, str) or not isinstance(terms, Iterable):
+        requirement, got = "be a mapping or a sequence of words", a_kind(terms)
+        remedy = "Write {'ZZ': 1.0} or a list of words."
+        raise TypeError(message("pauli_sum", "terms", terms, requirement, got, remedy))
+    if isinstance(terms, Mapping) and coefficients is not None:
+        requirement, got = "be left out with a mapping", describe(coefficients)
+        remedy = "Give a list of words with a tensor of coefficients, or a mapping alone."
+        raise TypeError(
+            message("pauli_sum", "coefficients", coefficients, requirement, got, remedy)
+        )
+    keys = list(terms)
+    if not keys:
+        remedy = 'Give at least one word, such as {"II": 0.0}.'
+        raise ValueError(message("pauli_sum", "terms", terms, "not be empty", "no terms", remedy))
+    words = tuple(_full_word(key, n_qubits) for key in keys)
+    lengths = sorted(set(map(len, words)))
+    if len(lengths) > 1 or (n_qubits is not None and lengths != [n_qubits]):
+        expected = f"{n_qubits} letters" if n_qubits is not None else "one length"
+        remedy = "Pad words with I, or name the wires: `(word, wires)`."
+        got = f"lengths {lengths}"
+        raise ValueError(
+            message("pauli_sum", "terms", keys, f"be words of {expected}", got, remedy)
+        )
+    if isinstance(terms, Mapping):
+        return PauliSum(words, _stacked(list(terms.values())))
+    return PauliSum(words, _checked_coefficients(coefficients, len(words)))
+
+
+def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
+    """Expectation values of several sums, each word measured once, `(n_sums,)`."""
+    for one in sums:
+        one._check("expval", state)
+    if sums[0].n_qubits <= SMALL:
+        return torch.stack([one.expectation(state) for one in sums])
+    places: dict[str, int] = {}
+    for one in sums:
+        for word in one.words:
+            places.setdefault(word, len(places))
+    values = word_values(tuple(places), state)
+    chosen = (values[[places[word] for word in one.words]] for one in sums)
+    return torch.stack([matmul(v, one._tensor(state)) for v, one in zip(chosen, sums, strict=True)])
+
+
+def _full_word(key: Any, n_qubits: int | None) -> str:
+    word, wires = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
+    if not isinstance(word, str):
+        remedy = 'Write "ZZI" or ("ZZ", (0, 1)).'
+        got = a_kind(word)
+        raise TypeError(message("pauli_sum", "terms", key, "have strings as words", got, remedy))
+    if set(word) - set("IXYZ"):
+        remedy = "Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."
+        raise ValueError(message("pauli_sum", "terms", key, "be Pauli words", repr(word), remedy))
+    if wires is None:
+        return word
+    if not is_index(wires) and not isinstance(wires, Iterable):
+        need, got = "be words, or pairs of a word and its wires", describe(key)
+        remedy = 'Give coefficients by word, {"ZZ": 1.0}, or as a second argument.'
+        raise TypeError(message("pauli_sum", "terms", key, need, got, remedy))
+    if n_qubits is None:
+        remedy = "Give `n_qubits`."
+        got = "no number of qubits"
+        raise ValueError(message("pauli_sum", "terms", key, "fit the qubits", got, remedy))
+    checked = check_wires("pauli_sum", wires, n_qubits, "terms")
+    if len(checked) != len(word):
+        remedy = "Give one wire per letter."
+        got = f"{len(checked)} wire(s) for {word!r}"
+        raise ValueError(message("pauli_sum", "terms", key, "have a wire per letter", got, remedy))
+    letters = dict(zip(checked, word, strict=True))
+    return "".join(letters.get(wire, "I") for wire in range(n_qubits))
+
+
+def _stacked(values: list[Any]) -> Coefficients:
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    for value in values:
+        if _is_number(value) or _is_coefficient(value):
+            continue
+        if isinstance(value, Tensor):
+            requirement, got = "be 0-d real tensors", f"{value.dtype} of shape {tuple(value.shape)}"
+        else:
+            requirement, got = "be real numbers", a_kind(value)
+        remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
+        raise TypeError(message("pauli_sum", "coefficients", value, requirement, got, remedy))
+    if not tensors:
+        return tuple(map(float, values))
+    common_dtype_and_device("pauli_sum", tensors)
+    like = tensors[0]
+    filled = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in values]
+    return torch.stack(filled)
+
+
+def _is_number(value: object) -> bool:
+    is_real = isinstance(value, (int, float, np.integer, np.floating))
+    return is_real and not isinstance(value, bool)
+
+
+def _is_coefficient(value: object) -> bool:
+    return isinstance(value, Tensor) and value.dtype in COMPLEX_OF and not value.ndim
+
+
+def _checked_coefficients(given: Any, n_terms: int) -> Tensor:
+    requirement = f"be a real tensor of shape ({n_terms},)"
+    remedy = "Give one coefficient per word, or a dict from words to coefficients."
+    if not isinstance(given, Tensor) or given.dtype not in COMPLEX_OF:
+        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
+        raise TypeError(message("pauli_sum", "coefficients", given, requirement, got, remedy))
+    if given.shape != (n_terms,):
+        got = f"shape {tuple(given.shape)}"
+        raise ValueError(message("pauli_sum", "coefficients", given, requirement, got, remedy))
+    return given
+
+
+def _joined(a: Coefficients, b: Coefficients) -> Coefficients:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return a + b
+    if isinstance(a, tuple):
+        assert isinstance(b, Tensor)
+        return torch.cat([_like(b, a), b])
+    if isinstance(b, tuple):
+        return torch.cat([a, _like(a, b)])
+    common_dtype_and_device("pauli_sum", (a, b))
+    return torch.cat([a, b])
+
+
+def _like(tensor: Tensor, numbers: tuple[float, ...]) -> Tensor:
+    return torch.tensor(numbers, dtype=tensor.dtype, device=tensor.device)
+
+
+def _word_product(left: str, right: str) -> tuple[int, str]:
+    powers, letters = zip(*(_PRODUCT[a + b] for a, b in zip(left, right, strict=True)), strict=True)
+    return sum(powers) % 4, "".join(letters)

@@ -1,0 +1,291 @@
+"""Pauli words acting on states: static integers in, a few large tensor operations out.
+
+A word maps `P|b⟩ = i^y (-1)^(b·z) |b ⊕ x⟩`, with `x` the mask of its X and Y letters, `z` that of
+its Z and Y letters and `y` the number of Y. Words are sorted into groups, and each group is one
+pass over the state, however many words it has:
+
+- words that fit a *window* of neighbouring wires are one small matrix there, or, for expectation
+  values, one small density matrix;
+- all others share a flip of the state for each `x`: a run of neighbouring flipped wires is one axis
+  in reversed order. The signs of a group factor into those of the high and of the low half of the
+  bits: what would be a `(words, 2**n)` table is two tables of `(words, 2**(n/2))` and a product.
+
+States are `(*batch, 2**n)`, coefficients and values `(*batch, n_words)`.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import groupby
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from quilt_func._amplitudes import apply_block, outer_product
+from quilt_func._torch import constant, matmul, remembered
+from quilt_func.typing import WireSet
+
+WINDOW = 4
+"""Wires of a window; its matrix product costs about as much as two flips of the state."""
+
+SMALL = 8
+"""Up to this many wires, signs are one table."""
+
+
+class Window(NamedTuple):
+    """Words within a few neighbouring wires: their matrices there, `(n_terms, K, K)`."""
+
+    terms: tuple[int, ...]
+    wires: WireSet
+    matrices: Tensor
+
+
+class Flip(NamedTuple):
+    """Words that share the mask of flipped wires and the parity of their number of Y.
+
+    Their signs are `high[:, :, None] * low[:, None, :]`.
+    """
+
+    terms: tuple[int, ...]
+    shape: tuple[int, ...]
+    flipped_axes: tuple[int, ...]
+    is_odd: bool
+    high: Tensor
+    low: Tensor
+
+
+Group: TypeAlias = Window | Flip
+
+
+@remembered(1024)
+def groups(
+    words: tuple[str, ...], dtype: torch.dtype, device: torch.device, has_windows: bool
+) -> tuple[Group, ...]:
+    """Sort words into groups, with tensors of a complex dtype and of its real part's."""
+    windows: list[tuple[int, list[int]]] = []
+    flips: dict[tuple[str, bool], list[int]] = {}
+    spans = {t: _span(word) for t, word in enumerate(words) if set(word) & {"X", "Y"}}
+    narrow = [t for t, (first, last) in spans.items() if has_windows and last - first < WINDOW]
+    for term in sorted(narrow, key=spans.__getitem__):
+        first, last = spans[term]
+        if not windows or last >= windows[-1][0] + WINDOW:
+            windows.append((_window_start(len(words[0]), first, last), []))
+        windows[-1][1].append(term)
+    for term in sorted(set(range(len(words))) - set(narrow)):
+        word = words[term]
+        mask = "".join("1" if letter in "XY" else "0" for letter in word)
+        flips.setdefault((mask, word.count("Y") % 2 == 1), []).append(term)
+    return (
+        *(_window(words, start, terms, dtype, device) for start, terms in windows),
+        *(_flip(words, *key, terms, dtype.to_real(), device) for key, terms in flips.items()),
+    )
+
+
+def _span(word: str) -> tuple[int, int]:
+    """First and last wire that a word acts on."""
+    busy = [wire for wire, letter in enumerate(word) if letter != "I"]
+    return busy[0], busy[-1]
+
+
+def _window_start(n_qubits: int, first: int, last: int) -> int:
+    """Start a window at its first word, but don't end it 1 to 3 wires before the last."""
+    latest = max(0, n_qubits - WINDOW)
+    if first >= latest - 3:
+        earlier = latest - 4
+        return max(earlier, 0) if last < earlier + WINDOW else latest if first >= latest else first
+    return first
+
+
+_LETTERS = {
+    "I": np.eye(2),
+    "X": np.array([[0, 1], [1, 0]]),
+    "Y": np.array([[0, -1j], [1j, 0]]),
+    "Z": np.diag([1, -1]),
+}
+_ONE = np.ones((1, 1), dtype=np.complex128)
+
+
+def _window(
+    words: Sequence[str],
+    start: int,
+    terms: Sequence[int],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Window:
+    stop = min(start + WINDOW, len(words[0]))
+    matrices = constant(_matrices([words[t][start:stop] for t in terms]), dtype, device)
+    return Window(tuple(terms), tuple(range(start, stop)), matrices)
+
+
+def _matrices(words: Iterable[str]) -> NDArray[np.complex128]:
+    return np.stack([reduce(_kron, map(_LETTERS.__getitem__, word), _ONE) for word in words])
+
+
+def _kron(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.complex128]:
+    return np.asarray(np.kron(left, right), dtype=np.complex128)
+
+
+def _flip(
+    words: Sequence[str],
+    mask: str,
+    is_odd: bool,
+    terms: Sequence[int],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Flip:
+    runs = [(bit, len(list(run))) for bit, run in groupby(mask)]
+    flipped = tuple(axis for axis, (bit, _) in enumerate(runs) if bit == "1")
+    middle = 0 if len(mask) <= SMALL else len(mask) // 2
+    phase = np.array([[(-1) ** (words[t].count("Y") // 2)] for t in terms])
+    high = phase * _signs([words[t][:middle] for t in terms])
+    low = _signs([words[t][middle:] for t in terms])
+    shape = tuple(2**length for _, length in runs)
+    tables = constant(high, dtype, device), constant(low, dtype, device)
+    return Flip(tuple(terms), shape, flipped, is_odd, *tables)
+
+
+def _signs(words: Sequence[str]) -> NDArray[np.int64]:
+    """Rows `(-1)^(b·z)` over the basis states `b` of the words' wires."""
+    rows = []
+    for word in words:
+        row = np.ones(1, dtype=np.int64)
+        for letter in word:
+            row = np.kron(row, [1, -1 if letter in "YZ" else 1])
+        rows.append(row)
+    return np.stack(rows)
+
+
+def expectations(
+    words: tuple[str, ...], bra: Tensor, ket: Tensor, *, has_windows: bool = False
+) -> Tensor:
+    """Real parts of ⟨bra|P|ket⟩ for each word.
+
+    Args:
+        words: Pauli words.
+        bra (complex, (*batch, 2**n)): State.
+        ket (complex, (*batch, 2**n)): State.
+        has_windows: Whether to use windows, which write to buffers and have no derivative.
+
+    Returns:
+        (real, (*batch, n_words)): Values.
+    """
+    found: list[Tensor] = []
+    order: list[int] = []
+    for group in groups(words, ket.dtype, ket.device, has_windows):
+        if isinstance(group, Window):
+            found.append(_by_window(group, bra, ket))
+        else:
+            found.append(_by_flip(group, bra, ket))
+        order += group.terms
+    joined = torch.cat(found, -1) if len(found) > 1 else found[0]
+    return joined if order == sorted(order) else joined[..., np.argsort(order).tolist()]
+
+
+def _by_window(group: Window, bra: Tensor, ket: Tensor) -> Tensor:
+    """Re ⟨bra|P|ket⟩ = Re tr(P |ket⟩⟨bra|), by the window's part of |ket⟩⟨bra|."""
+    flat = (-1, ket.shape[-1], 1)
+    density = outer_product(
+        ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), group.wires
+    )
+    return _paired(density, group.matrices).reshape(*ket.shape[:-1], -1)
+
+
+def _paired(a: Tensor, b: Tensor) -> Tensor:
+    """Re tr(a† b) of every pair, `(n_a, n_b)`."""
+    return matmul(
+        torch.view_as_real(a.resolve_conj()).flatten(1), torch.view_as_real(b).flatten(1).mT
+    )
+
+
+def _by_flip(group: Flip, bra: Tensor, ket: Tensor) -> Tensor:
+    weights = _weights(bra, _flipped(ket, group), group.is_odd)
+    if group.high.shape[1] == 1:
+        return matmul(weights, (group.high * group.low).mT)
+    table: Tensor = weights.unflatten(-1, (group.high.shape[1], -1))
+    return (matmul(group.high, table) * group.low).sum(-1)
+
+
+def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
+    """Real part of conj(bra) ket, entry by entry, or of -i times that."""
+    if is_odd:
+        return bra.real * ket.imag - bra.imag * ket.real
+    if bra is ket:
+        return torch.view_as_real(ket).square().sum(-1)
+    return bra.real * ket.real + bra.imag * ket.imag
+
+
+def _flipped(state: Tensor, group: Flip) -> Tensor:
+    """The state with the group's wires flipped: entry `b ⊕ x` at position `b`."""
+    if not group.flipped_axes:
+        return state
+    axes = [axis - len(group.shape) for axis in group.flipped_axes]
+    split: Tensor = state.unflatten(-1, group.shape)
+    return split.flip(axes).flatten(-len(group.shape))
+
+
+def apply_sum(
+    words: tuple[str, ...], coefficients: Tensor, state: Tensor, *, has_windows: bool = False
+) -> Tensor:
+    """The state `Σ c_t P_t ψ`, for real coefficients.
+
+    Args:
+        words: Pauli words.
+        coefficients (real, (*batch, n_words)): Coefficients.
+        state (complex, (*batch, 2**n)): State.
+        has_windows: Whether to use windows, which write to buffers and have no derivative.
+
+    Returns:
+        (complex, (*batch, 2**n)): Image.
+    """
+    total: Tensor | None = None
+    for group in groups(words, state.dtype, state.device, has_windows):
+        chosen = coefficients[..., list(group.terms)]
+        if isinstance(group, Window):
+            part = _window_applied(group, chosen, state)
+        else:
+            part = _flip_applied(group, chosen, state)
+        total = part if total is None else total.add_(part) if has_windows else total + part
+    assert total is not None, "there is a word"
+    return total
+
+
+def dense(words: tuple[str, ...], coefficients: Tensor) -> Tensor:
+    """The matrix `Σ c_t P_t`, for few wires."""
+    tables = _dense(words, coefficients.dtype, coefficients.device)
+    return torch.view_as_complex(
+        matmul(coefficients, tables.flatten(1)).unflatten(0, tables.shape[1:])
+    )
+
+
+@remembered(1024)
+def _dense(words: tuple[str, ...], real: torch.dtype, device: torch.device) -> Tensor:
+    matrices = _matrices(words)
+    return constant(np.stack([matrices.real, matrices.imag], -1), real, device)
+
+
+@remembered(1024)
+def dense_constant(
+    words: tuple[str, ...], numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """The matrix `Σ c_t P_t` for Python numbers."""
+    return constant(np.tensordot(numbers, _matrices(words), 1), dtype, device)
+
+
+def _window_applied(group: Window, coefficients: Tensor, state: Tensor) -> Tensor:
+    size = group.matrices.shape[-1]
+    real = torch.view_as_real(group.matrices).flatten(1)
+    matrices = torch.view_as_complex(matmul(coefficients, real).unflatten(-1, (size, size, 2)))
+    flat = state.reshape(-1, state.shape[-1], 1).contiguous()
+    out = torch.empty_like(flat)
+    apply_block(matrices.reshape(-1, size, size), group.wires, flat, out)
+    return out.reshape(state.shape)
+
+
+def _flip_applied(group: Flip, coefficients: Tensor, state: Tensor) -> Tensor:
+    diagonal = matmul((group.high * coefficients[..., None]).mT, group.low).flatten(-2)
+    ahead = _flipped(state, group)
+    if group.is_odd:
+        ahead = -1j * ahead
+    return diagonal * ahead

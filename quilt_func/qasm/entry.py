@@ -1,0 +1,212 @@
+"""OpenQASM, versions 2 and 3: circuits from text and to text, up to a global phase.
+
+Text is data: nothing in it is executed, no file is opened, and what it expands to is bounded.
+
+References:
+    Cross et al., "Open Quantum Assembly Language", arXiv:1707.03429 (2017).
+    Cross et al., "OpenQASM 3: A broader and deeper quantum assembly language", ACM Trans. Quantum
+    Computing 3, 12 (2022).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from quilt_func._checks import COMPLEX_OF, check_count, message
+from quilt_func.circuits import Circuit
+from quilt_func.qasm.expander import Reader
+from quilt_func.qasm.lexer import Input, QasmError, position
+from quilt_func.qasm.parser import Parser
+from quilt_func.qasm.writer import program_text
+
+__all__ = ["from_qasm", "to_qasm"]
+
+
+def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., Circuit]:
+    r"""Read a circuit from OpenQASM 2 or 3.
+
+    Gate definitions, expressions, broadcasting, `ctrl @`, `negctrl @`, `inv @`, `pow @`, `gphase`,
+    constants and `for` loops are expanded; barriers, final measurements, annotations and resets of
+    qubits that are still 0 are checked and left out. Registers follow one another: the first qubit
+    declared is wire 0. Numbers stay Python numbers, so the circuit takes any precision. A global
+    phase is dropped.
+
+    Args:
+        text: The program, with the version in its first line; without one it is version 2 if it
+            includes `qelib1.inc` or declares a `qreg` or `creg`, else version 3.
+        max_gates: Bound on the number of gates that the text may expand to; longer texts are not
+            even parsed.
+
+    Returns:
+        The circuit. If the text declares `input float` or `input angle` parameters, a function
+        from their values, in order or by name (real, ()), to the circuit; it can be pickled.
+
+    Raises:
+        TypeError: If `text` is not a string, or an input is missing or of another kind.
+        ValueError: If the text is wrong or holds what is not simulated: measurements within the
+            circuit, other resets, `if`. The message tells line and column, and what to do.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the inputs of the function; reading text has no derivative.
+
+    Examples:
+        >>> import torch
+        >>> from_qasm('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; h q[0]; cx q[0], q[1];')
+        Circuit(2 qubits, 2 gates)
+        q0: ─H──●─
+                │
+        q1: ────⊕─
+        >>> turn = from_qasm('include "stdgates.inc"; input float a; qubit q; rx(a / 2) q;')
+        >>> turn(torch.tensor(0.5))
+        Circuit(1 qubits, 1 gates)
+        q0: ─RX(0.25)─
+    """
+    if not isinstance(text, str):
+        remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
+        remedy += "such as `qiskit.qasm3.dumps(circuit)`."
+        got = f"a {type(text).__name__}"
+        raise TypeError(message("from_qasm", "text", text, "be a string", got, remedy))
+    check_count("from_qasm", "max_gates", max_gates, 1)
+    return _read(text, max_gates)
+
+
+def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
+    """Parse and run statements in turn, so that the bounds on what runs bound what is parsed."""
+
+    def read() -> Circuit | _FromInputs:
+        parser, statements = Parser(text, max_gates), []
+        is_kept = "input" in parser.tokens
+
+        def kept() -> Iterator[Any]:
+            for statement in parser.statements():
+                if is_kept:
+                    statements.append(statement)
+                yield statement
+
+        found = Reader(parser.version, None, max_gates).circuit(kept())
+        names = tuple(item.name for item in statements if isinstance(item, Input))
+        family = _FromInputs(text, max_gates, parser.version, tuple(statements), names)
+        return family if names else found
+
+    return _placed(text, read)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _FromInputs:
+    """The function from the values of a text's `input` parameters to its circuit."""
+
+    text: str
+    max_gates: int
+    version: int
+    statements: tuple[Any, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, *values: Any, **named: Any) -> Circuit:
+        """The circuit at values of the parameters."""
+        inputs = _bound(self.names, values, named)
+        reader = Reader(self.version, inputs, self.max_gates)
+        return _placed(self.text, lambda: reader.circuit(self.statements))
+
+    def __repr__(self) -> str:
+        return f"<circuit of ({', '.join(self.names)})>"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int]]:
+        return _read, (self.text, self.max_gates)
+
+
+T = TypeVar("T")
+
+
+def _placed(text: str, work: Callable[[], T]) -> T:
+    """Turn an error inside into one that tells line and column."""
+    try:
+        return work()
+    except QasmError as error:
+        before = text[: position(text, error)]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        got = f"{error.got} at line {line}, column {column}"
+        requirement = "be OpenQASM that can be simulated"
+        raise ValueError(
+            message("from_qasm", "text", text, requirement, got, error.remedy)
+        ) from None
+
+
+def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name, each a Python number or a real 0-d tensor."""
+    given = {**dict(zip(names, values, strict=False)), **named}
+    if len(values) + len(named) != len(names) or set(given) != set(names):
+        raise TypeError(
+            f"from_inputs(): takes the inputs {', '.join(names)}, but got {len(values)} value(s) "
+            f"and {sorted(named)}. Give each once, in this order or by name."
+        )
+    for name, value in given.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_angle = isinstance(value, Tensor) and value.dtype in COMPLEX_OF and value.ndim == 0
+        if not (is_number or is_angle):
+            remedy = "Map over many values with `torch.func.vmap`."
+            requirement = "be a Python number or a real tensor of shape ()"
+            got = f"a {type(value).__name__}"
+            if isinstance(value, Tensor):
+                got = f"{value.dtype} of shape {tuple(value.shape)}"
+            raise TypeError(message("from_inputs", name, value, requirement, got, remedy))
+    # an input is a float or an angle, whose half is no whole number
+    return {
+        name: value if isinstance(value, Tensor) else float(value) for name, value in given.items()
+    }
+
+
+def to_qasm(circuit: Circuit, version: int = 3) -> str:
+    r"""Write a circuit as OpenQASM, with one register `q`.
+
+    Gates that the standard include of the version lacks bring their definition, from their row's
+    `qasm`. Version 3 writes controlled gates, inverses and powers by modifiers. Angles are written
+    in full: reading them back gives the same float64.
+
+    Args:
+        circuit: Circuit whose angles can be read.
+        version: 2 or 3.
+
+    Returns:
+        The program; `from_qasm` of it equals the circuit up to a global phase.
+
+    Raises:
+        TypeError: If `circuit` is not a circuit, or its angles are hidden behind a transform.
+        ValueError: If a gate has no definition in the version or one that can't be read, two gates
+            share a name, an angle is infinite or not a number, or there is no such version.
+
+    Transforms:
+        None: text has no derivative.
+
+    Examples:
+        >>> from quilt_func import circuit, cx, h, rzz
+        >>> print(to_qasm(circuit(2, h(0), rzz(0.5, 0, 1)), version=2))
+        OPENQASM 2.0;
+        include "qelib1.inc";
+        gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }
+        qreg q[2];
+        h q[0];
+        rzz(0.5) q[0], q[1];
+        <BLANKLINE>
+    """
+    if not isinstance(circuit, Circuit):
+        remedy, got = "Make one with `circuit`.", f"a {type(circuit).__name__}"
+        raise TypeError(message("to_qasm", "circuit", circuit, "be a circuit", got, remedy))
+    if version not in (2, 3) or isinstance(version, bool):
+        remedy = "Version 2 is read by most tools, version 3 has modifiers."
+        raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
+    text = program_text(circuit, int(version))
+    if any(op.gate.origin != "quilt_func.gates" and op.gate.qasm for op in circuit.ops):
+        _check_definitions(circuit, text, len(text))
+    return text
+
+
+def _check_definitions(circuit: Circuit, text: str, max_gates: int) -> None:
+    """Read a text with definitions of users back, which is the promise of its writer."""
+    try:
+        from_qasm(text, max_gates=max_gates)
+    except ValueError as error:
+        need, got = "have definitions that can be read", f"{error}"
+        remedy = "Use the gates of the version's include, and `cx` and `U`, in `Qasm(...)`."
+        raise ValueError(message("to_qasm", "circuit", circuit, need, got, remedy)) from None

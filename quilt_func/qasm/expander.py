@@ -1,0 +1,293 @@
+"""Statements of OpenQASM to a circuit: names, registers, broadcasting, loops, all of it bounded."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from quilt_func.circuits import Circuit
+from quilt_func.ops import Gate, Op, make_op
+from quilt_func.qasm.arithmetic import CONSTANTS, Value
+from quilt_func.qasm.calls import Budget, Calls
+from quilt_func.qasm.definitions import built_in
+from quilt_func.qasm.lexer import (
+    Alias,
+    Barrier,
+    Call,
+    Constant,
+    Definition,
+    Expression,
+    Include,
+    Input,
+    Loop,
+    Measure,
+    Operand,
+    QasmError,
+    Range,
+    Register,
+    Reset,
+    Several,
+)
+from quilt_func.qasm.powers import Placed
+from quilt_func.typing import WireSet
+
+MAX_QUBITS = 4096
+_SAMPLE = 0.37
+"""Where a text with inputs is tried before the first call."""
+_REGISTERS = {(2, True): "qreg {}[2];", (2, False): "creg {}[2];",
+              (3, True): "qubit[2] {};", (3, False): "bit[2] {};"}  # fmt: skip
+
+
+class Reader:
+    """One pass over a program's statements.
+
+    Args:
+        version: The text's.
+        inputs: Values of its `input` parameters; without them, the same number for all.
+        max_gates: Bound on the number of gates.
+    """
+
+    def __init__(self, version: int, inputs: Mapping[str, Any] | None, max_gates: int) -> None:
+        self.version, self.inputs = version, inputs
+        self.budget = Budget(max_gates)
+        self.spend = self.budget.spend
+        self.calls = Calls(version, self.budget)
+        self.gates = built_in(version)
+        self.numbers: dict[str, Value] = {}
+        self.qubits: dict[str, int | list[int]] = {}
+        self.bits: dict[str, int | list[int]] = {}
+        self.n_qubits = self.n_bits = 0
+        self.measured: set[int] = set()
+        self.acted_on: set[int] = set()
+        self.ops: list[Op] = []
+        self.run_of: list[Placed] = []
+        self.n_gates = 0
+
+    def circuit(self, statements: Iterable[Any]) -> Circuit:
+        """Run the statements.
+
+        Raises:
+            QasmError: If they are wrong, or too many.
+        """
+        for statement in statements:
+            self.run(statement)
+        self.end_run()
+        return Circuit(self.n_qubits, tuple(self.ops))
+
+    # --- numbers ---
+
+    def value(self, steps: Expression) -> Value:
+        return self.calls.value(steps, self.numbers)
+
+    def integer(self, steps: Expression) -> int:
+        value = self.value(steps)
+        if not isinstance(value, int):
+            got = "an `input`" if isinstance(value, Tensor) else f"{value}"
+            raise QasmError(f"{got}, not an int", steps[0].place, "Give a constant whole number.")
+        return value
+
+    def range(self, given: Range | Several, first: int, last: int, place: int) -> list[int]:
+        if isinstance(given, Several):
+            return [self.integer(item) for item in given.items]
+        start = first if given.start is None else self.integer(given.start)
+        stop = last if given.stop is None else self.integer(given.stop)
+        step = 1 if given.step is None else self.integer(given.step)
+        if not step:
+            raise QasmError("a range with step 0", place, "Give another step.")
+        self.spend(max(0, (stop - start) // step + 1), place)
+        return list(range(start, stop + (1 if step > 0 else -1), step))
+
+    # --- statements ---
+
+    def run(self, statement: Any) -> None:
+        if type(statement) is Call:
+            self.run_call(statement)
+            return
+        self.spend(1, statement.place)
+        getattr(self, f"run_{type(statement).__name__.lower()}")(statement)
+
+    def run_include(self, statement: Include) -> None:
+        self.gates.include(statement)
+
+    def run_register(self, statement: Register) -> None:
+        size = 1 if statement.size is None else self.integer(statement.size)
+        is_qubit = statement.kind == "qubit"
+        first = self.n_qubits if is_qubit else self.n_bits
+        if not 1 <= size <= MAX_QUBITS - first:
+            got = f"a register of {size} after {first}"
+            raise QasmError(got, statement.place, f"Declare 1 to {MAX_QUBITS} in all.")
+        if statement.n_set not in (None, size):
+            got = f"{size} bit(s) set to {statement.n_set}"
+            raise QasmError(got, statement.place, "Leave the values out: nothing reads them.")
+        self.new_name(statement.name, statement.place)
+        table = self.qubits if is_qubit else self.bits
+        table[statement.name] = first if statement.size is None else [*range(first, first + size)]
+        if is_qubit:
+            self.n_qubits += size
+        else:
+            self.n_bits += size
+        if statement.measured is not None:
+            self.run_measure(statement.measured)
+
+    def new_name(self, name: str, place: int) -> None:
+        taken = (self.qubits, self.bits, self.numbers, self.gates.own)
+        is_constant = name == "pi" or (self.version == 3 and name in CONSTANTS)
+        if is_constant or any(name in names for names in taken):
+            raise QasmError(f"a second `{name[:40]}`", place, "Give it another name.")
+
+    def run_constant(self, statement: Constant) -> None:
+        self.new_name(statement.name, statement.place)
+        value = self.value(statement.value)
+        if statement.kind in ("int", "uint"):
+            value = self.integer(statement.value)
+        elif isinstance(value, int):
+            value = float(value)
+        self.numbers[statement.name] = value
+
+    def run_input(self, statement: Input) -> None:
+        self.new_name(statement.name, statement.place)
+        if self.inputs is None:
+            self.numbers[statement.name] = torch.tensor(_SAMPLE, dtype=torch.float64)
+        else:
+            self.numbers[statement.name] = self.inputs[statement.name]
+
+    def run_alias(self, statement: Alias) -> None:
+        self.new_name(statement.name, statement.place)
+        wires = [w for operand in statement.operands for w in _as_list(self.wires(operand))]
+        self.spend(len(wires), statement.place)
+        self.qubits[statement.name] = wires
+
+    def run_definition(self, statement: Definition) -> None:
+        self.new_name(statement.name, statement.place)
+        self.gates.add(statement, self.numbers)
+
+    def run_loop(self, statement: Loop) -> None:
+        if not isinstance(statement.values, Several) and (
+            statement.values.start is None or statement.values.stop is None
+        ):
+            raise QasmError("a loop without bounds", statement.place, "Write `[first:last]`.")
+        values = self.range(statement.values, 0, 0, statement.place)
+        outer = self.numbers
+        self.spend(len(outer), statement.place)
+        scope = {**outer, statement.variable: 0}
+        for value in values:
+            self.spend(1 + len(scope) // 64, statement.place)
+            self.numbers = {**scope, statement.variable: value}
+            for inner in statement.body:
+                self.run(inner)
+        self.numbers = outer
+
+    def run_measure(self, statement: Measure) -> None:
+        wires = _as_list(self.wires(statement.operand))
+        self.spend(len(wires), statement.place)
+        if statement.target is not None:
+            bits = _as_list(self.wires(statement.target, bits=True))
+            if len(bits) != len(wires):
+                got = f"{len(wires)} qubit(s) measured to {len(bits)} bit(s)"
+                raise QasmError(got, statement.place, "Give as many bits as qubits.")
+        self.measured.update(wires)
+
+    def run_barrier(self, statement: Barrier) -> None:
+        for operand in statement.operands:
+            self.wires(operand)
+
+    def run_reset(self, statement: Reset) -> None:
+        wires = _as_list(self.wires(statement.operand))
+        self.spend(len(wires), statement.place)
+        for wire in wires:
+            if wire in self.measured or wire in self.acted_on:
+                why = "which is measured" if wire in self.measured else "which a gate has acted on"
+                remedy = "A reset is not unitary unless the qubit is still 0. Leave it out."
+                raise QasmError(f"`reset` of qubit {wire}, {why}", statement.place, remedy)
+
+    def run_call(self, statement: Call) -> None:
+        known = self.gates.look_up(statement)
+        for wires in self.broadcast(statement):
+            if not self.measured.isdisjoint(wires):
+                late = min(self.measured.intersection(wires))
+                remedy = "Measuring within a circuit is not simulated. Measure at the end only."
+                raise QasmError(f"a gate on the measured qubit {late}", statement.place, remedy)
+            for placed in self.calls.apply(known, statement, self.numbers, wires):
+                if placed.gate is not None:
+                    self.place(placed, statement.place)
+            self.acted_on.update(wires)
+
+    def place(self, placed: Placed, place: int) -> None:
+        """Equal gates in a row become one op."""
+        self.n_gates += 1
+        self.budget.check_gates(self.n_gates, place)
+        if self.run_of and not _is_same(placed, self.run_of[0]):
+            self.end_run()
+        self.run_of.append(placed)
+
+    def end_run(self) -> None:
+        if self.run_of:
+            gate, angles, _ = self.run_of[0]
+            wires = tuple([placed.wires for placed in self.run_of])
+            self.ops.append(_op(gate, angles, wires))
+            self.run_of = []
+
+    def broadcast(self, call: Call) -> list[WireSet]:
+        """One set of wires, or as many as the registers are long."""
+        found = [self.wires(operand) for operand in call.operands]
+        sizes = {len(wires) for wires in found if isinstance(wires, list)}
+        if len(sizes) > 1:
+            got = f"registers of {' and '.join(map(str, sorted(sizes)))} qubits"
+            raise QasmError(got, call.place, "Give registers of one size, or single qubits.")
+        return [
+            tuple([wires[i] if isinstance(wires, list) else wires for wires in found])
+            for i in (range(*sizes) if sizes else (0,))
+        ]
+
+    def wires(self, operand: Operand, *, bits: bool = False) -> int | list[int]:
+        table = self.bits if bits else self.qubits
+        whole = table.get(operand.name)
+        if whole is None:
+            raise self.no_register(operand, bits)
+        if operand.picked is None:
+            return whole
+        if not isinstance(whole, list):
+            got = f"an index of the single `{operand.name[:40]}`"
+            raise QasmError(got, operand.place, "Leave it out.")
+        if isinstance(operand.picked, int):
+            return self.pick(whole, operand.picked, operand)
+        if isinstance(operand.picked, Range | Several):
+            picked = self.range(operand.picked, 0, len(whole) - 1, operand.place)
+            return [self.pick(whole, i, operand) for i in picked]
+        return self.pick(whole, self.integer(operand.picked), operand)
+
+    def no_register(self, operand: Operand, bits: bool) -> QasmError:
+        name = operand.name[:40]
+        if operand.name in (self.qubits if bits else self.bits):
+            got = f"`{name}`, which holds {'qubits' if bits else 'bits'}"
+            remedy = f"Give {'bits' if bits else 'qubits'}."
+            return QasmError(got, operand.place, remedy)
+        got = f"the unknown {'bit' if bits else 'qubit'} register `{name}`"
+        declaration = _REGISTERS[self.version, not bits].format(name)
+        return QasmError(got, operand.place, f"Declare it before: `{declaration}`.")
+
+    def pick(self, whole: list[int], index: int, operand: Operand) -> int:
+        if not -len(whole) <= index < len(whole):
+            got = f"index {index} of `{operand.name[:40]}`"
+            raise QasmError(got, operand.place, f"Give an index from 0 to {len(whole) - 1}.")
+        return whole[index]
+
+
+def _as_list(wires: int | list[int]) -> list[int]:
+    return wires if isinstance(wires, list) else [wires]
+
+
+def _op(gate: Gate | None, angles: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
+    assert gate is not None
+    if all(type(angle) is float for angle in angles):
+        return Op(gate, wires, angles)
+    return make_op(gate, angles, wires)
+
+
+def _is_same(some: Placed, other: Placed) -> bool:
+    """Whether two have the same gate and the same numbers, or the same tensors, as angles."""
+    if some.gate is not other.gate:
+        return False
+    pairs = zip(some.angles, other.angles, strict=True)
+    return all(a is b or (type(a) is float and type(b) is float and a == b) for a, b in pairs)

@@ -1,0 +1,172 @@
+"""Circuits to OpenQASM text: each gate by its row's name, with a definition where it needs one."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from quilt_func._checks import describe, message
+from quilt_func._torch import is_transformed
+from quilt_func.circuits import Circuit
+from quilt_func.derived import controlled, inverse, power
+from quilt_func.gates import GATES, sxdg, u
+from quilt_func.ops import Gate, Op
+
+_ALSO_IN_2 = {
+    "p": "gate p(lam) a { u1(lam) a; }",
+    "sx": "gate sx a { sdg a; h a; sdg a; }",
+    "swap": "gate swap a, b { cx a, b; cx b, a; cx a, b; }",
+    "cp": "gate cp(lam) a, b { cu1(lam) a, b; }",
+    "crx": "gate crx(theta) a, b { h b; crz(theta) a, b; h b; }",
+    "cry": "gate cry(theta) a, b { ry(theta/2) b; cx a, b; ry(-theta/2) b; cx a, b; }",
+    "cswap": "gate cswap a, b, c { cx c, b; ccx a, b, c; cx c, b; }",
+}
+"""What version 3 includes and the first qelib1.inc lacks (Cross et al., 2017); later ones vary."""
+_EXACT = frozenset(row for row in GATES if row not in (u, sxdg))
+"""Rows whose text has their very phase, in version 3: only those may be controlled."""
+
+
+class _Term(NamedTuple):
+    """A gate as it is written: its name, angles, modifiers, and the definition that it needs."""
+
+    name: str
+    angles: tuple[float, ...]
+    definition: str = ""
+    modifiers: str = ""
+
+    def __str__(self) -> str:
+        values = f"({', '.join(map(number, self.angles))})" if self.angles else ""
+        return f"{self.modifiers}{self.name}{values}"
+
+
+def program_text(circuit: Circuit, version: int) -> str:
+    """The whole program."""
+    definitions: dict[str, str] = {}
+    lines = []
+    for op in circuit.ops:
+        for angles, wires in zip(_angles(op), op.wires, strict=True):
+            term = _term(op.gate, angles, version)
+            if definitions.setdefault(term.name, term.definition) != term.definition:
+                raise _error(op.gate, "two gates of one name", "Rename one in its `qasm`.")
+            lines.append(f"{term} {', '.join(f'q[{wire}]' for wire in wires)};")
+    include = 'include "qelib1.inc";' if version == 2 else 'include "stdgates.inc";'
+    n = circuit.n_qubits
+    register = [f"qreg q[{n}];" if version == 2 else f"qubit[{n}] q;"] if n else []
+    head = [f"OPENQASM {version}.0;", include, *filter(None, definitions.values()), *register]
+    return "\n".join([*head, *lines, ""])
+
+
+def number(value: float) -> str:
+    """A float in full, as both versions read it: version 2 wants a point before an exponent."""
+    text = repr(float(value))
+    mantissa, mark, exponent = text.partition("e")
+    return text if "." in mantissa or not mark else f"{mantissa}.0e{exponent}"
+
+
+def _angles(op: Op) -> Iterator[tuple[float, ...]]:
+    """The angles of each wire set."""
+    if op.gate.param_shape:
+        remedy = "OpenQASM has no matrices. Write it as gates."
+        raise _error(op.gate, f"`{op.gate.name}`", remedy)
+    columns = [_column(op.gate, param, len(op)) for param in op.params]
+    return iter(zip(*columns, strict=True)) if columns else iter([()] * len(op))
+
+
+def _column(gate: Gate, param: Any, m: int) -> list[float]:
+    if not isinstance(param, float) and (is_transformed(param) or param.is_meta):
+        requirement, got = "hold numbers", describe(param)
+        remedy = "Write the text outside of `torch.func` transforms."
+        raise TypeError(message("to_qasm", "circuit", gate, requirement, got, remedy))
+    found = param.detach().tolist() if isinstance(param, Tensor) else [param] * m
+    if not all(map(math.isfinite, found)):
+        raise _error(gate, "an angle that is not finite", "Give finite angles.")
+    return found
+
+
+def _error(gate: Gate, got: str, remedy: str) -> ValueError:
+    requirement = "hold gates that OpenQASM can say"
+    return ValueError(message("to_qasm", "circuit", gate, requirement, got, remedy))
+
+
+def _term(gate: Gate, angles: tuple[float, ...], version: int) -> _Term:
+    """How a gate is written: by its row, by its word, or by what it is made of."""
+    if gate is u:
+        return _Term("u3" if version == 2 else "U", angles)
+    if gate.qasm is not None:
+        return _Term(gate.qasm.name, angles, _definition(gate, version))
+    maker, made_of = gate.origin if isinstance(gate.origin, tuple) else (None, ())
+    if _is_word(gate):
+        return _word(made_of[0], angles, version)
+    if maker is controlled and made_of[0] is u and version == 2:
+        return _Term("cu3", angles)
+    if maker is power and _is_turn(made_of[0]):
+        return _term(made_of[0], (made_of[1] * angles[0],), version)
+    if maker is inverse and made_of[0].inverse is not None:
+        found, turned = made_of[0].inverse(*angles)
+        if found is not gate:
+            return _term(found, turned, version)
+    if version == 3 and maker is not None:
+        return _modified(gate, maker, made_of, angles)
+    remedy = "Give the gate `qasm=Qasm(name, definition)`"
+    remedy += ", or write version 3." if maker is not None else "."
+    raise _error(gate, f"`{gate.name}`, which has no definition in version {version}", remedy)
+
+
+def _definition(gate: Gate, version: int) -> str:
+    assert gate.qasm is not None
+    if version == 2 and gate.qasm.name in _ALSO_IN_2 and not gate.qasm.definition:
+        return _ALSO_IN_2[gate.qasm.name]
+    return gate.qasm.definition
+
+
+def _modified(gate: Gate, maker: Any, made_of: tuple[Any, ...], angles: Any) -> _Term:
+    """Version 3's modifiers; phases matter below a control or a root, so they must be exact."""
+    base = made_of[0]
+    if maker is controlled and base is u:
+        return _Term("cu", (*angles, 0.0))
+    if maker is controlled and base is sxdg:
+        return _Term("sx", (), modifiers="ctrl @ inv @ ")
+    is_whole = maker is power and float(made_of[1]).is_integer()
+    if maker is not inverse and not is_whole and not _is_exact(base):
+        got = f"`{gate.name}`, where the phase of `{base.name}` matters"
+        remedy = "A definition fixes no phase. Write the gate as others."
+        raise _error(gate, got, remedy)
+    inner = _term(base, angles, 3)
+    modifier = {controlled: "ctrl", inverse: "inv"}.get(maker) or f"pow({number(made_of[1])})"
+    return inner._replace(modifiers=f"{modifier} @ {inner.modifiers}")
+
+
+def _is_word(gate: Gate) -> bool:
+    return gate.name.startswith("pauli_rot[") and gate.name.endswith("]")
+
+
+def _is_turn(gate: Gate) -> bool:
+    """Whether a power of the gate scales its angle."""
+    return gate.n_params == 1 and (gate.generator is not None or "group" in gate.tags)
+
+
+def _is_exact(gate: Gate) -> bool:
+    """Whether version 3's text has the gate's phase, as that of rows, words and their kin has."""
+    if gate in _EXACT or _is_word(gate):
+        return True
+    maker, made_of = gate.origin if isinstance(gate.origin, tuple) else (None, ())
+    if maker is controlled and made_of[0] in (u, sxdg):
+        return True
+    return maker in (controlled, inverse, power) and _is_exact(made_of[0])
+
+
+def _word(word: str, angles: tuple[float, ...], version: int) -> _Term:
+    """A Pauli rotation: to the Z basis, parity onto the last wire, `rz`, and back."""
+    name, wires = f"pauli_rot_{word.lower()}", [f"a{i}" for i in range(len(word))]
+    acting = [(letter, wire) for letter, wire in zip(word, wires, strict=True) if letter != "I"]
+    there = {"X": "h {}; ", "Y": "rx(pi/2) {}; ", "Z": ""}
+    back = {**there, "Y": "rx(-pi/2) {}; "}
+    chain = [f"cx {a}, {b}; " for (_, a), (_, b) in pairwise(acting)]
+    turn = f"rz(theta) {acting[-1][1]}; " if acting else "gphase(-theta/2); "
+    body = [there[letter].format(wire) for letter, wire in acting] + chain
+    body += [turn] if acting or version == 3 else []
+    body += [*reversed(chain), *(back[letter].format(wire) for letter, wire in acting)]
+    definition = f"gate {name}(theta) {', '.join(wires)} {{ {''.join(body)}}}"
+    return _Term(name, angles, definition)
