@@ -10,6 +10,7 @@ from torch.nn import Module, Parameter
 
 from quilt_func._checks import (
     COMPLEX_OF,
+    a_kind,
     check_count,
     common_dtype_and_device,
     describe,
@@ -83,7 +84,7 @@ class QuantumLayer(Module):
     ) -> None:
         super().__init__()
         if not callable(model):
-            got, remedy = f"a {type(model).__name__}", "Give a function `model(params, x)`."
+            got, remedy = a_kind(model), "Give a function `model(params, x)`."
             raise TypeError(message("QuantumLayer", "model", model, "be a function", got, remedy))
         self.model = model
         self.in_shape, self._shapes = _in_shapes(in_shape)
@@ -186,7 +187,7 @@ class QuantumLayer(Module):
         """What the model gives for one sample, checked."""
         found = self.model(tree, *sample)
         if not isinstance(found, Tensor):
-            need, got = "return one tensor", f"a {type(found).__name__}"
+            need, got = "return one tensor", a_kind(found)
             remedy = "Join several with `torch.stack` or `torch.cat`."
             raise TypeError(message("QuantumLayer", "model", self.model, need, got, remedy))
         if self.out_shape is not None and tuple(found.shape) != self.out_shape:
@@ -232,7 +233,7 @@ def _shape(argument: str, given: Any) -> Shape:
     if not is_index(given) and not isinstance(given, Sequence):
         need, got, remedy = (
             "be a shape",
-            f"a {type(given).__name__}",
+            a_kind(given),
             "Give a tuple such as `(4,)`.",
         )
         raise TypeError(message("QuantumLayer", argument, given, need, got, remedy))
@@ -243,7 +244,7 @@ def _shape(argument: str, given: Any) -> Shape:
 def _split(sample: Any, shape: Shape | None) -> tuple[Shape, Shape]:
     """Split an input's shape into the axes in front and the sample's own."""
     if not isinstance(sample, Tensor):
-        need, got = "be a tensor", f"a {type(sample).__name__}"
+        need, got = "be a tensor", a_kind(sample)
         raise TypeError(message("QuantumLayer", "x", sample, need, got, "Convert it to a tensor."))
     size = tuple(sample.shape)
     n_batch = len(size) - (1 if shape is None else len(shape))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_count, message
+from quilt_func._checks import COMPLEX_OF, a_kind, check_count, message
 from quilt_func.circuits import Circuit
 from quilt_func.qasm.expander import Reader
 from quilt_func.qasm.lexer import Input, QasmError, position
@@ -66,7 +66,7 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
     if not isinstance(text, str):
         remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
         remedy += "such as `qiskit.qasm3.dumps(circuit)`."
-        got = f"a {type(text).__name__}"
+        got = a_kind(text)
         raise TypeError(message("from_qasm", "text", text, "be a string", got, remedy))
     check_count("from_qasm", "max_gates", max_gates, 1)
     return _read(text, max_gates)
@@ -147,7 +147,7 @@ def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]
         if not (is_number or is_angle):
             remedy = "Map over many values with `torch.func.vmap`."
             requirement = "be a Python number or a real tensor of shape ()"
-            got = f"a {type(value).__name__}"
+            got = a_kind(value)
             if isinstance(value, Tensor):
                 got = f"{value.dtype} of shape {tuple(value.shape)}"
             raise TypeError(message("from_inputs", name, value, requirement, got, remedy))
@@ -191,7 +191,7 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
         <BLANKLINE>
     """
     if not isinstance(circuit, Circuit):
-        remedy, got = "Make one with `circuit`.", f"a {type(circuit).__name__}"
+        remedy, got = "Make one with `circuit`.", a_kind(circuit)
         raise TypeError(message("to_qasm", "circuit", circuit, "be a circuit", got, remedy))
     if version not in (2, 3) or isinstance(version, bool):
         remedy = "Version 2 is read by most tools, version 3 has modifiers."

@@ -17,6 +17,7 @@ import quilt_func as qf
 from quilt_func._torch.dynamo import REASON
 from quilt_func._torch.trees import tree_leaves
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # what inductor imports warns
 HAS_COMPILER = any(map(shutil.which, ("c++", "g++", "clang++")))
 INDUCTOR = pytest.param(
     "inductor", marks=pytest.mark.skipif(not HAS_COMPILER, reason="needs a C++ compiler")
