@@ -48,7 +48,13 @@ def deep(session: nox.Session) -> None:
     """Draw thousands of new examples for every law; takes hours."""
     session.install("-e", ".[experiments,test]")
     session.run(
-        "pytest", *PARALLEL, "tests/laws", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"}
+        "pytest",
+        *PARALLEL,
+        "tests/laws",
+        "tests/evolution",
+        "tests/pauli",
+        *session.posargs,
+        env={"HYPOTHESIS_PROFILE": "deep"},
     )
 
 
@@ -63,7 +69,7 @@ def peers(session: nox.Session) -> None:
 def mutation(session: nox.Session) -> None:
     """Plant mistakes in the library and count those that the tests notice; takes an hour."""
     session.install("-e", ".[test]", "cosmic-ray>=8.3")
-    session.run("python", "tests/mutation.py", *session.posargs)
+    session.run("python", "tests/tools/mutation.py", *session.posargs)
 
 
 @nox.session

@@ -1,12 +1,13 @@
 """The house's plan, read from the source: who imports whom, and what no room may do.
 
-Data goes through the corridor once, left to right: a module imports only from modules before its
-own. Side rooms import from the corridor and not from one another; the corridor never imports them.
+A room is a file at the top of the package, or a folder, which is entered by its door only. Imports
+go down the layers, or along one; rooms of a layer that is apart know nothing of each other.
 """
 
 import ast
 import inspect
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,35 +17,25 @@ import quilt_func as qf
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "quilt_func"
 # fmt: off
-CORRIDOR = [
-    "_spellings", "_dynamo", "_tree", "_primitive", "_checks", "typing", "_sweep", "states", "ops",
-    "_gate_checks", "derived", "gates",
-    "kernel", "_recipes", "_moves", "_phases", "_partition", "planning", "fusion", "_axes",
-    "_static", "_run", "_directions", "_jets", "_tangents", "evolution", "_text", "circuits",
-    "_words", "_energies", "pauli", "_model_checks", "observables", "costs", "measure", "_params",
-    "_shifts", "derivatives", "geometry", "optim", "natural",
-]
-SIDE_ROOMS = [
-    "ansatz", "bitstrings", "channels", "density", "diagnostics", "distributed", "draw",
-    "molecules", "nn", "passes", "problems", "qasm", "saving", "testing", "trajectories",
+LAYERS = [
+    {"_torch"},
+    {"typing", "_checks", "_spellings", "_parameter_trees", "_amplitudes"},
+    {"states", "ops", "derived", "_gate_checks", "gates"},
+    {"evolution", "pauli"},
+    {"circuits", "observables", "diagonals", "measurement", "_text_drawing", "_model_checks"},
+    {"derivatives", "fisher", "optim", "natural_descent", "_shift_rules"},
+    {
+        "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
+        "saving", "testing",
+    },
 ]
 # fmt: on
-PART_OF = {
-    f"_qasm_{part}": "qasm"
-    for part in (
-        "tokens",
-        "expressions",
-        "parse",
-        "values",
-        "gates",
-        "powers",
-        "calls",
-        "read",
-        "write",
-    )
-}
-PART_OF["_draw_circuit"] = "draw"
-"""Files that share a side room."""
+APART = (3, 6)
+"""Layers whose rooms do not import one another."""
+FLOORS = 10
+"""Rooms of the longest chain of imports, at most."""
+FUNCTIONS = {"_torch", "rules"}
+"""Where Functions may be defined: the room of their base, and files of that name."""
 ALLOWED = {"torch", "numpy", "quilt_func"} | set(sys.stdlib_module_names)
 MORE_ALLOWED = {"testing": {"hypothesis"}, "draw": {"matplotlib"}}
 """Packages of an extra that a side room may import."""
@@ -59,9 +50,8 @@ each_module = pytest.mark.parametrize("name", ROOMS)
 
 
 def room_of(name):
-    """The room of a module; a sub-package is one room."""
-    first = name.split(".")[0]
-    return PART_OF.get(first, first)
+    """The room of a module; a folder is one room."""
+    return name.split(".")[0]
 
 
 def imports(tree):
@@ -75,11 +65,10 @@ def imports(tree):
 
 
 def own_imports(tree):
-    """Rooms of this package that a module imports."""
+    """Names of this package that a module imports."""
     for name in imports(tree):
-        parts = name.split(".")
-        if parts[0] == "quilt_func" and len(parts) > 1:
-            yield room_of(parts[1])
+        if name.startswith("quilt_func."):
+            yield name.removeprefix("quilt_func.")
 
 
 def dotted(node):
@@ -102,20 +91,55 @@ def names_used(tree):
             yield node.id
 
 
-@each_module
-def test_every_module_has_its_place(name):
-    assert room_of(name) in [*CORRIDOR, *SIDE_ROOMS], f"place {name} in CORRIDOR or SIDE_ROOMS"
+LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in sorted(rooms)}
+GRAPH = {
+    room: {
+        other
+        for name in ROOMS
+        if room_of(name) == room
+        for other in map(room_of, own_imports(TREES[name]))
+        if other in LAYER and other != room
+    }
+    for room in LAYER
+}
+
+
+def test_every_room_has_its_layer():
+    assert {room_of(name) for name in ROOMS} == set(LAYER), "place it in LAYERS"
+
+
+@pytest.mark.parametrize("room", LAYER)
+def test_imports_go_down(room):
+    above = {other for other in GRAPH[room] if LAYER[other] > LAYER[room]}
+    beside = {other for other in GRAPH[room] if LAYER[other] == LAYER[room]}
+    # laws use the library as a user does, and know its rooms
+    is_apart = LAYER[room] in APART and room != "testing"
+    assert not above | (beside if is_apart else set())
+
+
+def test_there_is_no_circle_and_few_floors():
+    floors = {}
+    for room in TopologicalSorter(GRAPH).static_order():
+        floors[room] = 1 + max((floors[other] for other in GRAPH[room]), default=0)
+    assert max(floors.values()) <= FLOORS, floors
 
 
 @each_module
-def test_imports_go_left_to_right(name):
-    room = room_of(name)
-    place = CORRIDOR.index(room) if room in CORRIDOR else None
-    allowed = {room, *CORRIDOR} if place is None else set(CORRIDOR[:place])
-    if room == "testing":  # it uses the library as a user does, and knows its rooms
-        allowed |= set(qf.__all__)
-    found = set(own_imports(TREES[name]))
-    assert found <= allowed, f"{name} must not import {sorted(found - allowed)}"
+def test_rooms_are_entered_by_their_doors(name):
+    deep = [
+        full
+        for full in own_imports(TREES[name])
+        if room_of(full) != room_of(name)
+        and f"{room_of(full)}.__init__" in SOURCES
+        and ".".join(full.split(".")[:2]) in SOURCES
+    ]
+    assert deep == []
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.endswith(".__init__")])
+def test_doors_define_nothing(name):
+    defining = ast.FunctionDef | ast.ClassDef
+    assert not [node for node in TREES[name].body if isinstance(node, defining)]
 
 
 @each_module
@@ -170,11 +194,8 @@ def test_no_values_are_read(name):
     assert not used & {f".{reader}" for reader in READS_VALUES}
 
 
-PRIVATE = {"_dynamo", "_tree", "_primitive"}
-
-
-@pytest.mark.parametrize("name", [name for name in ROOMS if name not in PRIVATE])
-def test_torchs_private_names_are_in_three_rooms(name):
+@pytest.mark.parametrize("name", [name for name in ROOMS if room_of(name) != "_torch"])
+def test_torchs_private_names_are_in_one_room(name):
     torchs = {full.split(".")[-1] for full in imports(TREES[name]) if full.startswith("torch")}
     chains = [
         full
@@ -185,15 +206,16 @@ def test_torchs_private_names_are_in_three_rooms(name):
     assert not private
 
 
-@pytest.mark.parametrize("name", [name for name in ROOMS if name not in {"evolution", "_energies"}])
-def test_primitives_live_in_two_rooms(name):
+@each_module
+def test_functions_are_defined_in_files_of_rules(name):
     bases = {
         (dotted(base) or getattr(base, "id", "")).split(".")[-1]
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.ClassDef)
         for base in node.bases
     }
-    assert not bases & {"Function", "Primitive"} or name == "_primitive"
+    is_allowed = room_of(name) in FUNCTIONS or name.split(".")[-1] in FUNCTIONS
+    assert is_allowed or not bases & {"Function", "Primitive"}
 
 
 def public_functions(tree):
@@ -213,7 +235,7 @@ def test_no_public_function_shares_its_modules_name():
 
 def test_the_package_lists_what_it_offers():
     assert len(set(qf.__all__)) == len(qf.__all__)
-    public = {name for name in vars(qf) if not name.startswith("_")} - set(SOURCES) - {"testing"}
+    public = {name for name in vars(qf) if not name.startswith("_")} - set(LAYER)
     assert public <= set(qf.__all__), "a public name is missing in __all__"
 
 

@@ -110,7 +110,7 @@ def check(model, transform, dtype):
     function, n_gates = model
     xs = torch.tensor([0.4, -0.7], dtype=dtype)
     got, expected = (
-        transform(function(run), T.to(dtype), V.to(dtype), xs) for run in (fast, reference)
+        transform(function(run), T.to(dtype), V.to(dtype), xs) for run in (fast, by_reference)
     )
     assert got.dtype == dtype
     assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
@@ -140,7 +140,7 @@ def test_many_directions_agree_with_few(has_slopes, model):
     at = torch.zeros(12, dtype=F64)
     with way(has_slopes):
         got = hessian(wide)(at)
-    expected = spread.T @ hessian(function(reference))(T.to(F64), x) @ spread
+    expected = spread.T @ hessian(function(by_reference))(T.to(F64), x) @ spread
     assert_close(got, expected, n_gates=256 * (1 + n_gates), scale=64.0)
 
 

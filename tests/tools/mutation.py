@@ -1,6 +1,6 @@
 """Mutation run: plants a random sample of single mistakes in the library, and counts who notices.
 
-    python tests/mutation.py --sample 300 --seed 2026 --out build/mutation.json
+    python tests/tools/mutation.py --sample 300 --seed 2026 --out build/mutation.json
 
 Mistakes are those of cosmic-ray's operators: an operator or a comparison replaced, a number changed
 by one, a condition negated, a decorator or a loop removed. They are planted in a copy of the
@@ -25,27 +25,24 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
-    "gates", "ops", "derived", "kernel", "planning", "_partition", "_moves", "_phases", "evolution",
-    "circuits", "pauli", "measure", "_primitive", "_axes", "_static", "_run", "_directions",
-    "_jets", "_tangents", "_energies",
+    "gates", "ops", "derived", "circuits", "measurement",
+    "_torch/primitive",
+    "evolution/entry", "evolution/rules", "evolution/plain_rules", "evolution/batching",
+    "evolution/signature", "evolution/planner", "evolution/partitioning",
+    "evolution/reversible_run", "evolution/reference", "evolution/steps/permutation",
+    "evolution/steps/diagonal_phases", "evolution/tangents/jacobians",
+    "evolution/tangents/jet_steps", "evolution/tangents/tangent_run",
+    "pauli/entry", "pauli/rules", "pauli/words",
 )  # fmt: skip
-OWN_TESTS = {
-    "_primitive": "test_primitive", "_axes": "test_forward_rule", "_jets": "test_forward_rule",
-    "_directions": "test_forward_rule", "_tangents": "test_forward_rule",
-    "_energies": "test_pauli", "_run": "test_planning", "_static": "test_planning",
-    "planning": "test_plan", "_partition": "test_plan", "_moves": "test_plan",
-    "_phases": "test_plan",
-}  # fmt: skip
-"""Which tests run first, where it is not those named like the room."""
+OWN_TESTS = {"_torch": "test_primitive", "tangents": "test_tangents", "evolution": "test_plan",
+             "pauli": "test_pauli"}  # fmt: skip
+"""Which tests run first, by the folder of a room, where it is not those named like the room."""
 TESTS = (
-    "tests/laws/test_ops.py", "tests/laws/test_pauli.py", "tests/laws/test_measure.py",
-    "tests/laws/test_circuits.py", "tests/laws/test_planning.py", "tests/laws/test_plans.py",
-    "tests/laws/test_kernel.py", "tests/laws/test_gates.py", "tests/laws/test_views.py",
-    "tests/test_errors.py", "tests/transforms/test_caches.py",
-    "tests/transforms/test_closed_forms.py", "tests/transforms/test_primitive.py",
-    "tests/transforms/test_forward_rule.py",
+    "tests/laws/test_ops.py", "tests/laws/test_measurement.py", "tests/laws/test_circuits.py",
+    "tests/laws/test_gates.py", "tests/pauli", "tests/evolution", "tests/torch_rooms",
+    "tests/test_errors.py", "tests/transforms/test_closed_forms.py",
     *(f"quilt_func/{module}.py" for module in MODULES),  # the examples of docstrings
 )  # fmt: skip
 OF_THE_TESTS = "tests/test_errors.py::test_every_room_has_bad_calls"
@@ -128,13 +125,15 @@ def mutated(mutant: Mutant) -> str:
 def plant(tree: Path, module: str, code: str) -> None:
     """Write a module's code, and forget what was compiled of it."""
     (tree / "quilt_func" / f"{module}.py").write_text(code, "utf8")
-    for compiled in (tree / "quilt_func" / "__pycache__").glob(f"{module}.*.pyc"):
+    folder, _, name = f"quilt_func/{module}".rpartition("/")
+    for compiled in (tree / folder / "__pycache__").glob(f"{name}.*.pyc"):
         compiled.unlink()
 
 
 def ordered(module: str) -> list[str]:
     """The tests, those of the module's own room first."""
-    own = OWN_TESTS.get(module, f"test_{module}.")
+    folders = module.split("/")[-2::-1]
+    own = next((OWN_TESTS[f] for f in folders if f in OWN_TESTS), f"test_{module}.")
     return sorted(TESTS, key=lambda test: own not in test)
 
 
