@@ -97,13 +97,13 @@ class PermutationKind(Kind):
         self, ops: Sequence[Structure], n_qubits: int, first: int, parts: Mapping[int, Part]
     ) -> tuple[list[Recipe], dict[int, Step]]:
         """Compose the gates of each part."""
-        return [], {number: permutation(part.wires, part.gates) for number, part in parts.items()}
+        return [], {number: composed(part.wires, part.gates) for number, part in parts.items()}
 
 
 PERMUTATION = PermutationKind()
 
 
-def permutation(wires: WireSet, gates: Sequence[Applied]) -> Permutation:
+def composed(wires: WireSet, gates: Sequence[Applied]) -> Permutation:
     """Compose affine gates on wires among some neighbouring ones."""
     width = len(wires)
     origin, columns = 0, [1 << bit for bit in range(width)]
