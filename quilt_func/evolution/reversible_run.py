@@ -187,8 +187,7 @@ class Run:
             state = buffers.owned(self.states[first])
         between = frozenset(here for here in self.plan.irreversible if first < here < number)
         last = self._advanced(state, first, number, between, self.again, buffers)
-        # the caller's own state, if no step lies between, must not become a spare one
-        self.again[number] = last.clone() if first == number else last
+        self.again[number] = last
 
     def _start(self, state: Tensor | None, buffers: Buffers) -> Tensor:
         """The given state, the product state of the prefix, or |0...0⟩, in this run's layout."""
