@@ -257,7 +257,7 @@ def unitary(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
 
 
 def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
-    """Apply any matrix, such as a projector; the op has no inverse and takes the plain path.
+    """Apply any matrix, such as a projector; it has no inverse, and gradients keep what it acts on.
 
     Args:
         matrix (complex, (2**k, 2**k) or (m, 2**k, 2**k)): One matrix for all sets, or one each.

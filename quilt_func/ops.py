@@ -39,8 +39,8 @@ InverseRule = Callable[..., tuple["Gate", tuple[Any, ...]]]
 TAGS = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "clifford", "group"})
 """What a tag claims of every matrix of the gate. `group`: U(a) U(b) = U(a + b).
 
-A row without `unitary` makes no promise and is simulated gate by gate; `@gate` sets the tag unless
-it is told `unitary=False`.
+A row without `unitary` makes no promise: a gradient keeps the state that it acts on. `@gate` sets
+the tag unless it is told `unitary=False`.
 """
 
 

@@ -1,4 +1,4 @@
-"""A pool of states: a step writes to a spare one, and then frees what it has read."""
+"""A buffer pool of states: a step writes to a spare one, and then frees what it has read."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ class Buffers:
             self._spare.append(state)
 
     def into(self, write: Callable[[Tensor, Tensor], None], state: Tensor) -> Tensor:
-        """What is written of a state, which is freed."""
+        """Call `write(state, out)` with a spare state `out`, which is returned; free the first."""
         out = self.take(state)
         write(state, out)
         self.free(state)

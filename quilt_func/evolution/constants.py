@@ -22,19 +22,19 @@ class Constants:
         self._made: dict[tuple[Any, str], Tensor] = {}
 
     def index(self, owner: Any, name: str) -> Tensor:
-        """A flat int64 tensor of the array of a name that a recipe holds."""
+        """The array `owner.name` of a recipe as a flat int64 tensor."""
         return self._of(owner, name, torch.int64, flat=True)
 
     def mask(self, owner: Any, name: str) -> Tensor:
-        """A bool tensor of the array of a name that a recipe holds."""
+        """The array `owner.name` of a recipe as a bool tensor."""
         return self._of(owner, name, torch.bool)
 
     def real(self, owner: Any, name: str) -> Tensor:
-        """A real tensor of the array of a name that a recipe holds."""
+        """The array `owner.name` of a recipe as a real tensor."""
         return self._of(owner, name, self.dtype.to_real())
 
     def complex(self, owner: Any, name: str) -> Tensor:
-        """A complex tensor of the array of a name that a recipe holds."""
+        """The array `owner.name` of a recipe as a complex tensor."""
         return self._of(owner, name, self.dtype)
 
     def _of(self, owner: Any, name: str, dtype: torch.dtype, *, flat: bool = False) -> Tensor:

@@ -1,11 +1,10 @@
-"""The primitive `evolve`: a state and ops in, a state out, with rules for every transform.
+"""The primitive `evolve`: a state and ops in, a state out, with a rule for every transform.
 
-There are three routes to the same numbers. The *reference* (`reference.run`) goes gate by gate; it
-takes gates that are not known to be unitary. The *plain* route multiplies blocks in ordinary torch
-calls, which any nesting of transforms can see through; it takes tiny circuits and nested forward
-mode. `Evolve`, the fast one, sees plain tensors with explicit batch axes, runs blocks between two
-buffers, and walks the circuit back for its gradient, with memory for a few states at any depth.
-With tangents they are Functions too: `EvolveMoving`, and `PullMoving` for the walk back.
+Two routes run the same plan. The *fused* one is a Function, `rules.Evolve`: it is given plain
+tensors with explicit batch axes, runs the steps between two buffers, and has rules of its own; its
+vjp walks the circuit back, with memory for a few states at any depth. The *plain* one,
+`Static.plain`, is made of ordinary torch calls, which any nesting of transforms can see through;
+it takes circuits of a few qubits, nested forward mode and `torch.export`.
 
 References:
     Jones and Gacon (2020), arXiv:2009.02823, for the walk back.

@@ -13,7 +13,7 @@ def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
 
     Args:
         n_qubits: Number of qubits.
-        ops: Ops of unitary gates.
+        ops: Ops in order.
         itemsize: Bytes of an amplitude.
     """
     acting = tuple(op.structure for op in ops if op.wires)

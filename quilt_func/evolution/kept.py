@@ -1,8 +1,9 @@
-"""What a run leaves for the walk back, and for how long.
+"""The kept run: what a run leaves to its vjp, and for how long.
 
-A tape is made where a run begins, and the run puts itself in. A small tensor, the *owner*, holds
-the run; autograd saves the owner among the tensors for the backward pass, and lets go of it, and
-so of the run, when that pass has been taken for the last time. The tape has a weak reference only.
+A tape is made before the Function `Evolve` is called, and notes the run that its forward makes. An
+empty tensor, the *owner*, holds that run. Autograd saves the owner among the tensors for the
+backward pass, and frees it, and so the run, after the last such pass. The tape itself has only a
+weak reference; where the run is gone, the vjp makes a new one.
 """
 
 import weakref
@@ -19,11 +20,11 @@ from quilt_func.evolution.signature import Static
 
 @dataclass
 class Tape:
-    """The run that a vjp may take up again.
+    """Where a vjp finds the run of the forward call, while that lives.
 
     Attributes:
         recorded: Which packed leaves may be asked for a gradient.
-        owner: An empty tensor that keeps the run alive, until it is saved for the way back.
+        owner: An empty tensor that holds the run, until autograd has saved it.
     """
 
     recorded: tuple[bool, ...]
@@ -31,7 +32,7 @@ class Tape:
     run: Callable[[], Run | None] = lambda: None
 
     def keep(self, run: Run) -> None:
-        """Note a run, for as long as its owner lives."""
+        """Note a run, and give it an owner."""
         self.owner, self.run = torch.empty(0), weakref.ref(run)
         self.owner.run = run  # type: ignore[attr-defined]
 
@@ -39,7 +40,7 @@ class Tape:
         self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor],
         wanted: Sequence[bool],
     ) -> Run:  # fmt: skip
-        """The run that is kept, if it was of the same tensors, or a new one.
+        """The kept run, if it is of the same tensors, or a new one.
 
         Args:
             circuit: Static part of the ops.

@@ -33,7 +33,7 @@ class Layout:
         return math.prod(self.axes.shape(self.lead))
 
     def pack(self, state: Tensor, own: Levels) -> Tensor:
-        """A contiguous state of this layout, of one with its own levels first."""
+        """Bring a state `(*own, 2**n)` into this layout, `(lead, 2**n, last)`, contiguous."""
         everything = union(self.lead, self.last)
         full = self.axes.expand(state, own, everything)
         place = everything.index
@@ -41,7 +41,7 @@ class Layout:
         return full.permute(order).reshape(self.n_lead, state.shape[-1], -1).contiguous()
 
     def unpack(self, state: Tensor, wanted: Levels) -> Tensor:
-        """The wanted levels first, of a state of this layout; summed over all others."""
+        """Bring a state of this layout to `(*wanted, 2**n)`, summed over all other levels."""
         lead, last = self.axes.shape(self.lead), self.axes.shape(self.last)
         split = state.reshape(*lead, -1, *last).movedim(len(lead), -1)
         return self.axes.reduce(split, self.lead + self.last, wanted)

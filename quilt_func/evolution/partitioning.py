@@ -78,7 +78,10 @@ class _Search:
         return self.scan == len(self.gates)
 
     def take(self) -> Part:
-        """Remove the best step from the queues, or one that pays by what it makes room for."""
+        """Remove from the queues the gates of the step with most work per cost.
+
+        It may be one that has it together with the step after it, such as a permutation.
+        """
         best = max(self._candidates(self.heads, self.keys, False), key=_rate, default=_NOTHING)
         opening = max(self._candidates(self.heads, [()], True), key=_gain, default=_NOTHING)
         if opening.gain:
@@ -155,7 +158,7 @@ class _Search:
         return tuple(absorbed)
 
     def _is_ready(self, position: int, acted: WireSet, heads: dict[int, int]) -> bool:
-        """Whether a gate is first on all its wires, and these are at hand."""
+        """Whether a gate is the next one on each of its wires, and all of these are in `heads`."""
         for wire in acted:
             if wire not in heads or self.queues[wire][heads[wire]] != position:
                 return False

@@ -23,7 +23,7 @@ SEGMENT = 2**16
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What is built together, one tensor for each recipe, and the steps that use it."""
+    """Steps whose tensors, one for each recipe, are built and held together."""
 
     recipes: tuple[Recipe, ...]
     steps: tuple[Step, ...]
@@ -68,7 +68,7 @@ class Plan:
 
     @property
     def starts_whole(self) -> bool:
-        """Whether the first step takes |0...0⟩ as it is."""
+        """Whether the plain route needs no |0...0⟩: the first step has its image as a column."""
         return bool(self.segments) and self.segments[0].steps[0].starts_from_zero(self.n_qubits)
 
     @cached_property

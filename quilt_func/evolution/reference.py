@@ -1,7 +1,6 @@
-"""The reference path: gate by gate, a page that can be checked by eye.
+"""The reference: ops gate by gate, a page that can be checked by eye.
 
-It is the oracle of the fused path, the route of gates that are not unitary and of nested forward
-mode, and the place to start reading.
+It is the oracle of both routes of `evolve`, which do not take it, and the place to start reading.
 """
 
 from collections.abc import Sequence

@@ -205,7 +205,7 @@ class Run:
         return Built(tensors, segment.recipes, self.constants, self.layout)
 
     def _tensors(self, recipe: Segment | Prefix, *, has_graph: bool = False) -> list[Tensor]:
-        """What a recipe builds, with a graph to the sources if that is asked for, or kept."""
+        """The tensors that a recipe builds, with a graph to the sources if that is asked for."""
         if recipe in self.built:
             return self.built[recipe]
         make = self._maker(recipe)
@@ -234,7 +234,7 @@ class Run:
         self, recipe: Segment | Prefix, built: Sequence[Tensor],
         gradients: Sequence[Tensor | None], sums: dict[int, Tensor],
     ) -> None:  # fmt: skip
-        """Add what gradients of a recipe's tensors say of its leaves."""
+        """Pull gradients of a recipe's tensors back to its leaves, and add them to `sums`."""
         places = [i for op in recipe.ops for i in self.circuit.places[op] if i in sums]
         pairs = [(b, g) for b, g in zip(built, gradients, strict=True) if g is not None]
         pairs = [(b, g) for b, g in pairs if b.requires_grad]

@@ -1,6 +1,7 @@
-"""The static part of ops: all that is known without their leaves, and the plain route.
+"""All of a list of ops but the values of its tensors, and the plain route.
 
-The plain route is ordinary torch calls, which leave batches to `torch.func`.
+It is what plans are found by, and what rules hand on beside tensors. The plain route is ordinary
+torch calls, which leave batches to `torch.func`.
 """
 
 import math
@@ -24,10 +25,12 @@ from quilt_func.states import zero_state
 
 @dataclass(frozen=True)
 class Packing:
-    """Leaves of one dtype and one batch, joined: a call pays for each tensor that it carries.
+    """Which leaves are joined to one tensor: those of one dtype and batch.
+
+    Every tensor of a call costs time at each level of transforms.
 
     Attributes:
-        groups: Places of the leaves that are joined.
+        groups: Numbers of the leaves that are joined.
         shapes: Shape of each leaf.
     """
 
@@ -36,14 +39,14 @@ class Packing:
 
     @classmethod
     def of(cls, leaves: Sequence[Tensor]) -> Self:
-        """Sort leaves into groups."""
+        """The packing of some leaves."""
         groups: dict[Any, list[int]] = {}
         for place, leaf in enumerate(leaves):
             groups.setdefault((leaf.dtype, batch_levels(leaf)), []).append(place)
         return cls(tuple(map(tuple, groups.values())), tuple(tuple(leaf.shape) for leaf in leaves))
 
     def pack(self, leaves: Mapping[int, Tensor] | Sequence[Tensor], group: Sequence[int]) -> Tensor:
-        """Join a group's leaves along their flattened shapes; batch axes before those stay."""
+        """Join the leaves of a group, `(*batch, *shape)` each, to `(*batch, total size)`."""
         parts = [self._flat(leaves[place], self.shapes[place]) for place in group]
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 
@@ -51,7 +54,7 @@ class Packing:
         return leaf if len(shape) == 1 else leaf.flatten(leaf.ndim - len(shape))
 
     def unpack(self, packed: Iterable[Tensor]) -> list[Tensor]:
-        """Leaves of joined groups."""
+        """Split joined groups, `(*batch, total size)`, into leaves `(*batch, *shape)` in order."""
         found: dict[int, Tensor] = {}
         for group, flat in zip(self.groups, packed, strict=True):
             sizes = [math.prod(self.shapes[place]) for place in group]
@@ -62,7 +65,7 @@ class Packing:
         return [found[place] for place in range(len(found))]
 
     def spread(self, values: Iterable[Any]) -> list[Any]:
-        """One value per leaf, of one per group."""
+        """Repeat one value per group as one per leaf."""
         pairs = zip(self.groups, values, strict=True)
         found = {place: value for group, value in pairs for place in group}
         return [found[place] for place in range(len(found))]
@@ -70,7 +73,16 @@ class Packing:
 
 @dataclass(frozen=True)
 class Static:
-    """The static part of ops: all that is known without their leaves."""
+    """A run without its tensors: structures of ops, numbers among their parameters, dtype, device.
+
+    Attributes:
+        n_qubits: Number of qubits.
+        ops: Structures of ops that act on some wires, in order.
+        weak: Of each op, its parameters that are numbers; None for those that are leaves.
+        packing: How leaves are joined.
+        dtype: Of the state.
+        device: Of the state.
+    """
 
     n_qubits: int
     ops: tuple[Structure, ...]
@@ -81,16 +93,16 @@ class Static:
 
     @cached_property
     def places(self) -> list[list[int]]:
-        """The leaves of each op, by their numbers."""
+        """Numbers of each op's leaves."""
         return self.per_op(count())
 
     def per_op(self, values: Iterable[Any]) -> list[list[Any]]:
-        """Sort one value per leaf by op."""
+        """Split one value per leaf into a list for each op."""
         remaining = iter(values)
         return [[next(remaining) for p in weak if p is None] for weak in self.weak]
 
     def plan(self, keys: Iterable[BatchKey], from_zero: bool) -> Plan:
-        """Plan a run."""
+        """The plan of a run, by the batch key of each op."""
         return plan(self.n_qubits, self.ops, tuple(keys), from_zero)
 
     def params(self, leaves: Iterable[Tensor], batches: Iterable[tuple[int, ...]]) -> Params:
@@ -108,7 +120,7 @@ class Static:
         ]
 
     def plain(self, state: Tensor | None, *leaves: Tensor) -> Tensor:
-        """Run steps in plain torch calls, which leave batches to `torch.func`."""
+        """The state after all steps, `(2**n,)`, of the state before, or of None for |0...0⟩."""
         keys = (union(*own) for own in self.per_op(map(batch_levels, leaves)))
         found = self.plan(keys, state is None)
         params = self.params(leaves, [()] * len(self.ops))
@@ -126,5 +138,5 @@ class Static:
         return state
 
     def plain_packed(self, state: Tensor | None, *packed: Tensor) -> Tensor:
-        """Run blocks in plain torch calls, of joined leaves."""
+        """The same of joined leaves."""
         return self.plain(state, *self.packing.unpack(packed))

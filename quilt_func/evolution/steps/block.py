@@ -45,7 +45,7 @@ class Blocks:
 
     @property
     def rotations(self) -> Stack:
-        """Their table and angles."""
+        """See `kind.Recipe`."""
         return self.stack
 
     @property
@@ -63,7 +63,7 @@ class Blocks:
         return blocks(self.stack, params, constants, turned)
 
     def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of all matrices, of the conjugate gradients of each."""
+        """Stack the gradients of single matrices, which are conjugate."""
         return torch.stack([parts[i] for i in range(len(parts))], 1).conj_physical()
 
     def operands_of_tangents(
@@ -89,7 +89,7 @@ class Blocks:
         return factors, along.movedim(-4, -2).flatten(-2)
 
     def join_tangents(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of all matrices and its tangents, of those of each."""
+        """Stack the gradients of single matrices and their tangents."""
         return torch.stack([parts[i] for i in range(len(parts))], -3)
 
 
@@ -143,7 +143,7 @@ class Block(Step):
         self, operand: Tensor, tangent: Tensor | None, jet: Tensor, *,
         is_back: bool, is_wanted: bool, known: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-        """Multiply a state and its tangents; the matrix has tangents, too."""
+        """The jvp, `U ψ̇ + U̇ ψ`; back, the same with `U†`, of state and cotangent."""
         before = _rows(jet, self.wires)
         after: Tensor = _times(before.flatten(2, 3), operand[:, self.position]).view(before.shape)
         if tangent is not None:

@@ -4,7 +4,7 @@ Within a block, gates are sorted into layers that alternate between *local* ones
 Kronecker products of 2 by 2 matrices, and *mixed* ones. Neighbouring constant gates become one
 constant matrix here and now, and if that has one entry per row, as CX, X, CZ or SWAP have, it is
 taken in by the factor before it: such gates cost no arithmetic later. What is left are `Stack`s:
-tables of indices by which `fusion.py` builds all blocks of one kind at once.
+tables of indices by which `block_build` makes all blocks of one width and batch key at once.
 """
 
 from collections import defaultdict
@@ -128,10 +128,10 @@ class Prefix:
 
 
 def turned_angles(recipe: Stack | Prefix) -> NDArray[np.bool_]:
-    """Which angles to turn by π for the state as it is, then for each slope of all blocks.
+    """Which angles to turn by π: none for the matrices, then one of each block for each slope.
 
     Returns:
-        `(n_angles, 1 + n_slopes)`; a slope turns one angle of each block.
+        `(n_angles, 1 + n_slopes)`.
     """
     n_angles = recipe.table.n_angles
     found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
@@ -228,6 +228,7 @@ def _waves(rotations: Sequence[tuple[Gate, int]]) -> Index:
 
 
 def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Prefix:
+    """Collect one-wire gates of one batch key into a recipe of a product state."""
     builder = _TableBuilder(ops, gates)
     runs: dict[int, list[Applied]] = {wire: [] for wire in range(n_qubits)}
     for gate in gates:
@@ -342,7 +343,7 @@ def _moments(gates: Iterable[Applied]) -> list[dict[int, Applied]]:
 
 
 def halving_order(depth: int) -> list[int]:
-    """Order of factors in which products of the two halves are products of neighbours."""
+    """Bit-reversal order: the product of two halves, so ordered, is one of neighbours."""
     return (
         [0] if depth == 1 else [2 * i + half for half in (0, 1) for i in halving_order(depth // 2)]
     )
@@ -353,7 +354,7 @@ def _unless_ones(row_factors: Matrix) -> Matrix | None:
 
 
 class StackBuilder:
-    """Collects the factors of blocks of one kind; equal ones are built once."""
+    """Collects the factors of blocks of one width and batch key; equal ones are built once."""
 
     def __init__(
         self, ops: Sequence[Structure], key: BatchKey, width: int, parts: Sequence[Members]
@@ -456,7 +457,7 @@ class StackBuilder:
         return {"constant": 0, "local": n_constants, "mixed": n_constants + len(self.locals)}
 
     def _chosen(self, gates: Iterable[Applied], wires: WireSet) -> list["_Chosen"]:
-        """A block's factors; constants that only move and turn rows are taken in by the last."""
+        """A block's factors; a constant with one entry per row joins the one before it."""
         found: list[_Chosen] = []
         for factor in factors(gates, wires):
             if factor.kind != "constant":

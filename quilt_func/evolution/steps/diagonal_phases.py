@@ -46,7 +46,7 @@ class Phases:
     Attributes:
         key: Batch key of the angles.
         ops: Ops whose angles are used.
-        angles: Places of the angles among those of these ops.
+        angles: Indices of the angles among those of these ops.
         weights: `(n_words, n_angles)`, the share of each angle in each word's `c`.
         offsets: `(n_words,)`, the share of constant gates.
         high: `(n_words, 2**(n//2))`, signs on the high bits.
@@ -201,7 +201,7 @@ class DiagonalPhases(Step):
         self, operand: Tensor, tangent: Tensor | None, jet: Tensor, *,
         is_back: bool, is_wanted: bool, known: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-        """Multiply a state and its tangents; the phases have tangents, too."""
+        """The jvp, `f (ψ̇ + i φ̇ ψ)` with factors `f = exp(i φ)`; back, the same with `f*`."""
         out = jet * operand
         gradient = _by_exponents(jet) if is_wanted else None
         if tangent is not None:

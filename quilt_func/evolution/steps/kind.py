@@ -124,7 +124,7 @@ class Step:
     """Whether the state before it follows from the state after it."""
 
     def operand(self, built: "Built") -> Any:
-        """What the step acts with, of what its segment built."""
+        """What the step acts with, taken from what its segment built: a matrix, say, or None."""
 
     def apply(self, operand: Any, state: Tensor, out: Tensor) -> None:
         """Write the state after the step to `out`."""
@@ -164,7 +164,7 @@ class Step:
         self, operand: Any, tangent: Any, jet: Tensor, *, is_back: bool, is_wanted: bool,
         known: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-        """The state and its tangents after the step, or, with cotangents, before it.
+        """The jvp: the jet after the step, or the jets of state and cotangent before it.
 
         Args:
             operand: What the step acts with, by `Recipe.operands_of_tangents`.
@@ -172,7 +172,10 @@ class Step:
             jet: See `tangents.jet_steps`.
             is_back: Whether to go back.
             is_wanted: Whether the gradient of what was built is.
-            known: The state and its tangents before an irreversible step.
+            known: The jet before an irreversible step, on the way back.
+
+        Returns:
+            The jet, and the gradient of what was built with its tangents, if that is wanted.
         """
         flat = jet.contiguous().view(-1, jet.shape[2], jet.shape[3] * jet.shape[4])
         out = torch.empty_like(flat)
@@ -185,12 +188,12 @@ class Step:
 
 
 class Recipe(Protocol):
-    """How what steps act with is built of parameters, and how gradients of it are put together.
+    """How parameters become the tensor that steps act with, and how its gradients are joined.
 
     Attributes:
         key: Batch key of the parameters.
         ops: Ops whose parameters it is built of.
-        rotations: What has angles, if it may be built with some of them turned by π.
+        rotations: Table and angles, if it is built of rotations, whose slopes can be had; or None.
     """
 
     @property
@@ -229,7 +232,7 @@ class Kind:
 
     Attributes:
         name: One word for tables.
-        looks_ahead: Whether a step of it may pay only by what it makes room for.
+        looks_ahead: Whether a step may be taken for the sake of the one after it.
     """
 
     name: str
@@ -248,7 +251,7 @@ class Kind:
         yield tuple(range(n_qubits))
 
     def is_worth(self, gates: Sequence[Applied]) -> bool:
-        """Whether gates that were found make a step."""
+        """Whether some gates are worth a step."""
         return bool(gates)
 
     def price(self, n_qubits: int, wires: WireSet, n_gates: int) -> Price:
@@ -258,12 +261,12 @@ class Kind:
     def collect(
         self, ops: Sequence[Structure], n_qubits: int, first: int, parts: Mapping[int, Part]
     ) -> tuple[list[Recipe], dict[int, Step]]:
-        """Make steps of a segment's parts, by number, and recipes, of which `first` is the first.
+        """The recipes and, by number, the steps of a segment's parts.
 
         Args:
             ops: Structures of all ops.
             n_qubits: Number of qubits.
-            first: Number of the first recipe in the segment.
+            first: The number that the first of these recipes has in the segment.
             parts: Parts of this kind by their number in the segment.
         """
         raise NotImplementedError

@@ -60,7 +60,7 @@ class Permutation(Step):
         reorder(index(self.map, False, state.device), self.wires, state, out)
 
     def undo(self, operand: None, state: Tensor, out: Tensor) -> None:
-        """Write the state in its order before, which is the vjp as well."""
+        """Write the state in its order before; a cotangent goes back alike."""
         reorder(index(self.map, True, state.device), self.wires, state, out)
 
     def apply_plainly(self, built: Built, state: Tensor | None) -> Tensor:
@@ -75,7 +75,10 @@ class Permutation(Step):
 
 
 class PermutationKind(Kind):
-    """Gates that are affine maps of basis states. A step may pay by what it makes room for."""
+    """Gates that are affine maps of basis states.
+
+    A step may be taken for the sake of the block after it, which then has more gates.
+    """
 
     name = "permute"
     looks_ahead = True

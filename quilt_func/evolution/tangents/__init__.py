@@ -1,1 +1,1 @@
-"""Runs of states and their tangents."""
+"""Forward mode: runs, and walks back, with tangents in many directions at once."""

@@ -1,15 +1,16 @@
-"""What a segment is built of, moving in many directions at once, and the way back from it.
+"""Block matrices and their Jacobians: pushforward along many tangents, pullback to the angles.
 
-A block's matrix is `M(θ)`. Along a direction `t` it moves by `Ṁ = Σ_j ∂_j M t_j`. Of the gradient
-`G` by `M`, which moves by `Ġ`, parameters get `Re tr(∂_j M† G)`, and that moves by
-`Re tr(∂_j M† Ġ) + Σ_k Re tr(∂_j ∂_k M† G) t_k`. There are two ways to all this.
+A block's matrix `M(θ)` has the tangent `Ṁ = Σ_j ∂_j M t_j` along a direction `t` of its angles. A
+gradient `G` by `M`, with the tangent `Ġ`, gives angle `j` the gradient `Re tr(∂_j M† G)`, whose
+tangent is `Re tr(∂_j M† Ġ) + Σ_k Re tr(∂_j ∂_k M† G) t_k`. Two classes compute all this.
 
 `Slopes` is for rotations, whose derivative is half of the rotation by π more: a block is built once
-as it is and once with each of its few angles shifted, whatever the number of directions, which only
-enter small matrix products. `Duals` is for all else: one copy for each direction, in forward mode.
+as it is and once for each of its few angles, with that turned by π. The number of directions does
+not matter, as they enter small matrix products only. `Duals` is for all else: one copy for each
+direction, in torch's forward mode.
 
 References:
-    Crooks (2019), arXiv:1905.13311, for derivatives of gates as gates with shifted angles.
+    Crooks (2019), arXiv:1905.13311, for derivatives of gates as gates of other angles.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ which are turned by π; see `block_build.blocks`."""
 
 
 FEW = 16
-"""Slopes that a block may have, however few directions there are."""
+"""A block of at most so many slopes is built by them, however few directions there are."""
 
 
 class Leaf(NamedTuple):
@@ -36,8 +37,8 @@ class Leaf(NamedTuple):
 
     Attributes:
         value: `(m, batch, *event)`.
-        tangent: `(m, batch, n_directions, *event)`, or None if it does not move.
-        place: Which of the leaves it is; None for a number.
+        tangent: `(m, batch, n_directions, *event)`, or None for zero.
+        place: Its number among the leaves; None if it is a number, not a leaf.
         is_wanted: Whether its gradient is.
     """
 
@@ -52,19 +53,19 @@ Leaves: TypeAlias = Mapping[int, Sequence[Leaf]]
 
 
 class ByLeaf(NamedTuple):
-    """Gradient of a leaf and what it moves by, `(m, batch, 1 + n_directions, *event)`."""
+    """Gradient of a leaf and its tangents, `(m, batch, 1 + n_directions, *event)`."""
 
     place: int
     jet: Tensor
 
 
 class Made:
-    """What was built.
+    """The tensor that a recipe builds, its tangents, and the way back to the leaves.
 
     Attributes:
         value: `(batch, n_blocks, *shape)`.
-        tangent: `(batch, n_directions, n_blocks, *shape)`, or None if it does not move.
-        is_wanted: Whether any gradient is.
+        tangent: `(batch, n_directions, n_blocks, *shape)`, or None for zero.
+        is_wanted: Whether the gradient of any leaf is.
     """
 
     value: Tensor
@@ -72,12 +73,16 @@ class Made:
     is_wanted: bool = False
 
     def pull(self, by: Tensor) -> Iterator[ByLeaf]:
-        """Gradients of leaves, by the value's, `(batch, 1 + n_directions, n_blocks, *shape)`."""
+        """The vjp and its tangents: gradients of leaves, by that of the value.
+
+        Args:
+            by: `(batch, 1 + n_directions, n_blocks, *shape)`, the gradient and its tangents.
+        """
         raise NotImplementedError
 
 
 class Fixed(Made):
-    """What neither moves nor has a gradient."""
+    """A tensor without tangents whose gradient nobody asks for."""
 
     def __init__(self, make: Make, leaves: Leaves) -> None:
         self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()}, None)
@@ -87,7 +92,7 @@ def made(
     make: Make, recipe: Stack | Prefix | None, leaves: Leaves, n_directions: int,
     constants: Constants,
 ) -> Made:  # fmt: skip
-    """Build something along directions; of rotations alone, by their slopes if these are few."""
+    """Build a tensor and its tangents: by slopes if it has few of them, else by duals."""
     if not _is_active(leaves):
         return Fixed(make, leaves)
     if recipe is not None and not recipe.table.rows and has_few_slopes(recipe, n_directions):
@@ -107,7 +112,7 @@ def _is_active(leaves: Leaves) -> bool:
 
 
 class Duals(Made):
-    """Copies that move, each in one direction. The first stays where it is, if there is one."""
+    """Copies in forward mode, one for each direction; before them one without, for gradients."""
 
     def __init__(self, make: Make, leaves: Leaves, n_directions: int) -> None:
         flat = [leaf for own in leaves.values() for leaf in own]
@@ -201,7 +206,7 @@ class Slopes(Made):
                 yield ByLeaf(leaf.place, part)
 
     def _along(self) -> Tensor | None:
-        """How far each block's angles move, `(batch, n_blocks, n_directions, n_slopes)`."""
+        """Tangents of each block's angles, `(batch, n_blocks, n_directions, n_slopes)`."""
         given = [leaf.tangent for leaf in self.leaves if leaf.tangent is not None]
         if not given:
             return None

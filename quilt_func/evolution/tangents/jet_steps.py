@@ -1,4 +1,4 @@
-"""A state and its tangents in all directions, as one tensor, and the steps that take it on.
+"""Jets, a state and its tangents in all directions as one tensor, and a segment's steps on them.
 
 A jet is `(pair, lead, 2**n, last, 1 + n_directions)`: first the state, then its tangents. A state
 `ψ' = U ψ` has the tangent `ψ̇' = U ψ̇ + U̇ ψ`. The way back is the same step with `U†` and `U̇†`, taken
@@ -47,7 +47,7 @@ class JetSteps:
         return jet
 
     def pulled(self) -> Iterator[ByLeaf]:
-        """Gradients of the leaves of all that was made, and their tangents."""
+        """Gradients of the leaves of all that was built, and their tangents."""
         each = zip(self.segment.recipes, self.made, self.products, strict=True)
         for recipe, made, products in each:
             if products:

@@ -1,7 +1,7 @@
-"""A planned run of leaves that move: the forward rule of `evolve`, on plain tensors.
+"""A planned run with tangents, and its walk back: the jvps of `evolve` and of its vjp.
 
-Tangents usually come in many directions at once: as levels that no state and no leaf carries. A
-direction is some more rows of a matrix product, and what is differentiated is run once for all.
+Tangents usually come in many directions at once, as levels that no state and no leaf carries. Each
+direction adds rows to the matrix products; states and matrices are the same for all of them.
 """
 
 import math
@@ -29,7 +29,7 @@ class Moving(NamedTuple):
 
 
 class TangentRun:
-    """A run of states and leaves that have tangents.
+    """A run on plain tensors of states and leaves that have tangents.
 
     Attributes:
         new: Levels that only tangents carry, the directions.
@@ -47,7 +47,7 @@ class TangentRun:
             axes: Batch axes of the packed leaves, then of their tangents.
             from_zero: Whether the run starts with |0...0⟩.
             leaves: Packed leaves.
-            tangents: Tangents of packed leaves; None where they do not move.
+            tangents: Tangents of packed leaves; None for zero.
             states: Levels of the states to run, and those of their tangents.
             wanted: Whether gradients of the state and of each of the packed leaves are.
         """
@@ -210,7 +210,7 @@ class TangentRun:
         return Moving(value, start.tangent.reshape(*self.axes.shape(levels[1]), -1)), levels
 
     def _by_start(self, jet: Tensor, key: BatchKey) -> Tensor:
-        """Gradient of the product state and what it moves by, in the form of what was made."""
+        """Gradient of the product state and its tangents, as `Made.pull` takes it."""
         levels = union(key, self.new)
         value, moved = self._parted(jet, key, levels)
         size = value.shape[-1]
