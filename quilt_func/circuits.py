@@ -25,8 +25,7 @@ from quilt_func._torch import register
 from quilt_func.derived import controlled
 from quilt_func.evolution import evolve_from, evolve_zero, explain_ops
 from quilt_func.ops import Op, Structure, check_fits
-from quilt_func.states import Device
-from quilt_func.typing import Parts
+from quilt_func.typing import Device, Parts
 
 _PLAIN = str.maketrans({"─": "-", "│": "|", "┼": "+", "●": "@", "⊕": "X", "×": "x", "†": "'"})
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from quilt_func._checks import a_kind, check_count, describe, message
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
+from quilt_func.typing import Device
 
 Cost: TypeAlias = Callable[[str], float]
 
@@ -22,7 +23,7 @@ def cost_diagonal(
     n_qubits: int,
     *,
     dtype: torch.dtype = torch.float32,
-    device: torch.device | str | None = None,
+    device: Device = None,
 ) -> Diagonal:
     """Tabulate the costs of all bit strings.
 

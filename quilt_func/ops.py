@@ -63,6 +63,24 @@ class Qasm(NamedTuple):
     definition: str = ""
 
 
+class Made(NamedTuple):
+    """What a row was made by: a function, and what it was called with. Pickle calls it again.
+
+    Attributes:
+        by: A function at the top of a module.
+        args: Its arguments; equal ones give the same row.
+
+    Examples:
+        >>> from quilt_func import controlled, h
+        >>> by, (base,) = controlled(h, 2).origin
+        >>> by is controlled, base
+        (True, <gate ch>)
+    """
+
+    by: Callable[..., "Gate"]
+    args: tuple[Any, ...]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Gate:
     """A row of facts about one gate. Equal only to itself; call it to make an `Op`.
@@ -81,7 +99,7 @@ class Gate:
         symbol: Label of each wire in a drawing.
         doc: One line for the reference pages.
         param_shape: Shape of one parameter; `()` for angles.
-        origin: Where pickle finds the row: a module's name, or a function and its arguments.
+        origin: What made the row, see `Made`; None for a row of the gate table.
 
     Examples:
         >>> from quilt_func import cz, rx
@@ -102,7 +120,7 @@ class Gate:
     symbol: tuple[str, ...] = ()
     doc: str = ""
     param_shape: tuple[int, ...] = ()
-    origin: str | tuple[Callable[..., "Gate"], tuple[Any, ...]] = "quilt_func.gates"
+    origin: Made | None = None
     _constants: dict[tuple[torch.dtype, torch.device], Tensor] = field(
         default_factory=dict, init=False
     )
@@ -147,15 +165,29 @@ class Gate:
         return f"<gate {self.name}>"
 
     def __reduce__(self) -> tuple[Callable[..., "Gate"], tuple[Any, ...]]:
-        return (
-            (_find_gate, (self.origin, self.name)) if isinstance(self.origin, str) else self.origin
-        )
+        return self.origin or found_in("quilt_func.gates", self.name)
 
     def __copy__(self) -> Self:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+    def made_by(self, maker: Callable[..., "Gate"]) -> tuple[Any, ...]:
+        """What `maker` was called with, if that made the row; else nothing."""
+        return self.origin.args if self.origin and self.origin.by is maker else ()
+
+    @cached_property
+    def is_rotation(self) -> bool:
+        """Whether `G @ G = 1`, so that the matrix is `cos(θ/2) - i sin(θ/2) G`.
+
+        Circuits build the matrices of all such gates together, of their generators and without
+        calling `matrix`; the law `generator` holds the two against each other.
+        """
+        if self.generator is None:
+            return False
+        identity = np.eye(len(self.generator))
+        return bool(np.abs(self.generator @ self.generator - identity).max() <= _ROUNDING)
 
     def matrices(self, *params: Tensor) -> Tensor:
         """Evaluate a parametrised gate: `n_params` tensors `(m, *param_shape)` to `(m, K, K)`."""
@@ -171,20 +203,13 @@ class Gate:
         return as_seen_here(self._constants[key])
 
 
-MatrixFn = Callable[[Tensor], Tensor]
+_ROUNDING = 64 * np.finfo(np.float64).eps
+"""How far a generator's square may be from the identity."""
 
 
-def turn(generator: Matrix | None) -> Callable[[MatrixFn], MatrixFn]:
-    """Promise that a function from angles to matrices is `cos(θ/2) - i sin(θ/2) G`.
-
-    Matrices of all such functions are then built together. `None` promises nothing.
-    """
-
-    def decorate(function: MatrixFn) -> MatrixFn:
-        function.turn_generator = generator  # type: ignore[attr-defined]
-        return function
-
-    return decorate
+def found_in(module: str, name: str) -> Made:
+    """The origin of a row that is a module's variable, under its own name."""
+    return Made(_find_gate, (module, name))
 
 
 def _find_gate(module: str, name: str) -> Gate:
@@ -208,6 +233,11 @@ class Structure:
 
     def __hash__(self) -> int:
         return self.hash
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Hash anew: a gate's hash is its identity, which is another one in another process."""
+        found = hash((state["gate"], state["wires"], state["is_tensor"]))
+        self.__dict__.update(state, hash=found)
 
 
 @lru_cache(maxsize=65536)

@@ -5,7 +5,7 @@ Loading reads data and looks names up; it imports nothing and calls nothing that
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from quilt_func._checks import a_kind, describe, message
 from quilt_func._torch import is_transformed
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
-from quilt_func.gates import GATES, linear, pauli_rot, unitary
+from quilt_func.gates import GATES, linear_gate, pauli_rot, unitary_gate, word_gate
 from quilt_func.ops import Gate, Op, make_op, parse_wires
 from quilt_func.pauli import PauliSum, pauli_sum
 
@@ -38,6 +38,13 @@ _DTYPES = {
 }  # fmt: skip
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _ROWS = {row.name: row for row in GATES}
+_OF_A_VALUE: dict[str, Callable[..., Gate]] = {
+    "unitary": unitary_gate,
+    "linear": linear_gate,
+    "pauli_rot": word_gate,
+}
+_OF_A_GATE: dict[str, Callable[..., Gate]] = {"controlled": controlled, "inverse": inverse}
+"""Makers of rows by their name in a file, but for `power`, which takes an exponent too."""
 
 
 def to_json(value: Any, *, gates: Iterable[Gate] = ()) -> str:
@@ -203,24 +210,20 @@ class _Writer:
         """A name, or how the gate is made of others."""
         if self.names.get(gate.name) is gate:
             return gate.name
-        maker, made_of = gate.origin if isinstance(gate.origin, tuple) else (None, ())
-        if gate.param_shape:
-            return {"unitary" if "unitary" in gate.tags else "linear": gate.n_wires}
-        if maker in (controlled, inverse) and gate.n_wires <= _MAX_WIRES:
-            return {maker.__name__: self.gate(made_of[0])}
-        if maker is power:
+        for name, maker in _OF_A_VALUE.items():
+            if made_of := gate.made_by(maker):
+                return {name: made_of[0]}
+        for name, maker in _OF_A_GATE.items():
+            made_of = gate.made_by(maker)
+            if made_of and gate.n_wires <= _MAX_WIRES:
+                return {name: self.gate(made_of[0])}
+        if made_of := gate.made_by(power):
             return {"power": self.gate(made_of[0]), "exponent": made_of[1]}
-        if _is_word(gate):
-            return {"pauli_rot": made_of[0]}
         requirement = "use gates of the table, gates made of them, or those in `gates`"
         remedy = f"Write `to_json(value, gates=[{gate.name}])`."
         if gate.n_wires > _MAX_WIRES:
             requirement, remedy = f"use gates of at most {_MAX_WIRES} wires", "Write it as others."
         raise ValueError(message("to_json", "value", gate, requirement, gate.name, remedy))
-
-
-def _is_word(gate: Gate) -> bool:
-    return gate.name.startswith("pauli_rot[") and gate.name.endswith("]")
 
 
 def _tensor_out(tensor: Tensor) -> dict[str, Any]:
@@ -355,21 +358,20 @@ class _Reader:
 
     def made(self, item: tuple[str, Any]) -> Gate:
         maker, argument = item
-        if maker in ("controlled", "inverse"):
+        if maker in _OF_A_GATE:
             base = self.gate(argument)
             if base.n_wires + (maker == "controlled") > _MAX_WIRES:
                 raise _DamageError(f"a gate of more than {_MAX_WIRES} wires")
-            return controlled(base) if maker == "controlled" else inverse(base)
+            return _OF_A_GATE[maker](base)
         if maker == "pauli_rot" and isinstance(argument, str):
             return self.word(argument)
         if maker in ("unitary", "linear") and type(argument) is int and 1 <= argument <= _MAX_WIRES:
-            make, size = unitary if maker == "unitary" else linear, 2**argument
-            return make(torch.empty(size, size, dtype=torch.complex64), []).gate
+            return _OF_A_VALUE[maker](argument)
         raise _DamageError(f"the gate {describe({maker: argument})}")
 
     def word(self, letters: str) -> Gate:
         made = pauli_rot(0.0, letters, [])
-        if not isinstance(made, Op) or made.gate.name != f"pauli_rot[{letters}]":
+        if not isinstance(made, Op) or made.gate.made_by(word_gate) != (letters,):
             raise _DamageError(f"the word {describe(letters)}")
         return made.gate
 

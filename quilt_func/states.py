@@ -26,8 +26,7 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._torch import adjoint, unconjugated
-
-Device = torch.device | str | None
+from quilt_func.typing import Device
 
 
 def zero_state(

@@ -197,7 +197,7 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
         remedy = "Version 2 is read by most tools, version 3 has modifiers."
         raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
     text = program_text(circuit, int(version))
-    if any(op.gate.origin != "quilt_func.gates" and op.gate.qasm for op in circuit.ops):
+    if any(op.gate.origin and op.gate.qasm for op in circuit.ops):
         _check_definitions(circuit, text, len(text))
     return text
 

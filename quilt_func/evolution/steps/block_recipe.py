@@ -202,8 +202,8 @@ class _TableBuilder:
 
 
 def _is_turn(gate: Gate) -> bool:
-    generator = getattr(gate.matrix, "turn_generator", None)
-    return generator is not None and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
+    generator = np.asarray(gate.generator)
+    return gate.is_rotation and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
 
 
 def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> tuple[Index, Index]:
@@ -213,7 +213,7 @@ def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> tuple[Index, Index]:
     signs = [np.zeros((0, 2), dtype=np.int64)]
     first = 0
     for gate, m in turns:
-        generator = np.asarray(getattr(gate.matrix, "turn_generator")).reshape(-1)  # noqa: B009
+        generator = np.asarray(gate.generator).reshape(-1)
         sines = np.stack([generator.imag, -generator.real], -1).astype(np.int64)  # of -i G
         is_cosine = np.zeros_like(sines, dtype=bool)
         is_cosine[np.eye(2**gate.n_wires, dtype=bool).reshape(-1), 0] = True
