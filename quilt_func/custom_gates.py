@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from quilt_func._checks import COMPLEX_OF, a_kind, check_count, describe, message
+from quilt_func._checks import COMPLEX_OF, check_count, check_is, describe, message
 from quilt_func.derived import with_inverse
 from quilt_func.ops import TAGS, Gate, Matrix, Qasm, found_in
 
@@ -228,18 +228,14 @@ def _check_facts(n_wires: int, tags: Any, symbol: Any, qasm: Any) -> frozenset[s
         need, got = f"hold {n_wires} label(s)", f"{len(symbol)}"
         remedy = 'Give a tuple of one label per wire, such as `("RX",)`.'
         raise ValueError(message("gate", "symbol", symbol, need, got, remedy))
-    if qasm is not None and not isinstance(qasm, Qasm):
-        need, got = "be a name and a definition", a_kind(qasm)
-        remedy = "Write `qasm=Qasm(name, definition)`."
-        raise TypeError(message("gate", "qasm", qasm, need, got, remedy))
+    need, remedy = "be a name and a definition", "Write `qasm=Qasm(name, definition)`."
+    check_is("gate", "qasm", qasm, Qasm | None, need, remedy)
     return frozenset(found)
 
 
-def _check_declaration(unitary: object, generator: Any, tags: frozenset[str]) -> bool:
+def _check_declaration(unitary: bool, generator: Any, tags: frozenset[str]) -> bool:
     """Check whether a gate is declared unitary; one that is not claims nothing that needs it."""
-    if not isinstance(unitary, bool):
-        need, got, remedy = "be a bool", a_kind(unitary), "Write True or False."
-        raise TypeError(message("gate", "unitary", unitary, need, got, remedy))
+    check_is("gate", "unitary", unitary, bool, "be a bool", "Write True or False.")
     claim = "a generator" if generator is not None else "the tag" if "unitary" in tags else ""
     if claim and not unitary:
         need = "be left out beside a generator or the tag `unitary`"

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, check_count, message
+from quilt_func._checks import check_count, check_is, kind_error, message
 from quilt_func._torch import adjoint
 from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix
 
@@ -120,16 +120,7 @@ def inverse(base: Gate) -> Gate:
     """
     _check_gate("inverse", base)
     if base.inverse is None:
-        raise ValueError(
-            message(
-                "inverse",
-                "base",
-                base,
-                "be unitary",
-                "a gate that is not known to be",
-                INVERSE_REMEDY,
-            )
-        )
+        raise _not_unitary("inverse", base)
     return _adjoint(base) if base.n_params else base.inverse()[0]
 
 
@@ -178,13 +169,12 @@ def power(base: Gate, exponent: float) -> Gate:
     """
     _check_gate("power", base)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
-        requirement, got, remedy = "be a Python number", a_kind(exponent), "Give an int or a float."
+        remedy = "Give an int or a float."
         if isinstance(exponent, Tensor):
             remedy = "A tensor exponent needs a gate of its own: write one with `@gate`."
-        raise TypeError(message("power", "exponent", exponent, requirement, got, remedy))
+        raise kind_error("power", "exponent", exponent, "be a Python number", remedy)
     if "unitary" not in base.tags:
-        got = "a gate that is not known to be"
-        raise ValueError(message("power", "base", base, "be unitary", got, INVERSE_REMEDY))
+        raise _not_unitary("power", base)
     is_group = base.generator is not None or "group" in base.tags
     if not isfinite(exponent) or (base.n_params and not is_group and exponent % 1):
         requirement = "be finite, and whole for a gate of angles without a generator"
@@ -235,10 +225,13 @@ def _matrix_power(unitary: Matrix, exponent: float) -> Matrix:
 
 
 def _check_gate(function: str, base: object) -> None:
-    if not isinstance(base, Gate):
-        remedy = "Give the gate itself, such as `x`, not a call of it."
-        got = a_kind(base)
-        raise TypeError(message(function, "base", base, "be a gate", got, remedy))
+    remedy = "Give the gate itself, such as `x`, not a call of it."
+    check_is(function, "base", base, Gate, "be a gate", remedy)
+
+
+def _not_unitary(function: str, base: Gate) -> ValueError:
+    got = "a gate that is not known to be"
+    return ValueError(message(function, "base", base, "be unitary", got, INVERSE_REMEDY))
 
 
 def with_inverse(row: Gate) -> Gate:

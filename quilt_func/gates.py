@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, message
+from quilt_func._checks import check_is, message, shape_error
 from quilt_func._torch import adjoint
 from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Made, Matrix, Op, Qasm
@@ -288,13 +288,11 @@ def _n_wires(function: str, matrix: Any) -> int:
     shape = tuple(matrix.shape) if isinstance(matrix, Tensor) else ()
     size = shape[-1] if shape else 0
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
-    if not isinstance(matrix, Tensor):
-        got = a_kind(matrix)
-        remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
-        raise TypeError(message(function, "matrix", matrix, requirement, got, remedy))
+    remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
+    check_is(function, "matrix", matrix, Tensor, requirement, remedy)
     if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
         remedy = "Give square matrices whose size is a power of two."
-        raise ValueError(message(function, "matrix", matrix, requirement, f"shape {shape}", remedy))
+        raise shape_error(function, "matrix", matrix, requirement, remedy)
     return size.bit_length() - 1
 
 
@@ -363,9 +361,7 @@ def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tu
     References:
         Nielsen and Chuang (2010), section 4.7.3.
     """
-    if not isinstance(word, str):
-        what = a_kind(word)
-        raise TypeError(message("pauli_rot", "word", word, "be a string", what, 'Write "XYZ".'))
+    check_is("pauli_rot", "word", word, str, "be a string", 'Write "XYZ".')
     if not word or set(word) - set("IXYZ"):
         remedy = "Use the letters I, X, Y and Z."
         requirement = "be a Pauli word of at least one letter"

@@ -23,11 +23,13 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    a_kind,
     common_dtype_and_device,
     describe,
+    dtype_or_kind,
     is_index,
+    kind_error,
     message,
+    names_of,
     qubits,
 )
 from quilt_func._torch import as_seen_here, constant, register
@@ -333,11 +335,13 @@ INVERSE_REMEDY = (
 )
 
 
+OP_REMEDY = "Call a gate to make an op: `h(0)`."
+
+
 def check_fits(function: str, argument: str, op: Op, n_qubits: int) -> None:
     """Check that an op is one, and that its wires lie in `range(n_qubits)`."""
     if not isinstance(op, Op):
-        remedy = "Call a gate to make an op: `h(0)`."
-        raise TypeError(message(function, argument, op, "hold ops", describe(op), remedy))
+        raise TypeError(message(function, argument, op, "hold ops", describe(op), OP_REMEDY))
     if op.structure.last_wire >= n_qubits:
         remedy = "Give more qubits or other wires."
         got = f"wire {op.structure.last_wire}"
@@ -415,16 +419,9 @@ def _wire_set(gate: Gate, given: Any) -> WireSet:
     if min(wires) < 0:
         raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", kind=ValueError)
     if len(set(wires)) < len(wires):
-        raise ValueError(
-            message(
-                called(gate),
-                "wires",
-                [given],
-                "be distinct",
-                f"{wires}",
-                "Give two different wires." if len(wires) == 2 else "Give different wires.",
-            )
-        )
+        remedy = "Give two different wires." if len(wires) == 2 else "Give different wires."
+        got = f"{wires}"
+        raise ValueError(message(called(gate), "wires", [given], "be distinct", got, remedy))
     return wires
 
 
@@ -451,30 +448,23 @@ def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
     shape, name = gate.param_shape, _parameter_name(gate, position)
     if not shape and isinstance(given, (int, float, np.integer, np.floating)):
         if isinstance(given, bool):
-            requirement, got = "be an angle", "a bool"
-            raise TypeError(message(called(gate), name, given, requirement, got, _ANGLE_REMEDY))
+            raise kind_error(called(gate), name, given, "be an angle", _ANGLE_REMEDY)
         return float(given)
     allowed = REAL_OF if shape else COMPLEX_OF
     if not isinstance(given, Tensor) or given.dtype not in allowed:
-        kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        what = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
+        need, got = f"be a {names_of(allowed)} tensor", dtype_or_kind(given)
         remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
-        raise TypeError(message(called(gate), name, given, f"be a {kinds} tensor", what, remedy))
+        raise TypeError(message(called(gate), name, given, need, got, remedy))
     if given.shape == shape:
         return given.expand(m, *shape)
     if given.shape != (m, *shape):
-        raise ValueError(
-            message(
-                called(gate),
-                name,
-                given,
-                f"have shape {shape} or {(m, *shape)}",
-                f"shape {tuple(given.shape)} for {m} wire set(s)",
-                "Give one entry per wire set, or one for all; map over a batch with "
-                "`torch.func.vmap`.",
-            )
-        )
+        need = f"have shape {shape} or {(m, *shape)}"
+        got = f"shape {tuple(given.shape)} for {m} wire set(s)"
+        raise ValueError(message(called(gate), name, given, need, got, _SETS_REMEDY))
     return given
 
 
+_SETS_REMEDY = (
+    "Give one entry per wire set, or one for all; map over a batch with `torch.func.vmap`."
+)
 _ANGLE_REMEDY = "Give a Python number or a real floating-point tensor, in radians."

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, describe, message
+from quilt_func._checks import a_kind, check_is, describe, kind_error, message
 from quilt_func._torch import is_transformed
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
@@ -107,9 +107,8 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
                       │
         q1: ──────────⊕─
     """
-    if not isinstance(text, str):
-        remedy, got = "Read the file first: `Path(name).read_text()`.", a_kind(text)
-        raise TypeError(message("from_json", "text", text, "be a string", got, remedy))
+    remedy = "Read the file first: `Path(name).read_text()`."
+    check_is("from_json", "text", text, str, "be a string", remedy)
     names = _registry("from_json", gates)
     try:
         return _Reader(names).file(json.loads(text, parse_constant=_refuse_constant))
@@ -157,9 +156,8 @@ def _registry(function: str, gates: Iterable[Gate]) -> dict[str, Gate]:
             raise TypeError(message(function, "gates", [*given], "be gates", got, remedy))
         if found.setdefault(gate.name, gate) is not gate:
             got, remedy = f"two named {gate.name}", "Rename one."
-            raise ValueError(
-                message(function, "gates", [*given], "have names of their own", got, remedy)
-            )
+            need = "have names of their own"
+            raise ValueError(message(function, "gates", [*given], need, got, remedy))
     return found
 
 
@@ -191,8 +189,7 @@ class _Writer:
         if type(value) is PauliSum:
             return {"$pauli_sum": list(value.words), "coefficients": self.write(value.coefficients)}
         requirement = "hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples"
-        got, remedy = a_kind(value), "Convert it to one of these."
-        raise TypeError(message("to_json", "value", value, requirement, got, remedy))
+        raise kind_error("to_json", "value", value, requirement, "Convert it to one of these.")
 
     def mapping(self, value: dict[Any, Any]) -> dict[str, Any]:
         """A dict as an object, where its keys allow, or as pairs."""
