@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from quilt_func._torch import is_transformed
+
 REAL_OF = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 COMPLEX_OF = {real: complex_ for complex_, real in REAL_OF.items()}
 
@@ -113,6 +115,11 @@ def check_iterable(function: str, argument: str, given: object, remedy: str) -> 
     """Check that a value has members; a 0-d tensor has none."""
     if not isinstance(given, Iterable) or (isinstance(given, Tensor) and not given.ndim):
         raise kind_error(function, argument, given, "be a sequence", remedy)
+
+
+def is_hidden(tensor: Tensor) -> bool:
+    """Tell whether a tensor's values can't be read: behind a transform, or where there are none."""
+    return is_transformed(tensor) or tensor.is_meta
 
 
 def names_of(dtypes: Iterable[torch.dtype]) -> str:

@@ -26,6 +26,7 @@ from quilt_func._checks import (
     common_dtype_and_device,
     describe,
     dtype_or_kind,
+    is_hidden,
     is_index,
     kind_error,
     message,
@@ -336,6 +337,16 @@ INVERSE_REMEDY = (
 
 
 OP_REMEDY = "Call a gate to make an op: `h(0)`."
+
+
+def numbers(param: Any, m: int) -> list[float] | None:
+    """A parameter at each of `m` wire sets, or None where it can't be read as numbers."""
+    if isinstance(param, float):
+        return [param] * m
+    if not isinstance(param, Tensor) or param.ndim != 1 or is_hidden(param):
+        return None
+    found: list[float] = param.detach().tolist()
+    return found
 
 
 def check_fits(function: str, argument: str, op: Op, n_qubits: int) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, check_is, describe, kind_error, message
-from quilt_func._torch import is_transformed
+from quilt_func._checks import a_kind, check_is, describe, is_hidden, kind_error, message
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, linear_gate, pauli_rot, unitary_gate, word_gate
@@ -225,7 +224,7 @@ class _Writer:
 
 def _tensor_out(tensor: Tensor) -> dict[str, Any]:
     name = str(tensor.dtype).removeprefix("torch.")
-    readable = not (is_transformed(tensor) or tensor.is_meta) and tensor.layout == torch.strided
+    readable = not is_hidden(tensor) and tensor.layout == torch.strided
     if not readable or name not in _DTYPES:
         requirement = f"hold dense tensors of numbers, such as {', '.join([*_DTYPES][:6])}"
         remedy = "Convert them, outside of `torch.func` transforms."

@@ -27,6 +27,7 @@ from quilt_func._checks import (
     check_positive,
     check_state,
     describe,
+    is_hidden,
     message,
     shape_error,
 )
@@ -417,7 +418,7 @@ def _some_qubits(function: str, argument: str, given: object, n_qubits: int) -> 
 
 
 def _check_readable(function: str, argument: str, tensor: Tensor) -> None:
-    if is_transformed(tensor) or tensor.is_meta:
+    if is_hidden(tensor):
         got, remedy = describe(tensor), "Draw outside of `torch.func` transforms."
         requirement = "have values that can be read"
         raise TypeError(message(function, argument, tensor, requirement, got, remedy))

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from torch import Tensor
-
 from quilt_func._checks import describe, message
-from quilt_func._torch import is_transformed
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, sxdg, u, word_gate
-from quilt_func.ops import Gate, Op
+from quilt_func.ops import Gate, Op, numbers
 
 _ALSO_IN_2 = {
     "p": "gate p(lam) a { u1(lam) a; }",
@@ -75,11 +72,11 @@ def _angles(op: Op) -> Iterator[tuple[float, ...]]:
 
 
 def _column(gate: Gate, param: Any, m: int) -> list[float]:
-    if not isinstance(param, float) and (is_transformed(param) or param.is_meta):
-        requirement, got = "hold numbers", describe(param)
+    found = numbers(param, m)
+    if found is None:
+        need, got = "hold numbers", describe(param)
         remedy = "Write the text outside of `torch.func` transforms."
-        raise TypeError(message("to_qasm", "circuit", gate, requirement, got, remedy))
-    found = param.detach().tolist() if isinstance(param, Tensor) else [param] * m
+        raise TypeError(message("to_qasm", "circuit", gate, need, got, remedy))
     if not all(map(math.isfinite, found)):
         raise _error(gate, "an angle that is not finite", "Give finite angles.")
     return found
