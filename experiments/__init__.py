@@ -1,1 +1,1 @@
-"""Experiments: one file per question, `python -m experiments.<name>`."""
+"""Experiments: one package per question, `python -m experiments.<name>`."""

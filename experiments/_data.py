@@ -25,7 +25,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from quilt_func._checks import message
+from experiments._checks import message
 
 Array: TypeAlias = NDArray[Any]
 

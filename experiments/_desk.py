@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from quilt_func._torch import tree_flatten, tree_unflatten
-
 SAVE_EVERY_SECONDS = 10.0
 
 Carry = TypeVar("Carry")
@@ -51,7 +49,7 @@ class Desk:
 
         Args:
             label: Name of the work, unique in its experiment.
-            step: A pure function; its carry is a pytree of tensors.
+            step: A pure function; its carry is a tensor, or dicts and tuples of tensors.
             carry: Where to start.
             n_steps: Number of steps in total, those of earlier runs included.
 
@@ -92,6 +90,23 @@ class Desk:
     @property
     def _checkpoints(self) -> Path:
         return Path(self.out or ".") / "checkpoints" / self.key
+
+
+def map_leaves(function: Callable[[Tensor], Any], tree: Any) -> Any:
+    """Apply a function to every tensor in dicts and tuples, in order; these keep their kinds."""
+    if isinstance(tree, Tensor):
+        return function(tree)
+    if isinstance(tree, Mapping):
+        return {key: map_leaves(function, value) for key, value in tree.items()}
+    items = [map_leaves(function, item) for item in tree]
+    return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
+
+
+def leaves_of(tree: Any) -> list[Tensor]:
+    """List the tensors in dicts and tuples, in order."""
+    leaves: list[Tensor] = []
+    map_leaves(leaves.append, tree)
+    return leaves
 
 
 def digest(*parts: object) -> str:
@@ -137,19 +152,19 @@ def _keep(path: Path | None, carry: Any, records: tuple[Tensor, ...]) -> None:
         return
     temporary = path.with_suffix(".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"leaves": tree_flatten(carry)[0], "records": torch.stack(records)}, temporary)
+    torch.save({"leaves": leaves_of(carry), "records": torch.stack(records)}, temporary)
     temporary.replace(path)
 
 
 def _restore(path: Path | None, carry: Carry) -> tuple[Carry, tuple[Tensor, ...]]:
     if path is None or not path.exists():
         return carry, ()
-    templates, structure = tree_flatten(carry)
+    templates = leaves_of(carry)
     saved = torch.load(path, map_location="cpu", weights_only=True)
     pairs = zip(saved["leaves"], templates, strict=True)
-    leaves = [leaf.to(template.device) for leaf, template in pairs]
+    leaves = iter([leaf.to(template.device) for leaf, template in pairs])
     records = saved["records"].to(templates[0].device)
-    return tree_unflatten(leaves, structure), tuple(records.unbind())
+    return map_leaves(lambda _: next(leaves), carry), tuple(records.unbind())
 
 
 def _slug(label: str) -> str:

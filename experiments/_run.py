@@ -1,9 +1,9 @@
 """What experiments share: their arguments and their conduct, from the first bar to the figures.
 
-An experiment is one file: a frozen `Config` (with at least `seeds` and `device`), a function
-`results(config, desk)` that yields ever fuller `Result` values, `run(config)`, which is the last
-of them, and `main()`. Results depend on the config alone; the `Desk` only shows progress and
-keeps unfinished work.
+An experiment is one package. Its `__main__` has a frozen `Config` (with at least `seeds` and
+`device`), a function `results(config, desk)` that yields ever fuller `Result` values, the
+`EXPERIMENT` made of them, and `main()`. Results depend on the config alone; the `Desk` only shows
+progress and keeps unfinished work.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from experiments._desk import Desk, digest, write_atomic
 from experiments._record import Result, Row, layout, record, table
-from quilt_func._checks import message
 
 ConfigT = TypeVar("ConfigT")
 
@@ -49,6 +48,11 @@ class Experiment:
     group_by: str = ""
     threads: int = 1
 
+    def run(self, config: Any) -> Result:
+        """Find the fullest result; a pure function of the config."""
+        *_, last = self.results(config, Desk())
+        return last
+
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
     """Make the argument parser that all experiments share."""
@@ -67,26 +71,54 @@ def configure(
     arguments: argparse.ArgumentParser,
     given: argparse.Namespace,
     config: type[ConfigT],
-    quick: Mapping[str, Any],
+    presets: Mapping[str, Mapping[str, Any]],
 ) -> ConfigT:
-    """Build a config from the arguments that name its fields; refuse it the parser's way."""
+    """Build a config from what was given; refuse it the parser's way.
+
+    A preset holds the fields that its flag sets. Later presets have precedence over earlier
+    ones, and arguments that name a field over all of them.
+    """
     names = {item.name for item in fields(config)}  # type: ignore[arg-type]
-    chosen = {k: v for k, v in vars(given).items() if k in names and v is not None}
+    chosen: dict[str, Any] = {}
+    for flag, preset in presets.items():
+        chosen |= preset if vars(given)[flag] else {}
+    for name, value in vars(given).items():
+        if name in names and value is not None:
+            chosen[name] = tuple(value) if isinstance(value, list) else value
     try:
-        return config(**{**(quick if given.quick else {}), **chosen})
+        return config(**chosen)
     except (TypeError, ValueError) as error:
         arguments.error(str(error))
 
 
-def check_device(function: str, device: str) -> None:
-    """Refuse a device that is unknown or that this machine lacks."""
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        remedy = "Give cpu, cuda or cuda:<number>."
-        raise ValueError(message(function, "device", device, "be cpu or cuda", device, remedy))
-    if kind == "cuda" and not torch.cuda.is_available():
-        remedy = "Give cpu, or install torch with CUDA."
-        raise ValueError(message(function, "device", device, "be available", "no GPU", remedy))
+def main(
+    experiment: Experiment,
+    config: type[ConfigT],
+    arguments: argparse.ArgumentParser,
+    words: Sequence[str] | None,
+    *,
+    stem: str = "",
+    **presets: Mapping[str, Any],
+) -> tuple[argparse.Namespace, Result]:
+    """Run an experiment from the command line; an interrupt ends the program.
+
+    Args:
+        experiment: What to run.
+        config: The class of its config.
+        arguments: Parses the words; has a flag for every preset.
+        words: The command line; None takes that of the program.
+        stem: Format of the record's name, a config in; the experiment's name by default.
+        **presets: Fields that each flag sets, see `configure`; the flags end the record's name.
+
+    Returns:
+        What was given, and the finished result.
+    """
+    given = arguments.parse_args(words)
+    chosen = configure(arguments, given, config, presets)
+    flags = [flag for flag in presets if vars(given)[flag]]
+    name = "-".join([stem.format(chosen) or experiment.name, *flags])
+    with exit_if_interrupted():
+        return given, conduct(experiment, chosen, given.out, stem=name, resume=given.resume)
 
 
 def conduct(
@@ -131,10 +163,11 @@ def conduct(
     return latest
 
 
-def exit_if_interrupted(work: Callable[[], object]) -> None:
-    """Do a program's work; an interrupt ends it with a hint and the usual exit code."""
+@contextmanager
+def exit_if_interrupted() -> Iterator[None]:
+    """End the program at an interrupt, with a hint and the usual exit code."""
     try:
-        work()
+        yield
     except KeyboardInterrupt:
         print("Interrupted; what was found is kept. Continue with --resume.", file=sys.stderr)
         sys.exit(130)

@@ -382,19 +382,19 @@ def same_structure(a: Circuit, b: Circuit) -> bool:
 def explain(circuit: Circuit) -> str:
     """Tell how a circuit is run from |0...0⟩: its steps, and what each costs.
 
-    A step is a *block*, gates multiplied into one matrix on a few wires; a *move*, gates that only
-    reorder amplitudes; or *phases*, a run of diagonal gates. The estimate counts passes over the
-    state (memory) and real operations (arithmetic).
+    A step is a *block*, gates multiplied into one matrix on a few wires; a *permute*, gates that
+    only reorder amplitudes; *phases*, a run of diagonal gates; or an *operator*, gates that are not
+    known to be unitary, before which a gradient keeps the state. The estimate counts passes over
+    the state (memory) and real operations (arithmetic).
 
     Args:
-        circuit: Circuit of unitary gates.
+        circuit: Circuit.
 
     Returns:
         A table, for printing.
 
     Raises:
         TypeError: If the argument is not a circuit.
-        ValueError: If a gate is not known to be unitary: then gates are applied one by one.
 
     Transforms:
         None: it reads structure only.
@@ -403,17 +403,12 @@ def explain(circuit: Circuit) -> str:
         >>> from quilt_func import cx, h
         >>> print(explain(circuit(8, h(range(8)), cx([(i, i + 1) for i in range(7)]))))
         15 gates on 8 qubits: 1 steps in 1 segments
-           step  kind     wires                 gates  state moved       arithmetic
-                 product  0-7
-              1  move     0-7                       7  1 x 0.00391 MiB   0 Mflop
+           step  kind      wires                 gates  state moved       arithmetic
+                 product   0-7
+              1  permute   0-7                       7  1 x 0.00391 MiB   0 Mflop
           total  1 passes over a state of 0.00195 MiB, 0 Mflop
     """
     check_circuit("explain", "circuit", circuit)
-    plain = [op for op in circuit.ops if "unitary" not in op.gate.tags]
-    if plain:
-        got = f"{plain[0].gate.name}"
-        remedy = "Such gates are applied one by one, as listed."
-        raise ValueError(message("explain", "circuit", circuit, "be unitary", got, remedy))
     kind = common_dtype_and_device("explain", circuit.leaves)
     itemsize = 8 if kind is None else COMPLEX_OF[kind[0]].itemsize
     return explain_ops(circuit.n_qubits, circuit.ops, itemsize)

@@ -12,16 +12,18 @@ pytest.importorskip("tqdm")
 from oracles.compare import assert_close
 from torch.func import vmap
 
-from experiments import _hybrid_model, _run, hybrid
+from experiments import _run
 from experiments._desk import Desk
+from experiments.hybrid import __main__ as hybrid
+from experiments.hybrid import model
 
 TINY = hybrid.Config(seeds=2, epochs=2, n_qubits=2, n_layers=1, batch_size=256, baselines=False)
-SETTING = _hybrid_model.Setting(2, 1, 2, 256, 0.01, "cpu")
+SETTING = model.Setting(2, 1, 2, 256, 0.01, "cpu")
 
 
 def test_rows_and_figure():
-    result = hybrid.run(replace(TINY, epochs=1, baselines=True))
-    assert [row["model"] for row in result.rows[::2]] == list(_hybrid_model.MIDDLES)
+    result = hybrid.EXPERIMENT.run(replace(TINY, epochs=1, baselines=True))
+    assert [row["model"] for row in result.rows[::2]] == list(model.MIDDLES)
     assert [row["points"] for row in result.rows] == ["train", "test"] * 3
     assert all(0 < row["mean"] < 1 and len(row["values"]) == 2 for row in result.rows)
     inner = {row["model"]: row["in_the_middle"] for row in result.rows}
@@ -29,17 +31,17 @@ def test_rows_and_figure():
     assert result.baselines[1]["mean"] > 0.9
     (figure,) = hybrid.EXPERIMENT.figures(TINY, result).values()
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == list(_hybrid_model.MIDDLES)
+    assert labels == list(model.MIDDLES)
 
 
 def test_results_depend_on_the_config_alone():
-    first, again = (hybrid.run(replace(TINY, epochs=1)).rows for _ in range(2))
+    first, again = (hybrid.EXPERIMENT.run(replace(TINY, epochs=1)).rows for _ in range(2))
     assert first == again
 
 
 def test_a_seed_does_not_depend_on_their_number():
-    rows = hybrid.run(replace(TINY, epochs=1)).rows
-    alone = hybrid.run(replace(TINY, epochs=1, seeds=1)).rows
+    rows = hybrid.EXPERIMENT.run(replace(TINY, epochs=1)).rows
+    alone = hybrid.EXPERIMENT.run(replace(TINY, epochs=1, seeds=1)).rows
     assert [row["values"][0] for row in rows] == [row["values"][0] for row in alone]
 
 
@@ -53,42 +55,42 @@ def test_splits_are_stratified_and_by_the_seed():
     assert sum(len(y) for _, y in one.values()) == 1797
 
 
-@pytest.mark.parametrize("middle", _hybrid_model.MIDDLES)
+@pytest.mark.parametrize("middle", model.MIDDLES)
 def test_the_loss_falls(middle):
     x, y = hybrid.split(0)["train"]
-    trained = _hybrid_model.train(middle, replace(SETTING, epochs=4), 0, x, y)
+    trained = model.train(middle, replace(SETTING, epochs=4), 0, x, y)
     assert trained.losses.shape == (4,)
     assert trained.losses[-1] < trained.losses[0]
 
 
 def test_networks_differ_in_the_middle_alone():
-    nets = [_hybrid_model.network(middle, SETTING, 0) for middle in _hybrid_model.MIDDLES]
+    nets = [model.network(middle, SETTING, 0) for middle in model.MIDDLES]
     assert all(torch.equal(net[0].weight, nets[0][0].weight) for net in nets)
     assert len({sum(p.numel() for p in net[1:-1].parameters()) for net in nets}) == 3
 
 
 def test_the_circuits_gradient_reaches_the_first_layer():
-    net = _hybrid_model.network("with a circuit", SETTING, 0)
+    net = model.network("with a circuit", SETTING, 0)
     x, y = hybrid.split(0)["train"]
-    _hybrid_model._step(net, torch.optim.SGD(net.parameters(), 0.0), x[:8], y[:8])
+    model._step(net, torch.optim.SGD(net.parameters(), 0.0), x[:8], y[:8])
     assert all(float(p.grad.abs().max()) > 0 for p in net[0].parameters())
 
 
 def test_the_layer_is_the_circuits_vmap():
-    net = _hybrid_model.network("with a circuit", SETTING, 0)
+    net = model.network("with a circuit", SETTING, 0)
     angles = net[:2](hybrid.split(0)["test"][0][:5]).detach()
     params = {"theta": net[2].theta.detach()}
-    expected = vmap(_hybrid_model.expectations, (None, 0))(params, angles)
+    expected = vmap(model.expectations, (None, 0))(params, angles)
     assert_close(net[2](angles).detach(), expected, n_gates=16)
 
 
 def test_an_interrupted_training_goes_on(tmp_path):
     """Weights, moments and the order of the points are those of a training in one go."""
     x, y = hybrid.split(0)["train"]
-    whole = _hybrid_model.train("without", replace(SETTING, epochs=3), 0, x, y)
+    whole = model.train("without", replace(SETTING, epochs=3), 0, x, y)
     desk = Desk(tmp_path, "key")
-    _hybrid_model.train("without", replace(SETTING, epochs=2), 0, x, y, desk)
-    resumed = _hybrid_model.train("without", replace(SETTING, epochs=3), 0, x, y, desk)
+    model.train("without", replace(SETTING, epochs=2), 0, x, y, desk)
+    resumed = model.train("without", replace(SETTING, epochs=3), 0, x, y, desk)
     assert torch.equal(resumed.losses, whole.losses)
     for a, b in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
         assert torch.equal(a, b)

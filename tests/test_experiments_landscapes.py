@@ -16,9 +16,9 @@ from quilt_func.testing.tolerances import tolerance
 pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
 
-from experiments import _landscapes_model as model
-from experiments import landscapes
-from experiments._desk import Desk
+from experiments._desk import Desk, plain
+from experiments.landscapes import __main__ as landscapes
+from experiments.landscapes import model
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = landscapes.Config(**landscapes.QUICK)
@@ -115,12 +115,10 @@ def test_a_tiny_run_leaves_record_and_figure(tmp_path, capsys):
     }
     assert (tmp_path / entry["figures"][0]).read_bytes().startswith(b"\x89PNG")
     assert "natural gradient" in capsys.readouterr().out
-    assert rows == read_rows(landscapes.run(TINY)), "a function of the config alone"
+    assert rows == read_rows(landscapes.EXPERIMENT.run(TINY)), "a function of the config alone"
 
 
 def read_rows(result):
-    from experiments._desk import plain
-
     return json.loads(json.dumps(plain(result.rows)))
 
 

@@ -18,16 +18,10 @@ from quilt_func.testing.tolerances import tolerance
 
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
-from experiments import (
-    _nas_judge,
-    _nas_model,
-    _nas_questions,
-    _nas_report,
-    _nas_train,
-    _nas_vqe,
-    nas,
-)
-from experiments._nas_judge import Reply
+
+from experiments.nas import __main__ as nas
+from experiments.nas import judge, model, questions, report, train, vqe
+from experiments.nas.judge import Reply
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {"seeds": 2, "iterations": 1, "train": 60, "held_out": 5, "starts": 4, "epochs": 2}
@@ -58,14 +52,14 @@ def answer(text):
 
 @pytest.mark.parametrize(("digits", "decimals"), [(2, 0), (6, 5)])
 def test_answers_are_right_and_written_shortly(digits, decimals):
-    asked = _nas_questions.generate(400, 40, digits=digits, decimals=decimals)
+    asked = questions.generate(400, 40, digits=digits, decimals=decimals)
     for question in (*asked.train, *asked.held_out):
         value = answer(question.text)
         assert Decimal(question.answer) == value
         assert re.fullmatch(r"-?(0|[1-9]\d*)(\.\d*[1-9])?", question.answer)
         assert question.answer != "-0"
     phrases = {re.sub(NUMBER, "", question.text) for question in asked.train}
-    assert len(phrases) == len(_nas_questions.SUMS) + len(_nas_questions.DIFFERENCES)
+    assert len(phrases) == len(questions.SUMS) + len(questions.DIFFERENCES)
 
 
 def test_the_examples_of_the_data_set_are_in_its_form():
@@ -76,9 +70,9 @@ def test_the_examples_of_the_data_set_are_in_its_form():
         "0.003 + -225": "-224.997",
         "Subtract -21 from -21.4.": "-0.4",
     }.items():
-        assert _nas_questions.written(answer(text)) == value
+        assert questions.written(answer(text)) == value
         phrase = re.sub(rf"(?<![\d.]){NUMBER}", "#", text)
-        forms = (*_nas_questions.SUMS, *_nas_questions.DIFFERENCES)
+        forms = (*questions.SUMS, *questions.DIFFERENCES)
         assert phrase in {re.sub(r"\{.\}", "#", form) for form in forms}
 
 
@@ -89,7 +83,7 @@ def task(question):
 
 
 def test_held_out_questions_are_never_trained_on():
-    asked = _nas_questions.generate(3000, 300, digits=2, decimals=0)
+    asked = questions.generate(3000, 300, digits=2, decimals=0)
     assert (len(asked.train), len(asked.held_out)) == (3000, 300)
     texts = {question.text for question in (*asked.train, *asked.held_out)}
     assert len(texts) == 3300
@@ -104,17 +98,17 @@ def test_a_file_of_the_data_set_is_read_and_split(tmp_path):
     path = tmp_path / "arithmetic__add_or_sub.txt"
     lines = [line for i in range(30) for line in (f"What is {i} + 1?", str(i + 1))]
     path.write_text("\n".join([*lines, "What is 3 + 1?", "4"]) + "\n")
-    asked = _nas_questions.read(path, 10)
+    asked = questions.read(path, 10)
     assert len(asked.train) == 20
     assert [q.answer for q in asked.held_out] == [str(i + 1) for i in range(20, 30)]
     with pytest.raises(ValueError, match="`path` must hold at least 40 questions, but got 30"):
-        _nas_questions.read(path, 20)
+        questions.read(path, 20)
 
 
 def test_windows_begin_with_a_question():
-    asked = _nas_questions.generate(50, 5, digits=2, decimals=1)
-    text, starts = _nas_questions.windows(asked.train, asked.alphabet, 40)
-    rows, following = next(_nas_questions.batches(text, starts, 40, 64, seed=0))
+    asked = questions.generate(50, 5, digits=2, decimals=1)
+    text, starts = questions.windows(asked.train, asked.alphabet, 40)
+    rows, following = next(questions.batches(text, starts, 40, 64, seed=0))
     assert torch.equal(rows[:, 1:], following[:, :-1])
     for row in rows:
         letters = "".join(asked.alphabet[i] for i in row)
@@ -129,15 +123,15 @@ def test_windows_begin_with_a_question():
     [("7", 1.0, 10.0), ("x", 0.0, 1.0), ("8", 0.0, 1 + 9 / 8), ("", 0.5, 1 + 9 / 8)],
 )
 def test_marks_by_hand(given, likelihood, score):
-    (mark,) = _nas_judge.marks([Reply("3 + 4", "7", given, likelihood)])
+    (mark,) = judge.marks([Reply("3 + 4", "7", given, likelihood)])
     assert abs(mark - score) < tolerance(torch.float64, 8, scale=10)
 
 
 def test_a_number_written_otherwise_is_close_but_not_exact():
-    parts = _nas_judge.parts(Reply("3 + 4", "7", "7.0", 0.0))
+    parts = judge.parts(Reply("3 + 4", "7", "7.0", 0.0))
     assert parts == {"exact": 0.0, "close": 1.0, "likely": 0.0}
     for nonsense in ("nan", "inf", "1e999", "--3"):
-        assert _nas_judge.parts(Reply("3 + 4", "7", nonsense, 0.0))["close"] == 0
+        assert judge.parts(Reply("3 + 4", "7", nonsense, 0.0))["close"] == 0
 
 
 def strict(replies):
@@ -148,7 +142,7 @@ def strict(replies):
 def test_the_judge_can_be_swapped(monkeypatch):
     monkeypatch.setitem(sys.modules, "strict_judge", sys.modules[__name__])
     config = nas.Config(**TINY, judge="strict_judge:strict")
-    marks = _nas_train.marks(config.setting, "0000", 0)
+    marks = train.marks(config.setting, "0000", 0)
     assert marks["score"] == 1 + 9 * marks["exact"]
     with pytest.raises(ValueError, match=r"`judge` must name a function, but got No module"):
         nas.Config(judge="no_such_module:marks")
@@ -158,38 +152,38 @@ def test_the_judge_can_be_swapped(monkeypatch):
 
 
 def test_the_papers_space_bit_for_bit():
-    forms = {form.bits: form for form in _nas_model.ARCHITECTURES}
+    forms = {form.bits: form for form in model.ARCHITECTURES}
     assert list(forms) == qf.bit_strings(4)
-    assert forms["1010"] == _nas_model.Architecture("1010", "Large", 6, 128, 8, 0.2, 1e-3)
-    assert forms["0100"] == _nas_model.Architecture("0100", "Medium-Deep", 6, 96, 6, 0.0, 1e-3)
-    assert forms["1101"] == _nas_model.Architecture("1101", "Large-Wide", 4, 192, 8, 0.0, 5e-4)
-    assert forms["0011"] == _nas_model.Architecture("0011", "Medium-Standard", 4, 96, 6, 0.2, 5e-4)
-    assert (_nas_model.PAPERS_BLOCK, _nas_model.PAPERS_BATCH) == (128, 32)
-    assert _nas_model.PAPERS_ITERATIONS == 2000
+    assert forms["1010"] == model.Architecture("1010", "Large", 6, 128, 8, 0.2, 1e-3)
+    assert forms["0100"] == model.Architecture("0100", "Medium-Deep", 6, 96, 6, 0.0, 1e-3)
+    assert forms["1101"] == model.Architecture("1101", "Large-Wide", 4, 192, 8, 0.0, 5e-4)
+    assert forms["0011"] == model.Architecture("0011", "Medium-Standard", 4, 96, 6, 0.2, 5e-4)
+    assert (model.PAPERS_BLOCK, model.PAPERS_BATCH) == (128, 32)
+    assert model.PAPERS_ITERATIONS == 2000
 
 
 def test_the_model_never_looks_ahead():
     torch.manual_seed(0)
-    model = _nas_model.PicoTransformer(_nas_model.architecture("0100"), 12, 16).eval()
+    net = model.PicoTransformer(model.architecture("0100"), 12, 16).eval()
     text = torch.arange(16).remainder(12)[None]
     changed = text.clone()
     changed[0, 9:] = 3
-    before, after = model(text), model(changed)
+    before, after = net(text), net(changed)
     bound = tolerance(torch.float32, 512)
     assert (before[:, :9] - after[:, :9]).abs().max() < bound
     assert (before[:, 9:] - after[:, 9:]).abs().max() > bound
 
 
 def test_training_replays_and_learns():
-    asked = _nas_questions.generate(60, 5, digits=1, decimals=0)
+    asked = questions.generate(60, 5, digits=1, decimals=0)
     how = {"block": 32, "batch": 8, "seed": 0}
-    form = _nas_model.architecture("0010")
-    models = [_nas_model.train(form, asked, iterations=40, **how) for _ in range(2)]
+    form = model.architecture("0010")
+    nets = [model.train(form, asked, iterations=40, **how) for _ in range(2)]
     texts, right = map(list, zip(*asked.train[:20], strict=True))
-    found = [_nas_model.likelihoods(model, texts, right, asked.alphabet) for model in models]
+    found = [model.likelihoods(net, texts, right, asked.alphabet) for net in nets]
     assert found[0] == found[1]
-    fresh = _nas_model.train(form, asked, iterations=0, **how)
-    first = _nas_model.likelihoods(fresh, texts, right, asked.alphabet)
+    fresh = model.train(form, asked, iterations=0, **how)
+    first = model.likelihoods(fresh, texts, right, asked.alphabet)
     assert sum(found[0]) > 2 * sum(first)
 
 
@@ -206,9 +200,9 @@ def test_an_answer_ends_with_its_line():
             return torch.nn.functional.one_hot(following, 3).float()
 
     alphabet = "\n7+"
-    assert _nas_model.answers(Parrot(), ["+7+"], alphabet, 16) == ["7"]
+    assert model.answers(Parrot(), ["+7+"], alphabet, 16) == ["7"]
     probability = math.e / (math.e + 2)
-    (found,) = _nas_model.likelihoods(Parrot(), ["+7+"], ["7"], alphabet)
+    (found,) = model.likelihoods(Parrot(), ["+7+"], ["7"], alphabet)
     assert abs(found - probability) < tolerance(torch.float32, 8)
 
 
@@ -216,7 +210,7 @@ def test_an_answer_ends_with_its_line():
 
 
 def test_the_notebooks_costs_have_one_optimum():
-    costs = torch.tensor(_nas_vqe.NOTEBOOK_COSTS).float()
+    costs = torch.tensor(vqe.NOTEBOOK_COSTS).float()
     assert int(costs.argmin()) == int("0100", 2)
     assert (costs == costs.min()).sum() == 1
 
@@ -237,9 +231,9 @@ def dense_product(theta):
 
 
 def test_the_search_is_the_notebooks_loop():
-    costs = torch.tensor(_nas_vqe.NOTEBOOK_COSTS).double()
+    costs = torch.tensor(vqe.NOTEBOOK_COSTS).double()
     theta = 2 * math.pi * qf.uniforms((2, 4, 4, 2), 0, dtype=torch.float64)
-    found = qf.bitstrings.minimise_bitstring(qf.diagonal(costs), _nas_vqe.product, theta, n_steps=5)
+    found = qf.bitstrings.minimise_bitstring(qf.diagonal(costs), vqe.product, theta, n_steps=5)
     own = theta[1].clone().requires_grad_()
     optimiser = torch.optim.Adam([own], lr=0.1)
     for energy in found.trace[:, 1]:
@@ -251,7 +245,7 @@ def test_the_search_is_the_notebooks_loop():
 
 
 def test_chances_of_random_search_by_hand():
-    rows = _nas_vqe.plain_rows("table", torch.tensor([0.0, 1.0, 0.0, 2.0]))
+    rows = vqe.plain_rows("table", torch.tensor([0.0, 1.0, 0.0, 2.0]))
     found = {row["asked"]: row["found"] for row in rows}
     assert found == {1: 0.5, 2: 1 - 1 / 6, 4: 1.0}
 
@@ -262,16 +256,16 @@ def test_chances_of_random_search_by_hand():
 def test_spearman_by_hand():
     a = torch.tensor([1.0, 2, 3, 4]).double()
     bound = tolerance(torch.float64, 8)
-    assert abs(_nas_report.spearman(a, a.square()) - 1) < bound
-    assert abs(_nas_report.spearman(a, -a) + 1) < bound
+    assert abs(report.spearman(a, a.square()) - 1) < bound
+    assert abs(report.spearman(a, -a) + 1) < bound
     tied = torch.tensor([1.0, 2, 2, 4]).double()
-    assert abs(_nas_report.spearman(a, tied) - math.sqrt(0.9)) < bound
+    assert abs(report.spearman(a, tied) - math.sqrt(0.9)) < bound
 
 
 def test_a_difference_is_told_from_noise():
     noise = qf.uniforms((16, 3), 0, dtype=torch.float64)
-    assert _nas_report.chance(noise) > 0.05
-    assert _nas_report.chance(noise + torch.arange(16)[:, None]) == 0
+    assert report.chance(noise) > 0.05
+    assert report.chance(noise + torch.arange(16)[:, None]) == 0
 
 
 # The run
@@ -290,8 +284,8 @@ def test_the_command_leaves_a_complete_record(finished):
     bits = [row["bits"] for row in entry["rows"] if "bits" in row]
     assert bits == qf.bit_strings(4)
     methods = [row["model"] for row in entry["rows"] if "starts" in row]
-    assert methods == [*_nas_vqe.METHODS, *_nas_vqe.METHODS]
-    assert [row["model"] for row in entry["paper"]] == [row["model"] for row in _nas_vqe.PAPER]
+    assert methods == [*vqe.METHODS, *vqe.METHODS]
+    assert [row["model"] for row in entry["paper"]] == [row["model"] for row in vqe.PAPER]
     assert len(entry["figures"]) == 2
     assert all((finished / name).stat().st_size > 10_000 for name in entry["figures"])
 
@@ -305,7 +299,7 @@ def test_a_run_compares_itself_with_another(finished):
 
 def test_finished_architectures_are_never_trained_again(finished, monkeypatch):
     before = read(finished / "nas.json")["rows"][:16]
-    monkeypatch.setattr(_nas_train, "marks", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(train, "marks", lambda *_: pytest.fail("trained again"))
     nas.main(tiny(finished))
     assert read(finished / "nas.json")["rows"][:16] == before
 

@@ -13,22 +13,25 @@ from quilt_func.testing.tolerances import tolerance
 
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
-from experiments import _search_methods, _search_problems, chemistry, search
+from experiments._desk import Desk
+from experiments.chemistry import __main__ as chemistry
+from experiments.search import __main__ as search
+from experiments.search import methods, problems
 
-SMALL = _search_problems.partitioning(8, 0)
+SMALL = problems.partitioning(8, 0)
 
 
 @pytest.mark.parametrize("n", [8, 16])
 def test_graphs_are_simple_and_regular(n):
-    edges = _search_problems.regular_graph(n, 1)
+    edges = problems.regular_graph(n, 1)
     assert len(set(map(frozenset, edges))) == len(edges) == 3 * n // 2
     assert np.bincount(np.array(edges).flatten()).tolist() == [3] * n
-    assert edges == _search_problems.regular_graph(n, 1)
-    assert edges != _search_problems.regular_graph(n, 2)
+    assert edges == problems.regular_graph(n, 1)
+    assert edges != problems.regular_graph(n, 2)
 
 
 def test_the_cut_by_looking_at_all_groups():
-    edges, table = _search_problems.regular_graph(8, 3), _search_problems.cut(8, 3)
+    edges, table = problems.regular_graph(8, 3), problems.cut(8, 3)
     best = max(
         sum((i in group) != (j in group) for i, j in edges)
         for size in range(5)
@@ -47,48 +50,47 @@ def test_partitioning_by_looking_at_all_groups():
 
 
 def test_the_space_of_architectures_prefers_what_it_says():
-    table = _search_problems.architectures(0)
+    table = problems.architectures(0)
     assert len(table) == 2**12
     by_rate = table.reshape(4, 8, 4, 4, 8).mean((0, 2, 3))
     best = by_rate.argmin(1)  # of the rates, by width
     assert best[0] > best[-1]
-    assert (table - _search_problems.architectures(1)).abs().max() <= _search_problems.ROUGHNESS
+    assert (table - problems.architectures(1)).abs().max() <= problems.ROUGHNESS
 
 
-@pytest.mark.parametrize("way", _search_methods.CLASSICAL)
+@pytest.mark.parametrize("way", methods.CLASSICAL)
 def test_no_string_is_paid_for_twice(way):
-    asked = _search_methods.CLASSICAL[way](SMALL, 60, 0)
+    asked = methods.CLASSICAL[way](SMALL, 60, 0)
     assert 40 < len(asked) == len(asked.unique()) <= 60  # a frozen search may stop early
     assert 0 <= asked.min() <= asked.max() < 256
-    again = _search_methods.CLASSICAL[way](SMALL, 60, 0)
+    again = methods.CLASSICAL[way](SMALL, 60, 0)
     assert torch.equal(asked, again)
-    assert not torch.equal(asked, _search_methods.CLASSICAL[way](SMALL, 60, 1))
+    assert not torch.equal(asked, methods.CLASSICAL[way](SMALL, 60, 1))
 
 
 @pytest.mark.parametrize("way", ["simulated annealing", "evolution"])
 def test_searches_beat_chance_where_there_is_a_slope(way):
     table = qf.cost_diagonal(lambda bits: bits.count("1"), 10).values
-    found = [_search_methods.CLASSICAL[way](table, 100, seed) for seed in range(20)]
+    found = [methods.CLASSICAL[way](table, 100, seed) for seed in range(20)]
     hits = sum(bool((table[one] == 0).any()) for one in found)
     assert hits > 10  # by chance 2 of 20
 
 
 def test_a_search_of_everything_ends():
     flat = torch.zeros(16)
-    for way in _search_methods.CLASSICAL.values():
+    for way in methods.CLASSICAL.values():
         assert len(way(flat, 100, 0)) <= 16
 
 
 def test_the_gap_by_hand():
     table = torch.tensor([4.0, 0.0, 2.0, 2.0])
-    assert _search_problems.gap(table, torch.tensor([0, 2, 3, 1])).tolist() == [2.0, 1.0, 1.0, 0.0]
+    assert problems.gap(table, torch.tensor([0, 2, 3, 1])).tolist() == [2.0, 1.0, 1.0, 0.0]
 
 
 def test_random_search_finds_the_optimum_as_often_as_it_should():
     budget, runs = 64, 400
     hits = [
-        _search_problems.gap(SMALL, _search_methods.random_search(SMALL, budget, s))[-1] == 0.0
-        for s in range(runs)
+        problems.gap(SMALL, methods.random_search(SMALL, budget, s))[-1] == 0.0 for s in range(runs)
     ]
     n, best = 256, int((SMALL.min() == SMALL).sum())
     chance = 1 - math.comb(n - best, budget) / math.comb(n, budget)
@@ -107,7 +109,7 @@ def test_rings_reach_their_known_value():
 
 def test_angles_of_another_layer_lie_between_those_of_its_neighbours():
     shorter = torch.tensor([[1.0, 10.0], [3.0, 6.0]], dtype=torch.float64)
-    longer = _search_problems.starts_of_ring(shorter, 2)[0]
+    longer = problems.starts_of_ring(shorter, 2)[0]
     assert longer.tolist() == [[1.0, 10.0], [2.0, 8.0], [3.0, 6.0]]
 
 
@@ -116,8 +118,8 @@ def test_the_search_leaves_a_record_and_is_never_done_again(tmp_path, monkeypatc
     entry = json.loads((tmp_path / "search-quick.json").read_text(encoding="utf-8"))
     assert entry["status"] == "complete"
     models = [row["model"] for row in entry["rows"]]
-    ways = [*_search_methods.CLASSICAL, *_search_methods.CIRCUITS]
-    exact = [f"{way}, exact" for way in _search_methods.CIRCUITS]
+    ways = [*methods.CLASSICAL, *methods.CIRCUITS]
+    exact = [f"{way}, exact" for way in methods.CIRCUITS]
     assert models == [*ways, *exact, "p = 1, 4 nodes"]
     assert (tmp_path / entry["figures"][0]).stat().st_size > 10_000
     monkeypatch.setattr(search, "_curves", lambda *_: pytest.fail("searched again"))
@@ -131,7 +133,7 @@ def test_the_search_leaves_a_record_and_is_never_done_again(tmp_path, monkeypatc
 
 def test_all_lengths_at_once_are_one_after_another():
     config = chemistry.Config(seeds=2, epochs=3)
-    energies, trace = chemistry.train("H2", config, chemistry.Desk())
+    energies, trace = chemistry.train("H2", config, Desk())
     assert trace.shape == (3, *energies.shape) == (3, 21, 2)
     observable = chemistry.hamiltonians("H2")
     u = qf.uniforms((2, 2, 2, 2), 0, dtype=torch.float64)
@@ -142,7 +144,7 @@ def test_all_lengths_at_once_are_one_after_another():
 
 
 def test_energies_stay_above_the_exact_ones_and_reach_them():
-    result = chemistry.run(chemistry.Config(seeds=4, epochs=150))
+    result = chemistry.EXPERIMENT.run(chemistry.Config(seeds=4, epochs=150))
     for name, accuracy in (("H2", 1e-6), ("LiH", chemistry.CHEMICAL_ACCURACY)):
         errors = result.data[name]["errors"]
         assert errors.min() > -tolerance(torch.float64, 64, scale=16)

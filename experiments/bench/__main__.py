@@ -130,17 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--repeats", type=int, help="repetitions at most")
     add("--timeout", type=float, help="seconds until a measurement is given up")
     add("--markdown", type=Path, help="file for the tables in Markdown")
-    given = parser.parse_args(arguments)
-    given.work, given.peers = (names and tuple(names) for names in (given.work, given.peers))
-    config = _run.configure(parser, given, Config, QUICK)
-    stem = "bench-quick" if given.quick else "bench"
-
-    def work() -> None:
-        result = _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-        if given.markdown is not None:
-            write_atomic(given.markdown, markdown.page(result.rows, result.baselines))
-
-    _run.exit_if_interrupted(work)
+    given, result = _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)
+    if given.markdown is not None:
+        write_atomic(given.markdown, markdown.page(result.rows, result.baselines))
 
 
 def _row(config: Config, desk: Desk, work: str, peer: str) -> measure.Row:

@@ -6,7 +6,8 @@ from typing import Self, TypeAlias
 
 from torch import Tensor
 
-from quilt_func.evolution.steps.block_recipe import BatchKey
+BatchKey: TypeAlias = tuple[int, ...]
+"""The `vmap` levels that a parameter is batched over, descending."""
 
 Levels: TypeAlias = BatchKey
 """The `vmap` levels that are a tensor's first axes, descending: the last mapped is axis 0."""

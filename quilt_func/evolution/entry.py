@@ -18,10 +18,9 @@ from torch import Tensor
 
 from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
 from quilt_func._torch import is_recorded, trusts_forward_rules
-from quilt_func.evolution import reference
 from quilt_func.evolution.batching import Axes
-from quilt_func.evolution.planner import WHOLE
-from quilt_func.evolution.reversible_run import Tape
+from quilt_func.evolution.kept import Tape
+from quilt_func.evolution.partitioning import WHOLE
 from quilt_func.evolution.rules import Evolve
 from quilt_func.evolution.signature import Packing, Static
 from quilt_func.ops import Op, check_fits
@@ -80,9 +79,8 @@ def _evolved(
     device: torch.device,
 ) -> Tensor:
     acting = [op for op in ops if op.wires]
-    if not acting or any("unitary" not in op.gate.tags for op in acting):
-        zero = zero_state(n_qubits, dtype=dtype, device=device) if state is None else state
-        return reference.run(acting, zero)
+    if not acting:
+        return zero_state(n_qubits, dtype=dtype, device=device) if state is None else state
     structures = tuple(op.structure for op in acting)
     weak = tuple(tuple(p if type(p) is float else None for p in op.params) for op in acting)
     leaves = [leaf for op in acting for leaf in op.leaves]

@@ -1,83 +1,34 @@
-"""Cut a sequence of gates into steps: a greedy search for what does the most work at least cost.
+"""Cut a sequence of gates into parts, one for each step: a greedy search, most work at least cost.
 
-Three kinds of step compete: a *block*, any gates within a window of a few wires; a *move*, a run of
-gates that only reorder amplitudes; *phases*, a run of diagonal gates on any wires.
+Kinds of step compete: each tries windows of wires, takes what gates fit, and names its price.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from quilt_func.evolution.steps.block_recipe import Applied, BatchKey
-from quilt_func.evolution.steps.diagonal_phases import spectrum
-from quilt_func.evolution.steps.permutation import affine
+from quilt_func.evolution import steps
+from quilt_func.evolution.steps import BLOCK, PERMUTATION, Applied, BatchKey, Kind, Part
 from quilt_func.typing import WireSet
 
 WHOLE = 5
 """Circuits of at most this many wires are one block: nothing is cheaper than one product."""
 
-WIDTH = 4
-"""Wires of a block: applying it costs `2**WIDTH` per amplitude, building it `8**WIDTH` a factor."""
-
-MOVED = 14
-"""Wires of a move, whose index has `2**MOVED` entries."""
-
-MOVED_WHOLE = 16
-"""Circuits of at most this many wires move as a whole."""
-
-FACTORS = 2**16
-"""Entries of all factors of one block, at most: what is built at one time stays bounded."""
-
-Kind: TypeAlias = Literal["block", "move", "phases"]
-
-
-class Part(NamedTuple):
-    """Gates of one step in order, and the wires of the step."""
-
-    kind: Kind
-    wires: WireSet
-    gates: list[Applied]
+LIGHT = 0.25
+"""Work that a gate is worth which only permutes amplitudes: in a block it costs next to nothing."""
 
 
 def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
-    """Cut a sequence of gates into steps."""
-    if n_qubits <= WHOLE and len({gate.key for gate in gates if not gate.is_constant}) < 2:
-        wires, most = tuple(range(n_qubits)), most_gates(n_qubits)
-        return [
-            Part("block", wires, list(gates[start : start + most]))
-            for start in range(0, len(gates), most)
-        ]
+    """Cut a sequence of gates into parts, which act one after the other."""
+    keys = {gate.key for gate in gates if not gate.is_constant}
+    if n_qubits <= WHOLE and len(keys) < 2 and all(BLOCK.fits(gate.gate) for gate in gates):
+        wires, most = tuple(range(n_qubits)), BLOCK.most(n_qubits)
+        starts = range(0, len(gates), most)
+        return [Part(BLOCK, wires, list(gates[start : start + most])) for start in starts]
     search = _Search(n_qubits, gates)
     parts = []
     while not search.is_done():
         parts.append(search.take())
     return parts
-
-
-def most_gates(width: int) -> int:
-    """Gates of a block: about four of them make a factor of `4**width` entries."""
-    return max(4, 4 * FACTORS >> 2 * width)
-
-
-def cost(n_qubits: int, kind: Kind, wires: WireSet, n_gates: int = 0) -> float:
-    """Relative cost of a step: passes over the state, arithmetic, copies, and calls.
-
-    The unit is a pass, which costs about as much as the arithmetic of 8 products per amplitude.
-    Wires of a block that are apart are brought together and back by two slow passes, and a window
-    that ends 1 to 3 wires before the last makes many tiny products. Phases cost a cosine and a sine
-    per amplitude. However small a state is, a step is a call.
-    """
-    size = 2.0 ** max(n_qubits, 12)
-    call = 2.0**12 / size
-    if kind == "move":
-        return 1.0 + call
-    if kind == "phases":
-        return 4.0 + n_gates / 40 + 6 * call
-    is_window = wires[-1] - wires[0] == len(wires) - 1
-    is_short = is_window and 1 <= n_qubits - 1 - wires[-1] <= 3
-    build = 8.0 ** len(wires) / size
-    arithmetic = 2.0 ** len(wires) / 8
-    return 1.0 + arithmetic + call + build + (2.0 if is_short else 0.0 if is_window else 4.0)
 
 
 class _Candidate(NamedTuple):
@@ -92,7 +43,11 @@ def _rate(candidate: _Candidate) -> float:
     return candidate.gain / candidate.cost
 
 
-_NOTHING = _Candidate(0.0, 1.0, "block", (), ())
+def _gain(candidate: _Candidate) -> float:
+    return candidate.gain
+
+
+_NOTHING = _Candidate(0.0, 1.0, BLOCK, (), ())
 
 
 class _Search:
@@ -104,11 +59,14 @@ class _Search:
         self.wires = [gate.wires for gate in gates]
         self.own_keys = [None if gate.is_constant else gate.key for gate in gates]
         self.keys = sorted({gate.key for gate in gates if not gate.is_constant}) or [()]
+        self.deepest = max(self.keys, key=len)
         self.queues: list[list[int]] = [[] for _ in range(n_qubits)]
         for position, gate in enumerate(gates):
             for wire in gate.wires:
                 self.queues[wire].append(position)
-        self.gains = [0.25 if affine(gate.gate) else 1.0 for gate in gates]
+        rows = {gate.gate for gate in gates}
+        self.fits = {kind: {row for row in rows if kind.fits(row)} for kind in steps.KINDS}
+        self.gains = [LIGHT if gate.gate in self.fits[PERMUTATION] else 1.0 for gate in gates]
         self.heads = [0] * n_qubits
         self.done = [False] * len(gates)
         self.scan = 0
@@ -120,13 +78,14 @@ class _Search:
         return self.scan == len(self.gates)
 
     def take(self) -> Part:
-        """Remove the best step from the queues; a move may pay by what it makes room for."""
-        best = self._best(self.heads)
-        moved = self._move()
-        if moved.gain:
-            after = self._best(self._after(moved.taken))
-            rate = (moved.gain + after.gain) / (moved.cost + after.cost)
-            best = moved if rate > _rate(best) else best
+        """Remove the best step from the queues, or one that pays by what it makes room for."""
+        best = max(self._candidates(self.heads, self.keys, False), key=_rate, default=_NOTHING)
+        opening = max(self._candidates(self.heads, [()], True), key=_gain, default=_NOTHING)
+        if opening.gain:
+            heads = self._after(opening.taken)
+            after = max(self._candidates(heads, self.keys, False), key=_rate, default=_NOTHING)
+            rate = (opening.gain + after.gain) / (opening.cost + after.cost)
+            best = opening if rate > _rate(best) else best
         for position in best.taken:
             self.done[position] = True
         self.heads = self._after(best.taken)
@@ -135,27 +94,26 @@ class _Search:
     def _after(self, taken: Iterable[int]) -> list[int]:
         heads = list(self.heads)
         for position in taken:
-            for wire in self.gates[position].wires:
+            for wire in self.wires[position]:
                 heads[wire] += 1
         return heads
 
-    def _best(self, heads: Sequence[int]) -> _Candidate:
-        return max(self._candidates(heads), key=_rate, default=_NOTHING)
-
-    def _candidates(self, heads: Sequence[int]) -> Iterator[_Candidate]:
-        everything = tuple(range(self.n_qubits))
-        for key in self.keys:
-            for wires in self._windows(key, heads):
-                yield self._candidate("block", wires, key, heads)
-            phases = self._candidate("phases", everything, key, heads)
-            if any(not self.gates[position].is_constant for position in phases.taken):
-                yield phases
-
-    def _move(self) -> _Candidate:
-        width = self.n_qubits if self.n_qubits <= MOVED_WHOLE else MOVED
-        windows = (tuple(range(s, s + width)) for s in range(self.n_qubits - width + 1))
-        found = (self._candidate("move", wires, (), self.heads) for wires in windows)
-        return max(found, key=lambda one: one.gain)
+    def _candidates(
+        self, heads: Sequence[int], keys: Iterable[BatchKey], looks_ahead: bool
+    ) -> Iterator[_Candidate]:
+        pending = (q[h] for q, h in zip(self.queues, heads, strict=True) if h < len(q))
+        first = min(pending, default=None)
+        if first is None:
+            return
+        following = self.gates[self.scan : self.scan + 128]
+        kinds = [kind for kind in steps.KINDS if kind.looks_ahead == looks_ahead]
+        for key in keys:
+            is_batched = bool(key) and key == self.deepest
+            for kind in kinds:
+                for wires in kind.windows(
+                    self.n_qubits, (self.gates[first], *following), is_batched=is_batched
+                ):
+                    yield self._candidate(kind, wires, key, heads)
 
     def _candidate(
         self, kind: Kind, wires: WireSet, key: BatchKey, heads: Sequence[int]
@@ -163,36 +121,19 @@ class _Search:
         here = kind, wires, key, tuple(map(heads.__getitem__, wires))
         found = self.found.get(here)
         if found is None:
-            most = most_gates(len(wires)) if kind == "block" else len(self.gates)
-            taken = self._absorbed(wires, heads, kind, key, most)
-            price = cost(self.n_qubits, kind, wires, len(taken))
+            taken = self._absorbed(kind, wires, key, heads)
+            cost = kind.price(self.n_qubits, wires, len(taken)).cost
             gain = sum(map(self.gains.__getitem__, taken))
-            found = self.found[here] = _Candidate(gain, price, kind, wires, taken)
+            if not kind.is_worth([self.gates[position] for position in taken]):
+                gain = 0.0
+            found = self.found[here] = _Candidate(gain, cost, kind, wires, taken)
         return found
 
-    def _windows(self, key: BatchKey, heads: Sequence[int]) -> Iterator[WireSet]:
-        n = self.n_qubits
-        width = min(n, block_width(n, bool(key) and key == max(self.keys, key=len)))
-        yield from _neighbours(n, width)
-        pending = (q[h] for q, h in zip(self.queues, heads, strict=True) if h < len(q))
-        first = min(pending, default=None)
-        if first is not None:
-            gate = self.gates[first]
-            yield self._grown(gate, min(n, max(width, len(gate.wires))))
-
-    def _grown(self, gate: Applied, width: int) -> WireSet:
-        """Wires of a pending gate, and of those after it while they fit."""
-        wires = set(gate.wires)
-        for later in self.gates[self.scan : self.scan + 8 * width]:
-            grown = wires | set(later.wires)
-            if not wires.isdisjoint(later.wires) and len(grown) <= width:
-                wires = grown
-        return tuple(sorted(wires))
-
     def _absorbed(
-        self, wires: WireSet, heads: Sequence[int], kind: Kind, key: BatchKey, most: int
+        self, kind: Kind, wires: WireSet, key: BatchKey, heads: Sequence[int]
     ) -> tuple[int, ...]:
         """Pending gates that act within some wires, fit a kind of step and share a batch key."""
+        fits, most = self.fits[kind], kind.most(len(wires)) or len(self.gates)
         local = {wire: heads[wire] for wire in wires}
         absorbed: list[int] = []
         waiting = list(wires)
@@ -204,7 +145,8 @@ class _Search:
                 acted = self.wires[position]
                 if len(acted) > 1 and not self._is_ready(position, acted, local):
                     break
-                if self.own_keys[position] not in (None, key) or not self._fits(kind, position):
+                is_other = self.own_keys[position] not in (None, key)
+                if is_other or self.gates[position].gate not in fits:
                     break
                 absorbed.append(position)
                 for touched in acted:
@@ -218,27 +160,3 @@ class _Search:
             if wire not in heads or self.queues[wire][heads[wire]] != position:
                 return False
         return True
-
-    def _fits(self, kind: Kind, position: int) -> bool:
-        gate = self.gates[position].gate
-        if kind == "block":
-            return True
-        return (affine(gate) if kind == "move" else spectrum(gate)) is not None
-
-
-@lru_cache(maxsize=64)
-def _neighbours(n_qubits: int, width: int) -> tuple[WireSet, ...]:
-    """Windows of `width` neighbouring wires, and of one less."""
-    sizes = {width, max(1, width - 1)}
-    starts = ((start, size) for size in sizes for start in range(n_qubits - size + 1))
-    return tuple(tuple(range(start, start + size)) for start, size in starts)
-
-
-@lru_cache(maxsize=64)
-def block_width(n_qubits: int, is_batched: bool) -> int:
-    """Wires of a block; matrices of which there are as many as states must stay small.
-
-    Building `d` factors of `8**k` for each state costs as much as `2**n * 2**k` amplitudes'
-    products where `4**k = 2**n / d`, with `d` about 4.
-    """
-    return min(WIDTH, max(2, n_qubits // 2 - 1)) if is_batched else WIDTH

@@ -1,84 +1,42 @@
 """From circuit structure to a plan: integers only, cached, shared by every run of the structure.
 
-A plan cuts a circuit into steps: blocks, which are `2**k` square matrices on `k` wires, moves of
-amplitudes, and phases. `_partition.py` chooses them; `_recipes.py`, `_moves.py` and `_phases.py`
-say how each is built. Gates are fused only with gates whose parameters are batched over the same
-`vmap` levels, so that weights shared by a batch stay one small matrix.
+A plan cuts a circuit into steps. `partitioning` chooses them; `steps` says how each is built and
+what it does. Gates are fused only with gates whose parameters are batched over the same `vmap`
+levels, so that weights shared by a batch stay one small matrix.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TypeAlias
 
-from quilt_func.evolution.partitioning import WHOLE, WIDTH, Part, partition
-from quilt_func.evolution.steps.block_recipe import (
-    Applied,
-    BatchKey,
-    Members,
-    Prefix,
-    Stack,
-    StackBuilder,
-    prefix_of,
-)
-from quilt_func.evolution.steps.diagonal_phases import Phases, phases
-from quilt_func.evolution.steps.permutation import Move, move
+import torch
+
+from quilt_func.evolution import steps
+from quilt_func.evolution.constants import Constants
+from quilt_func.evolution.partitioning import partition
+from quilt_func.evolution.steps import Applied, BatchKey, Part, Prefix, Recipe, Step, prefix_of
 from quilt_func.ops import Structure
-from quilt_func.typing import WireSet
-
-__all__ = ["WHOLE", "WIDTH", "Block", "Move", "Plan", "Segment", "Shift", "Step", "plan"]
 
 SEGMENT = 2**16
 """Matrix entries of a segment's factors: what is built and held at one time."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """One step of a run: matrix `position` of stack `stack`, of so many gates, acts on `wires`."""
-
-    stack: int
-    position: int
-    wires: WireSet
-    n_gates: int
-
-
-@dataclass(frozen=True)
-class Shift:
-    """One step of a run: the phases of recipe `place`, of so many gates, on all wires."""
-
-    place: int
-    wires: WireSet
-    n_gates: int
-
-
-Step: TypeAlias = Block | Move | Shift
-
-
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What is built together, and the steps that use it: one tensor a stack, then one a phase.
+    """What is built together, one tensor for each recipe, and the steps that use it."""
 
-    Attributes:
-        stacks: Recipes of blocks.
-        phases: Recipes of phases.
-        steps: Steps in order.
-    """
-
-    stacks: tuple[Stack, ...]
-    phases: tuple[Phases, ...]
+    recipes: tuple[Recipe, ...]
     steps: tuple[Step, ...]
 
     @property
     def keys(self) -> tuple[BatchKey, ...]:
         """Batch keys of the tensors that are built."""
-        return (*(one.key for one in self.stacks), *(one.key for one in self.phases))
+        return tuple(recipe.key for recipe in self.recipes)
 
     @cached_property
     def ops(self) -> tuple[int, ...]:
         """Ops whose parameters it is built of."""
-        of_stacks = (op for one in self.stacks for op in one.table.ops)
-        of_phases = (op for one in self.phases for op in one.ops)
-        return tuple(sorted({*of_stacks, *of_phases}))
+        return tuple(sorted({op for recipe in self.recipes for op in recipe.ops}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +52,30 @@ class Plan:
     n_qubits: int
     prefix: Prefix | None
     segments: tuple[Segment, ...]
+    _constants: dict[tuple[torch.dtype, torch.device], Constants] = field(default_factory=dict)
+
+    def on(self, dtype: torch.dtype, device: torch.device) -> Constants:
+        """The plan's constant tensors of a dtype on a device: they live as long as the plan."""
+        kind = dtype, device
+        if kind not in self._constants:
+            self._constants[kind] = Constants(dtype, device)
+        return self._constants[kind]
+
+    @cached_property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        return sum(len(segment.steps) for segment in self.segments)
+
+    @property
+    def starts_whole(self) -> bool:
+        """Whether the first step takes |0...0⟩ as it is."""
+        return bool(self.segments) and self.segments[0].steps[0].starts_from_zero(self.n_qubits)
+
+    @cached_property
+    def irreversible(self) -> tuple[int, ...]:
+        """Numbers of the steps that cannot be undone."""
+        flat = (step for segment in self.segments for step in segment.steps)
+        return tuple(number for number, step in enumerate(flat) if not step.is_reversible)
 
 
 @lru_cache(maxsize=512)
@@ -104,7 +86,7 @@ def plan(
 
     Args:
         n_qubits: Number of qubits, at least 1.
-        ops: Structures of unitary ops in order.
+        ops: Structures of ops in order.
         keys: Batch key of each op.
         from_zero: Whether the state is |0...0⟩, so that leading one-wire gates make a product.
 
@@ -143,7 +125,8 @@ def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:
     group: list[Part] = []
     size = 0
     for part in parts:
-        cost = (1 + len(part.gates) // 4) * 4 ** len(part.wires) if part.kind == "block" else 0
+        is_block = part.kind.most(len(part.wires)) is not None
+        cost = (1 + len(part.gates) // 4) * 4 ** len(part.wires) if is_block else 0
         if group and size + cost > SEGMENT:
             yield group
             group, size = [], 0
@@ -154,22 +137,11 @@ def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:
 
 
 def _segment(ops: Sequence[Structure], n_qubits: int, parts: Sequence[Part]) -> Segment:
-    kinds: dict[tuple[BatchKey, int, bool], list[Members]] = {}
-    recipes: list[Phases] = []
-    steps: list[Step] = []
-    for kind, wires, gates in parts:
-        if kind == "move":
-            steps.append(move(wires, [(gate.gate, gate.wires) for gate in gates]))
-        elif kind == "phases":
-            steps.append(Shift(len(recipes), wires, len(gates)))
-            recipes.append(phases(ops, n_qubits, gates))
-        else:
-            key = next((gate.key for gate in gates if not gate.is_constant), ())
-            of_kind = key, len(wires), all(gate.is_constant for gate in gates)
-            members = kinds.setdefault(of_kind, [])
-            steps.append(Block(list(kinds).index(of_kind), len(members), wires, len(gates)))
-            members.append((wires, gates))
-    stacks = [
-        StackBuilder(ops, key, width, members).stack() for (key, width, _), members in kinds.items()
-    ]
-    return Segment(tuple(stacks), tuple(recipes), tuple(steps))
+    recipes: list[Recipe] = []
+    made: dict[int, Step] = {}
+    for kind in steps.KINDS:
+        own = {number: part for number, part in enumerate(parts) if part.kind is kind}
+        new, of_kind = kind.collect(ops, n_qubits, len(recipes), own)
+        recipes += new
+        made |= of_kind
+    return Segment(tuple(recipes), tuple(made[number] for number in range(len(parts))))

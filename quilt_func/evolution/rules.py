@@ -9,6 +9,7 @@ from torch import Tensor
 
 from quilt_func._torch import Primitive, trusts_forward_rules
 from quilt_func.evolution.batching import Axes, Levels, union
+from quilt_func.evolution.kept import Tape
 from quilt_func.evolution.plain_rules import (
     both_mapped,
     halves,
@@ -18,7 +19,7 @@ from quilt_func.evolution.plain_rules import (
     pushed,
     run_plainly,
 )
-from quilt_func.evolution.reversible_run import Run, Tape
+from quilt_func.evolution.reversible_run import Run
 from quilt_func.evolution.signature import Static
 from quilt_func.evolution.tangents.tangent_run import Moving, TangentRun
 
@@ -139,7 +140,7 @@ class Pull(Primitive):
     ) -> tuple[Tensor, ...]:
         own = replace(axes, levels=(axes.levels[0], *axes.levels[3:]))
         run = tape.rerun(circuit, own, state is None, packed, wanted)
-        return run.pull(output, axes.levels[1], gradient, axes.levels[2], wanted)
+        return run.pull(state, output, axes.levels[1], gradient, axes.levels[2], wanted)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -188,14 +189,17 @@ class PullMoving(Primitive):
     def forward(
         circuit: Static, axes: Axes, wanted: tuple[bool, ...], *tensors: Tensor | None
     ) -> tuple[Tensor, ...]:
-        (state, *primal), (_, *moved) = halves(tensors)
+        (state, *primal), (of_state, *moved) = halves(tensors)
         output, gradient = map(Moving, primal[:2], moved[:2])
-        (own, *of_primal), (__, *of_moved) = halves(axes.levels)
+        (own, *of_primal), (moved_own, *of_moved) = halves(axes.levels)
         pairs = list(zip(of_primal, of_moved, strict=True))
         states = [union(*levels) for levels in zip(*pairs[:2], strict=True)]
         leaves = replace(axes, levels=(*of_primal[2:], *of_moved[2:]))
         run = TangentRun(circuit, leaves, state is None, primal[2:], moved[2:], states, wanted)
-        values, tangents = run.walk_back(output, pairs[0], gradient, pairs[1], own)
+        start = None if state is None else Moving(state, of_state)
+        values, tangents = run.walk_back(
+            start, (own, moved_own), output, pairs[0], gradient, pairs[1]
+        )
         return *values, *tangents
 
     @staticmethod

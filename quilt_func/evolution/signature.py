@@ -14,16 +14,12 @@ import torch
 from torch import Tensor
 
 from quilt_func._torch import batch_levels
-from quilt_func.evolution import reference
-from quilt_func.evolution.batching import union
-from quilt_func.evolution.planner import Block, Move, Plan, Segment, Step, plan
-from quilt_func.evolution.steps import diagonal_phases
-from quilt_func.evolution.steps.block_build import Params, build, product
-from quilt_func.evolution.steps.block_recipe import BatchKey
-from quilt_func.evolution.steps.permutation import index
+from quilt_func.evolution.batching import Axes, union
+from quilt_func.evolution.layout import Layout
+from quilt_func.evolution.planner import Plan, plan
+from quilt_func.evolution.steps import BatchKey, Built, Params, product
 from quilt_func.ops import Structure
 from quilt_func.states import zero_state
-from quilt_func.typing import WireSet
 
 
 @dataclass(frozen=True)
@@ -112,49 +108,23 @@ class Static:
         ]
 
     def plain(self, state: Tensor | None, *leaves: Tensor) -> Tensor:
-        """Run blocks in plain torch calls, which leave batches to `torch.func`."""
+        """Run steps in plain torch calls, which leave batches to `torch.func`."""
         keys = (union(*own) for own in self.per_op(map(batch_levels, leaves)))
         found = self.plan(keys, state is None)
         params = self.params(leaves, [()] * len(self.ops))
+        constants, layout = found.on(self.dtype, self.device), Layout(Axes((), ()), (), ())
         if found.prefix is not None:
-            state = product(found.prefix, params, self.dtype, self.device)[:, 0]
-        if state is None and not self._starts_whole(found):
+            state = product(found.prefix, params, constants)[:, 0]
+        if state is None and not found.starts_whole:
             state = zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
         for segment in found.segments:
-            built = build(segment, params, self.dtype, self.device)
+            tensors = [recipe.build(params, constants) for recipe in segment.recipes]
+            built = Built(tensors, segment.recipes, constants, layout)
             for step in segment.steps:
-                state = self._stepped(segment, built, step, state)
+                state = step.apply_plainly(built, state)
         assert state is not None, "there is an op"
         return state
 
     def plain_packed(self, state: Tensor | None, *packed: Tensor) -> Tensor:
         """Run blocks in plain torch calls, of joined leaves."""
         return self.plain(state, *self.packing.unpack(packed))
-
-    def _starts_whole(self, found: Plan) -> bool:
-        """Whether the first step is a block on all wires, of which |0...0⟩ takes one column."""
-        first = found.segments[0].steps[0] if found.segments else None
-        return isinstance(first, Block) and len(first.wires) == self.n_qubits
-
-    def _stepped(
-        self, segment: Segment, built: Sequence[Tensor], step: Step, state: Tensor | None
-    ) -> Tensor:
-        if isinstance(step, Block):
-            return self._multiplied(built[step.stack][0, step.position], step.wires, state)
-        assert state is not None, "only a block starts without a state"
-        if isinstance(step, Move):
-            split = state.reshape(2 ** step.wires[0], 2 ** len(step.wires), -1)
-            return split.index_select(1, index(step, False, state.device)).reshape(-1)
-        values = built[len(segment.stacks) + step.place]
-        return diagonal_phases.factors(segment.phases[step.place], values)[0] * state
-
-    def _multiplied(self, matrix: Tensor, wires: WireSet, state: Tensor | None) -> Tensor:
-        if len(wires) == self.n_qubits:
-            return matrix[:, 0] if state is None else state @ matrix.mT
-        assert state is not None, "only a block on all wires starts without a state"
-        if wires[-1] - wires[0] != len(wires) - 1:
-            return reference.apply_matrix(matrix, wires, state)
-        split = state.reshape(2 ** wires[0], matrix.shape[-1], -1)
-        if split.shape[2] == 1:
-            return (split[:, :, 0] @ matrix.mT).reshape(-1)
-        return (matrix @ split).reshape(-1)

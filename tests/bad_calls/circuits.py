@@ -57,7 +57,6 @@ CALLS = [
     ('circuit(2, h(0)).repeat(True)', TypeError, 'repeat(times=True): `times` must be an int, but got a bool. Give a Python int of at least 0.'),
     ('same_structure(circuit(1), h(0))', TypeError, 'same_structure(b=<h on (0,)>): `b` must be a circuit, but got an Op. Make one with `circuit`.'),
     ('explain(h(0))', TypeError, 'explain(circuit=<h on (0,)>): `circuit` must be a circuit, but got an Op. Make one with `circuit`.'),
-    ('explain(circuit(1, linear(eye(2, dtype=c64), 0)))', ValueError, 'explain(circuit=Circuit(1 qubits, 1 gates) q0: ─M(complex64[1, 2, 2])─): `circuit` must be unitary, but got linear. Such gates are applied one by one, as listed.'),
     ('evolve(2, [h(2)], s2)', ValueError, 'evolve(ops=<h on (2,)>): `ops` must fit 2 qubits, but got wire 2. Give more qubits or other wires.'),
     ('evolve(3, [h(2)], s2)', ValueError, 'evolve(state=Tensor(shape=(4,), dtype=complex64)): `state` must have shape (8,) for 3 qubits, but got 2 qubits. Give a state of 3 qubits.'),
     ('evolve(1, [rx(a64, 0)], zero_state(1))', TypeError, 'evolve(): all tensors must share one precision, but got torch.complex64 and torch.float64. Convert one side with `.to(...)`; dtypes are never promoted.'),

@@ -117,7 +117,7 @@ def test_a_list_made_anew_for_every_leaf_is_noticed(monkeypatch):
     by_leaf = Run._by_leaf
 
     def slowly(self, place, by_param):
-        for _ in self.circuit.per_op(self.leaves):
+        for _ in self.circuit.per_op(self.levels):
             pass
         return by_leaf(self, place, by_param)
 

@@ -12,8 +12,17 @@ import torch
 from hypothesis import given
 
 import quilt_func as qf
-from quilt_func.evolution import partitioning, planner
-from quilt_func.evolution.steps import block_recipe, diagonal_phases, permutation
+from quilt_func.evolution import planner
+from quilt_func.evolution.steps import (
+    Applied,
+    Block,
+    DiagonalPhases,
+    Permutation,
+    block,
+    block_width,
+    diagonal_phases,
+    permutation,
+)
 from quilt_func.testing import strategies as qst
 
 SIZES = (6, 8, 10, 12, 16, 20, 24)
@@ -29,9 +38,9 @@ def steps_of(circuit, from_zero=False):
 
 
 def passes(step):
-    if isinstance(step, planner.Move):
+    if isinstance(step, Permutation):
         return 1.0
-    if isinstance(step, planner.Shift):
+    if isinstance(step, DiagonalPhases):
         return 4.0
     is_apart = step.wires[-1] - step.wires[0] != len(step.wires) - 1
     return 1.0 + 2 ** len(step.wires) / 8 + 4.0 * is_apart
@@ -118,33 +127,34 @@ def test_every_step_does_something(circuit):
 
 
 @pytest.mark.parametrize("n", [6, 11, 16])
-def test_permutations_take_one_move_and_diagonals_one_phase(n):
-    (move,) = steps_of(qf.circuit(n, qf.cx(ring(n)), qf.x(range(n)), qf.swap(far(n))))
-    assert isinstance(move, planner.Move)
-    (shift,) = steps_of(qf.circuit(n, [qf.rzz(zeros(), all_pairs(n)), qf.cz(ring(n))] * 3))
-    assert isinstance(shift, planner.Shift)
+def test_permutations_and_diagonal_gates_take_one_step(n):
+    (permuted,) = steps_of(qf.circuit(n, qf.cx(ring(n)), qf.x(range(n)), qf.swap(far(n))))
+    assert isinstance(permuted, Permutation)
+    (phases,) = steps_of(qf.circuit(n, [qf.rzz(zeros(), all_pairs(n)), qf.cz(ring(n))] * 3))
+    assert isinstance(phases, DiagonalPhases)
 
 
 def test_a_long_circuit_is_built_in_segments_of_bounded_size():
     """What is estimated when segments are cut holds, within a factor of 2, of the recipes."""
     for name in ("hardware efficient", "bricks of rxx"):
         segments = segments_of(qf.circuit(12, [CIRCUITS[name](12)] * 30))
-        sizes = [sum(one.rows.size * one.rows.shape[2] for one in seg.stacks) for seg in segments]
+        stacks = [[one.stack for one in seg.recipes] for seg in segments]
+        sizes = [sum(one.rows.size * one.rows.shape[2] for one in own) for own in stacks]
         assert max(sizes) <= 2 * planner.SEGMENT
         assert len(sizes) <= 1 + sum(sizes) // (planner.SEGMENT // 2)
 
 
 def test_matrices_of_each_state_stay_small():
     """With as many matrices as states, a block's building must not outweigh its use."""
-    assert [partitioning.block_width(n, True) for n in (6, 8, 10, 12)] == [2, 3, 4, 4]
-    assert {partitioning.block_width(n, False) for n in (6, 8, 10, 12)} == {planner.WIDTH}
+    assert [block_width(n, True) for n in (6, 8, 10, 12)] == [2, 3, 4, 4]
+    assert {block_width(n, False) for n in (6, 8, 10, 12)} == {block.WIDTH}
 
 
 def test_tables_of_phases_have_the_size_of_half_the_wires():
     circuit = qf.circuit(7, qf.rzz(zeros(), ring(7)), qf.p(zeros(), range(7)))
     ops = tuple(op.structure for op in circuit.ops)
     gates = [
-        block_recipe.Applied(place, slot, op.gate, wires, ())
+        Applied(place, slot, op.gate, wires, ())
         for place, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
@@ -157,8 +167,9 @@ def test_a_plan_that_runs_share_cannot_be_written_to():
     phases = qf.circuit(7, CIRCUITS["QAOA on all pairs"](7))
     segments = [*segments_of(circuit), *segments_of(phases)]
     steps = {type(step): step for segment in segments for step in segment.steps}
-    assert set(steps) == {planner.Block, planner.Move, planner.Shift}
-    for shared in (*segments, *steps.values(), *segments[0].stacks, *segments[1].phases):
+    assert set(steps) == {Block, Permutation, DiagonalPhases}
+    recipes = [recipe for segment in segments for recipe in segment.recipes]
+    for shared in (*segments, *steps.values(), *recipes):
         with pytest.raises(FrozenInstanceError):
             shared.wires = ()
 

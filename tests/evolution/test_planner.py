@@ -12,8 +12,20 @@ from torch.func import grad, hessian, jacrev, vjp, vmap
 
 import quilt_func as qf
 from quilt_func._amplitudes import products
-from quilt_func.evolution import partitioning, planner, reference, reversible_run
-from quilt_func.evolution.steps import block_build, block_recipe, diagonal_phases, permutation
+from quilt_func.evolution import kept, partitioning, planner, reference, reversible_run
+from quilt_func.evolution.constants import Constants
+from quilt_func.evolution.steps import (
+    Applied,
+    Block,
+    DiagonalPhases,
+    Permutation,
+    block,
+    block_recipe,
+    diagonal_phases,
+    permutation,
+)
+from quilt_func.evolution.steps.block import Blocks
+from quilt_func.evolution.steps.diagonal_phases import Phases
 from quilt_func.testing import strategies as qst
 
 F64 = torch.float64
@@ -29,7 +41,7 @@ def applied(circuit, keys=None):
     ops = [op for op in circuit.ops if op.wires]
     keys = keys or [()] * len(ops)
     return [
-        block_recipe.Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
+        Applied(i, slot, op.gate, wires, keys[i] if op.leaves else ())
         for i, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
@@ -50,9 +62,7 @@ def test_every_gate_once_and_in_order(data):
     for kind, wires, members in parts:
         assert all(set(gate.wires) <= set(wires) for gate in members)
         assert len({gate.key for gate in members if not gate.is_constant}) <= 1
-        if kind != "block":
-            knows = permutation.affine if kind == "move" else diagonal_phases.spectrum
-            assert all(knows(gate.gate) is not None for gate in members)
+        assert all(kind.fits(gate.gate) for gate in members)
 
 
 @given(data=st.data())
@@ -68,9 +78,9 @@ MOVING = [qf.x, qf.y, qf.z, qf.s, qf.tdg, qf.cx, qf.cz, qf.swap, qf.iswap, qf.cc
 
 
 @given(circuit=qst.circuits(min_qubits=4, max_qubits=7, rows=MOVING, derived=False))
-def test_gates_that_move_and_turn_rows_multiply_nothing(circuit):
+def test_gates_with_one_entry_per_row_multiply_nothing(circuit):
     for segment in plan_of(circuit, from_zero=False).segments:
-        for stack in segment.stacks:
+        for stack in (one.stack for one in segment.recipes if isinstance(one, Blocks)):
             has_runs = stack.locals.size > 0  # one-wire gates that come first
             assert stack.rows.shape[1] <= 1 + has_runs
             assert len(stack.constants) == 1
@@ -121,7 +131,7 @@ def test_states_are_kept_if_they_fit_a_cache(n, depth, is_kept, monkeypatch):
     kept, pull = [], reversible_run.Run.pull
 
     def watched(run, *args):
-        kept.append(sum(state.nbytes for state in run.path))
+        kept.append(sum(state.nbytes for state in run.states.values()))
         return pull(run, *args)
 
     monkeypatch.setattr(reversible_run.Run, "pull", watched)
@@ -148,16 +158,17 @@ def test_several_stacks_and_phases_of_one_segment():
         )
 
     (segment,) = plan_of(circuit(theta)).segments
-    assert len(segment.stacks) & (len(segment.phases) - 1), "places add up to more than bits"
+    assert {type(recipe) for recipe in segment.recipes} == {Blocks, Phases}
+    assert len(segment.recipes) > 3
 
     def energy(run):
         words = qf.pauli_sum({"XZIYIZI": 1.0, "ZZIIIIX": -0.5})
         return lambda theta: qf.expval(run(circuit(theta)), words)
 
     fast = energy(lambda c: c(dtype=torch.complex128))
-    reference = energy(lambda c: reference.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
+    expected = energy(lambda c: reference.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
     for transform in (lambda f: f, grad, hessian):
-        assert_close(transform(fast)(theta), transform(reference)(theta), n_gates=256, scale=8.0)
+        assert_close(transform(fast)(theta), transform(expected)(theta), n_gates=256, scale=8.0)
 
 
 def test_a_tape_serves_every_pull():
@@ -180,11 +191,12 @@ def batches(monkeypatch):
     found = []
 
     def recorded(*args):
-        stacks = block_build.build(*args)
-        found.extend(stack.shape[0] for stack in stacks)
-        return stacks
+        built = build(*args)
+        found.append(built.shape[0])
+        return built
 
-    monkeypatch.setattr(reversible_run, "build", recorded)
+    build = Blocks.build
+    monkeypatch.setattr(Blocks, "build", recorded)
     return found
 
 
@@ -220,13 +232,13 @@ def deviation(monkeypatch_target, name, broken, monkeypatch, make=layers):
     def value(run):
         return lambda t: qf.fidelity(other, run(make(t, 7)))
 
-    reference = value(lambda c: reference.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
+    expected = value(lambda c: reference.run(c.ops, qf.zero_state(7, dtype=torch.complex128)))
     monkeypatch.setattr(monkeypatch_target, name, broken)
     planner.plan.cache_clear()
     try:
         ours = value(lambda c: c())
-        slope = (grad(ours)(theta) - grad(reference)(theta)).abs().max()
-        return float((ours(theta) - reference(theta)).abs()), float(slope)
+        slope = (grad(ours)(theta) - grad(expected)(theta)).abs().max()
+        return float((ours(theta) - expected(theta)).abs()), float(slope)
     finally:
         monkeypatch.undo()
         planner.plan.cache_clear()
@@ -245,29 +257,28 @@ def test_planted_mistakes_show(monkeypatch):
     ordered_factors, sweep_apply = block_recipe.factors, products.apply_block
     sweep_outer = products.outer_product
     wrong = 1e-3
-    assert max(deviation(partitioning, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
+    assert max(deviation(block, "WIDTH", 3, monkeypatch)) < wrong, "unharmed"
     assert deviation(block_recipe, "factors", reversed_factors, monkeypatch)[0] > wrong
-    assert deviation(reversible_run, "apply_block", transposed, monkeypatch)[0] > wrong
-    assert deviation(reversible_run, "outer_product", swapped, monkeypatch)[1] > wrong
+    assert deviation(block, "apply_block", transposed, monkeypatch)[0] > wrong
+    assert deviation(block, "outer_product", swapped, monkeypatch)[1] > wrong
 
 
-def test_planted_mistakes_in_moves_and_phases_show(monkeypatch):
-    def there(step, is_back, device):
-        return move_index(step, not is_back, device)
+def test_planted_mistakes_in_permutations_and_phases_show(monkeypatch):
+    def there(map_, is_back, device):
+        return index(map_, not is_back, device)
 
-    def conjugated(recipe, values):
-        return phase_factors(recipe, values).conj()
+    def conjugated(recipe, values, constants):
+        return factors(recipe, values, constants).conj()
 
-    def halved(recipe, by_exponent):
-        return by_coefficients(recipe, by_exponent) / 2
+    def halved(recipe, by_exponent, constants):
+        return by_coefficients(recipe, by_exponent, constants) / 2
 
-    move_index, phase_factors = permutation.index, diagonal_phases.factors
-    by_coefficients = diagonal_phases.by_coefficients
+    index, factors, by_coefficients = permutation.index, Phases.factors, Phases.by_coefficients
     wrong = 1e-3
     for room, name, broken, part in [
-        (reversible_run, "index", there, 0),
-        (diagonal_phases, "factors", conjugated, 0),
-        (diagonal_phases, "by_coefficients", halved, 1),
+        (permutation, "index", there, 0),
+        (Phases, "factors", conjugated, 0),
+        (Phases, "by_coefficients", halved, 1),
     ]:
         assert deviation(room, name, broken, monkeypatch, make=crossed)[part] > wrong
 
@@ -307,8 +318,8 @@ def test_nested_maps_over_any_mixture(n, data):
         return outer if any(0 in levels for levels in over) else inner
 
     ours = mapped(lambda c, s: c(s))(angle, start, weight)
-    reference = mapped(lambda c, s: reference.run(c.ops, s))(angle, start, weight)
-    for got, expected in zip(ours, reference, strict=True):
+    wanted = mapped(lambda c, s: reference.run(c.ops, s))(angle, start, weight)
+    for got, expected in zip(ours, wanted, strict=True):
         assert_close(got, expected, n_gates=256, scale=64.0)
 
 
@@ -317,14 +328,13 @@ DIAGONAL = [qf.rz, qf.p, qf.rzz, qf.crz, qf.cp, qf.s, qf.cz, qf.t, qf.ccz]
 
 
 @given(circuit=qst.circuits(min_qubits=1, max_qubits=7, rows=AFFINE, derived=False))
-def test_a_run_of_affine_gates_is_one_move(circuit):
+def test_a_run_of_affine_gates_is_one_permutation(circuit):
     n = circuit.n_qubits
-    gates = [(op.gate, wires) for op in circuit.ops for wires in op.wires]
-    move = permutation.move(tuple(range(n)), gates)
+    step = permutation.composed(tuple(range(n)), applied(circuit))
     state = qf.random_state(qf.uniforms((2, 2**n), 5, dtype=F64))
     moved = reference.run(circuit.ops, state)
-    assert torch.equal(state[permutation.index(move, False, state.device)], moved)
-    assert torch.equal(moved[permutation.index(move, True, state.device)], state)
+    assert torch.equal(state[permutation.index(step.map, False, state.device)], moved)
+    assert torch.equal(moved[permutation.index(step.map, True, state.device)], state)
 
 
 @given(circuit=qst.circuits(min_qubits=1, max_qubits=6, rows=DIAGONAL, derived=False))
@@ -332,19 +342,19 @@ def test_a_run_of_diagonal_gates_is_one_phase_per_amplitude(circuit):
     ops = [op for op in circuit.ops if op.wires]
     structures = tuple(op.structure for op in ops)
     gates = applied(circuit)
-    angles = [op.params[0] for op in ops if op.params]
-    if not angles or not gates:
+    if not any(op.params for op in ops):
         return
     recipe = diagonal_phases.phases(structures, circuit.n_qubits, gates)
     used = {
-        i: torch.as_tensor(op.params[0], dtype=F64).expand(len(op.wires))
+        i: [torch.as_tensor(op.params[0], dtype=F64).expand(len(op.wires))]
         for i, op in enumerate(ops)
         if op.params
     }
-    values = diagonal_phases.coefficients(recipe, torch.cat([used[i] for i in recipe.ops]))
+    constants = Constants(torch.complex128, torch.device("cpu"))
+    values = recipe.build(used, constants)
     plus = torch.full((2**circuit.n_qubits,), 1.0, dtype=torch.complex128)
     assert_close(
-        diagonal_phases.factors(recipe, values)[0],
+        recipe.factors(values, constants)[0],
         reference.run(ops, plus),
         n_gates=len(gates),
         scale=8.0,
@@ -366,10 +376,10 @@ def crossed(theta, n):
 
 
 @pytest.mark.parametrize("over", [(None, 0), (0, None), (0, 0)])
-def test_moves_and_phases_under_transforms(over):
+def test_permutations_and_phases_under_transforms(over):
     n = 7
     kinds = {type(s) for seg in plan_of(crossed(torch.zeros(2, 3), n)).segments for s in seg.steps}
-    assert kinds == {planner.Block, planner.Move, planner.Shift}
+    assert kinds == {Block, Permutation, DiagonalPhases}
     theta = 6 * qf.uniforms((4, 2, 3), 7, dtype=F64)
     start = qf.random_state(qf.uniforms((2, 4, 2**n), 8, dtype=F64).movedim(1, 0)[0])
     starts = torch.stack([start, start.flip(0), 1j * start, start.roll(3)])
@@ -419,13 +429,13 @@ def energy_of(n):
 @pytest.fixture
 def runs(monkeypatch):
     """All runs that are kept, by weak references."""
-    found, keep = [], reversible_run.Tape.keep
+    found, keep = [], kept.Tape.keep
 
     def watched(tape, run):
         found.append(weakref.ref(run))
         keep(tape, run)
 
-    monkeypatch.setattr(reversible_run.Tape, "keep", watched)
+    monkeypatch.setattr(kept.Tape, "keep", watched)
     return found
 
 
@@ -449,13 +459,13 @@ def test_a_run_that_nobody_walks_back_ends(runs):
 
 
 def test_a_walk_back_finds_the_run(runs, monkeypatch):
-    reruns, rerun = [], reversible_run.Tape.rerun
+    reruns, rerun = [], kept.Tape.rerun
 
     def watched(tape, *args):
         reruns.append(rerun(tape, *args) is runs[-1]())
         return rerun(tape, *args)
 
-    monkeypatch.setattr(reversible_run.Tape, "rerun", watched)
+    monkeypatch.setattr(kept.Tape, "rerun", watched)
     theta = 6 * qf.uniforms((2, 6, 2), 0)
     grad(energy_of(6))(theta)
     vmap(grad(energy_of(6)))(torch.stack([theta, -theta]))

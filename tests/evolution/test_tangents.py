@@ -17,7 +17,8 @@ import quilt_func as qf
 from quilt_func._torch.trees import tree_flatten, tree_unflatten
 from quilt_func.evolution import reference
 from quilt_func.evolution.planner import plan
-from quilt_func.evolution.tangents import jacobians, jet_steps
+from quilt_func.evolution.steps import Block, block
+from quilt_func.evolution.tangents import jacobians
 from quilt_func.testing import strategies as qst
 
 F32, F64 = torch.float32, torch.float64
@@ -151,9 +152,8 @@ def test_single_precision_stays(name, model):
     check(model, TRANSFORMS[name], F32)
 
 
-def no_moved_matrix(steps, block, rows):
-    steps.tangents = [None] * len(steps.tangents)
-    return MULTIPLIED(steps, block, rows)
+def no_tangent_of_the_matrix(step, operand, tangent, jet, **options):
+    return PUSH(step, operand, None, jet, **options)
 
 
 def not_conjugated(before, after):
@@ -172,13 +172,11 @@ def only_the_value(duals, by):
     yield from PULL_DUALS(duals, by)
 
 
-Steps, Slopes, Duals = jet_steps.Steps, jacobians.Slopes, jacobians.Duals
-MULTIPLIED, OUTER, PULL_SLOPES, PULL_DUALS = (
-    Steps._multiplied, jet_steps._outer, Slopes.pull, Duals.pull,
-)  # fmt: skip
+Slopes, Duals = jacobians.Slopes, jacobians.Duals
+PUSH, OUTER, PULL_SLOPES, PULL_DUALS = Block.push, block._outer, Slopes.pull, Duals.pull
 MISTAKES = [
-    (Steps, "_multiplied", no_moved_matrix, True),
-    (jet_steps, "_outer", not_conjugated, True),
+    (Block, "push", no_tangent_of_the_matrix, True),
+    (block, "_outer", not_conjugated, True),
     (Slopes, "pull", no_curvature, True),
     (Duals, "pull", only_the_value, False),
 ]
@@ -218,7 +216,8 @@ def test_slopes_are_taken_where_they_cost_less(n_layers, n_directions, of_blocks
     assert found.prefix is not None
     assert found.prefix.angles.shape == (1, 12)
     assert jacobians.has_few_slopes(found.prefix, n_directions) == of_the_start
-    turning = [s for segment in found.segments for s in segment.stacks if s.angles.size]
+    recipes = [one.stack for segment in found.segments for one in segment.recipes]
+    turning = [stack for stack in recipes if stack.angles.size]
     assert all(jacobians.has_few_slopes(s, n_directions) for s in turning) == of_blocks
 
 

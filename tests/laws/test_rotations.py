@@ -48,7 +48,7 @@ def test_they_are_built_together(row):
     op = row(torch.tensor([0.1, 0.2]), range(2))
     applied = [Applied(0, slot, row, wires, ()) for slot, wires in enumerate(op.wires)]
     table = prefix_of([op.structure], 2, applied).table
-    assert (table.turns, table.rows) == ((0,), ())
+    assert (table.rotations, table.rows) == ((0,), ())
 
 
 @pytest.mark.parametrize(

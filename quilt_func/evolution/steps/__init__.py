@@ -1,1 +1,28 @@
-"""Kinds of steps."""
+"""Kinds of steps, which the planner, runs and tables loop over."""
+
+from quilt_func.evolution.batching import BatchKey
+from quilt_func.evolution.steps.block import BLOCK, OPERATOR, Block, Operator, block_width
+from quilt_func.evolution.steps.block_build import product
+from quilt_func.evolution.steps.block_recipe import Prefix, prefix_of
+from quilt_func.evolution.steps.diagonal_phases import DIAGONAL, DiagonalPhases
+from quilt_func.evolution.steps.kind import (
+    Applied,
+    Built,
+    Kind,
+    Params,
+    Part,
+    Price,
+    Recipe,
+    Step,
+    is_window,
+)
+from quilt_func.evolution.steps.permutation import PERMUTATION, Permutation
+
+KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION)
+"""All kinds of steps. Where two pay alike, the first is taken."""
+
+__all__ = [
+    "BLOCK", "DIAGONAL", "KINDS", "OPERATOR", "PERMUTATION", "Applied", "BatchKey", "Block",
+    "Built", "DiagonalPhases", "Kind", "Operator", "Params", "Part", "Permutation", "Prefix",
+    "Price", "Recipe", "Step", "block_width", "is_window", "prefix_of", "product",
+]  # fmt: skip

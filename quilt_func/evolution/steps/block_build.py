@@ -9,107 +9,70 @@ What is built has a leading batch axis: parameters `(m, batch, *event)` make blo
 `(batch, n_blocks, K, K)`. It is 1 where parameters are not batched, or `torch.func` does it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
-from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._torch import constant, remembered
-from quilt_func.evolution.planner import Segment
+from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.steps.block_recipe import Direct, Prefix, Stack, Table
-from quilt_func.evolution.steps.diagonal_phases import Phases, coefficients
-
-Params: TypeAlias = Sequence[Sequence[Tensor]] | Mapping[int, Sequence[Tensor]]
-"""Of each op that is built, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
-
+from quilt_func.evolution.steps.kind import Params
 
 FEW = 16
 """Factors of a single block that are multiplied one by one; it costs no more than a tree does."""
 
 
-def build(
-    segment: Segment, params: Params, dtype: torch.dtype, device: torch.device
-) -> list[Tensor]:
-    """Build the block matrices and the phases of a segment.
-
-    Args:
-        segment: Part of the plan of these ops' structure.
-        params: Parameters of all ops.
-        dtype: complex64 or complex128.
-        device: Where to build.
-
-    Returns:
-        One tensor `(batch, n_blocks, K, K)` per stack, then one `(batch, n_words)` per phase.
-    """
-    return [
-        *(blocks(stack, params, dtype, device) for stack in segment.stacks),
-        *(coefficients_of(one, params) for one in segment.phases),
-    ]
-
-
-def coefficients_of(recipe: Phases, params: Params) -> Tensor:
-    """Build the coefficients of phases, `(batch, n_words)`."""
-    return coefficients(recipe, _joined([params[i][0] for i in recipe.ops]))
-
-
 def product(
     prefix: Prefix,
     params: Params,
-    dtype: torch.dtype,
-    device: torch.device,
-    shifted: Tensor | None = None,
+    constants: Constants,
+    turned: Tensor | None = None,
 ) -> Tensor:
     """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`; see `blocks`."""
-    entries = _entries(prefix.table, params, dtype, device, shifted)
+    entries = _entries(prefix.table, params, constants, turned)
     if prefix.direct is not None:
-        return _over_slots(entries, prefix, prefix.direct.shape)
-    return _outer(_runs(prefix, entries)[:, :, 0])
+        return _over_slots(entries, prefix, prefix.direct.shape, constants)
+    return _outer(_runs(prefix, entries, constants)[:, :, 0])
 
 
 def blocks(
     stack: Stack,
     params: Params,
-    dtype: torch.dtype,
-    device: torch.device,
-    shifted: Tensor | None = None,
+    constants: Constants,
+    turned: Tensor | None = None,
 ) -> Tensor:
     """Build the matrices of a stack, `(batch, n_blocks, K, K)`.
 
     Args:
         stack: Recipe.
         params: Parameters of its ops.
-        dtype: complex64 or complex128.
-        device: Where to build.
-        shifted (bool, (n_angles, batch)): Which of the angles of all turns to shift by π.
+        constants: Constant tensors of the plan.
+        turned (bool, (n_angles, batch)): Which of the angles of all rotations to turn by π more.
     """
-    entries = _entries(stack.table, params, dtype, device, shifted)
+    entries = _entries(stack.table, params, constants, turned)
     if stack.direct is not None and entries.shape[1] == 1:
-        return _direct_blocks(stack.direct, entries, dtype, device)
+        return _direct_blocks(stack.direct, entries, constants)
     batch, size = entries.shape[1], 2**stack.width
-    fixed = _fixed(stack, dtype, device)
+    fixed = constants.complex(stack, "constants")[None]
     factors = [fixed if batch == 1 else fixed.expand(batch, -1, -1, -1)]
     if stack.locals.size:
-        factors.append(_local_factors(stack, entries))
+        factors.append(_local_factors(stack, entries, constants))
     if stack.mixed.size:
-        gathered = entries.index_select(0, _index(stack, "mixed", device))
+        gathered = entries.index_select(0, constants.index(stack, "mixed"))
         slots = gathered.reshape(*stack.mixed.shape, batch).unbind(1)
         factors.append(reduce(torch.mul, slots).movedim(-1, 0))
     rows = torch.cat(factors, 1).reshape(batch, -1, size)
-    chosen = rows.index_select(1, _index(stack, "rows", device))
-    if stack.phases is not None:
-        chosen = chosen * _phases(stack, dtype, device)
+    chosen = rows.index_select(1, constants.index(stack, "rows"))
+    if stack.row_factors is not None:
+        chosen = chosen * constants.complex(stack, "row_factors").view(-1, 1)
     return _products(chosen.reshape(batch, *stack.rows.shape, size))
 
 
-def _direct_blocks(
-    direct: Direct, entries: Tensor, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    factors = _over_slots(entries, direct, direct.entries.shape)
-    if direct.phases is not None:
-        factors = factors * _direct_phases(direct, dtype, device)
+def _direct_blocks(direct: Direct, entries: Tensor, constants: Constants) -> Tensor:
+    factors = _over_slots(entries, direct, direct.entries.shape, constants)
+    if direct.row_factors is not None:
+        factors = factors * constants.complex(direct, "row_factors")
     if factors.shape[1] == 1 and factors.shape[2] <= FEW:
         return _product_of_few(factors[0, 0].unbind(0))[None, None]
     while factors.shape[-3] > 1:
@@ -130,23 +93,19 @@ def _product_of_few(factors: Sequence[Tensor]) -> Tensor:
     return factors[0]
 
 
-def _over_slots(entries: Tensor, recipe: Direct | Prefix, shape: tuple[int, ...]) -> Tensor:
+def _over_slots(
+    entries: Tensor, recipe: Direct | Prefix, shape: tuple[int, ...], constants: Constants
+) -> Tensor:
     """Products of table entries over slots, the first axis of a shape."""
     name = "entries" if isinstance(recipe, Direct) else "direct"
-    chosen = entries.index_select(0, _index(recipe, name, entries.device))
+    chosen = entries.index_select(0, constants.index(recipe, name))
     batch = () if isinstance(recipe, Direct) else (-1,)
     return reduce(torch.mul, chosen.reshape(*shape, *batch).unbind(0))
 
 
-def _entries(
-    table: Table,
-    params: Params,
-    dtype: torch.dtype,
-    device: torch.device,
-    shifted: Tensor | None,
-) -> Tensor:
+def _entries(table: Table, params: Params, constants: Constants, turned: Tensor | None) -> Tensor:
     """The flat table of matrix entries, `(size, batch)`."""
-    parts = [_turn_entries(table, params, device, shifted)] if table.turns else []
+    parts = [_rotation_entries(table, params, constants, turned)] if table.rotations else []
     for gate, members in table.rows:
         columns = [_joined(column) for column in zip(*(params[i] for i in members), strict=True)]
         is_batched = columns[0].ndim > 1 + len(gate.param_shape)
@@ -156,23 +115,23 @@ def _entries(
         batch = columns[0].shape[1]
         matrices = gate.matrices(*(column.flatten(0, 1) for column in columns))
         parts.append(matrices.unflatten(0, (-1, batch)).movedim(1, -1).reshape(-1, batch))
-    constants = _table_constants(table, dtype, device)
+    fixed = constants.complex(table, "constants")[:, None]
     if parts and parts[0].shape[1] > 1:
-        constants = constants.expand(-1, parts[0].shape[1])
-    return torch.cat([*parts, constants])
+        fixed = fixed.expand(-1, parts[0].shape[1])
+    return torch.cat([*parts, fixed])
 
 
-def _turn_entries(
-    table: Table, params: Params, device: torch.device, shifted: Tensor | None
+def _rotation_entries(
+    table: Table, params: Params, constants: Constants, turned: Tensor | None
 ) -> Tensor:
-    """Entries of all turns by one cosine and one sine, `(n_entries, batch)`."""
-    theta = _joined([params[i][0] for i in table.turns])
+    """Entries of all rotations by one cosine and one sine, `(n_entries, batch)`."""
+    theta = _joined([params[i][0] for i in table.rotations])
     half = torch.sub(theta, theta, alpha=0.5)  # forward mode is slow with constant factors
     cosine, sine = half.cos(), half.sin()
-    if shifted is not None:  # exact, as adding π to a large angle is not
-        cosine, sine = torch.where(shifted, -sine, cosine), torch.where(shifted, cosine, sine)
+    if turned is not None:  # exact, as adding π to a large angle is not
+        cosine, sine = torch.where(turned, -sine, cosine), torch.where(turned, cosine, sine)
     waves = torch.cat([cosine, sine, -sine, torch.zeros_like(half[:1])])
-    parts = waves.index_select(0, _turn_index(table, len(half), device))
+    parts = waves.index_select(0, constants.index(table, "waves"))
     if parts.ndim == 1:
         return torch.view_as_complex(parts.reshape(-1, 1, 2))
     return torch.complex(*parts.unflatten(0, (-1, 2)).unbind(1))
@@ -182,11 +141,11 @@ def _joined(column: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     return torch.cat(column) if len(column) > 1 else column[0]
 
 
-def _local_factors(stack: Stack, entries: Tensor) -> Tensor:
+def _local_factors(stack: Stack, entries: Tensor, constants: Constants) -> Tensor:
     """Kronecker products of 2 by 2 matrices, `(batch, n_locals, K, K)`."""
     width, batch = stack.width, entries.shape[1]
-    runs = _runs(stack, entries).reshape(-1, 4, batch)
-    chosen = runs.index_select(0, _index(stack, "locals", entries.device))
+    runs = _runs(stack, entries, constants).reshape(-1, 4, batch)
+    chosen = runs.index_select(0, constants.index(stack, "locals"))
     vectors = chosen.reshape(width, -1, 4, batch).movedim(2, 1).flatten(2)
     bits = _outer(vectors).reshape(*(2,) * (2 * width), -1, batch)
     rows, columns = range(0, 2 * width, 2), range(1, 2 * width, 2)
@@ -194,9 +153,9 @@ def _local_factors(stack: Stack, entries: Tensor) -> Tensor:
     return bits.permute(order).reshape(batch, -1, 2**width, 2**width)
 
 
-def _runs(recipe: Stack | Prefix, entries: Tensor) -> Tensor:
+def _runs(recipe: Stack | Prefix, entries: Tensor, constants: Constants) -> Tensor:
     """Products of 2 by 2 matrices, one per run, `(n_runs, 2, 2, batch)`."""
-    chosen = entries.index_select(0, _index(recipe, "runs", entries.device))
+    chosen = entries.index_select(0, constants.index(recipe, "runs"))
     each = chosen.reshape(*recipe.runs.shape[:2], 2, 2, -1).unbind(1)
     product = each[0]
     for matrices in each[1:]:
@@ -229,37 +188,3 @@ def _pairwise(a: Tensor, b: Tensor) -> Tensor:
     if a.shape[-1] == 1:  # a matrix product: its derivative holds nothing of the result's size
         return (a @ b.mT).flatten(1).unsqueeze(-1)
     return (a.unsqueeze(2) * b.unsqueeze(1)).flatten(1, 2)
-
-
-@remembered(1024)
-def _table_constants(table: Table, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant(table.constants[:, None], dtype, device)
-
-
-@remembered(1024)
-def _turn_index(table: Table, n_angles: int, device: torch.device) -> Tensor:
-    """Places of entries' parts among cosines, sines, negative sines and a zero."""
-    signed = np.where(table.turn_signs < 0, table.turn_parts + n_angles, table.turn_parts)
-    places = np.where(table.turn_signs == 0, 3 * n_angles, signed)
-    return constant(places.reshape(-1), torch.int64, device)
-
-
-@remembered(1024)
-def _direct_phases(direct: Direct, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant(direct.phases, dtype, device)
-
-
-@remembered(1024)
-def _fixed(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant(stack.constants[None], dtype, device)
-
-
-@remembered(1024)
-def _phases(stack: Stack, dtype: torch.dtype, device: torch.device) -> Tensor:
-    assert stack.phases is not None
-    return constant(stack.phases.reshape(-1, 1), dtype, device)
-
-
-@remembered(4096)
-def _index(recipe: Stack | Prefix | Table | Direct, name: str, device: torch.device) -> Tensor:
-    return constant(getattr(recipe, name).reshape(-1), torch.int64, device)

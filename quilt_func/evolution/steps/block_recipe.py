@@ -2,7 +2,7 @@
 
 Within a block, gates are sorted into layers that alternate between *local* ones, which are
 Kronecker products of 2 by 2 matrices, and *mixed* ones. Neighbouring constant gates become one
-constant matrix here and now, and if that only moves and turns rows, as CX, X, CZ or SWAP do, it is
+constant matrix here and now, and if that has one entry per row, as CX, X, CZ or SWAP have, it is
 taken in by the factor before it: such gates cost no arithmetic later. What is left are `Stack`s:
 tables of indices by which `fusion.py` builds all blocks of one kind at once.
 """
@@ -16,41 +16,38 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from quilt_func.evolution.batching import BatchKey
+from quilt_func.evolution.steps.kind import Applied, Index
 from quilt_func.ops import Gate, Matrix, Structure
 from quilt_func.typing import WireSet
-
-Index: TypeAlias = NDArray[np.int64]
-
-BatchKey: TypeAlias = tuple[int, ...]
-"""The `vmap` levels that a parameter is batched over, descending."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """Matrix entries of the gates of one batch key, in a flat vector.
 
-    First those of turns, then, row by row, those of other gates, each row's ops in order; then
+    First those of rotations, then, row by row, those of other gates, each row's ops in order; then
     constants.
 
     Attributes:
-        turns: Ops of gates `cos(θ/2) - i sin(θ/2) G` whose `G` has the entries 0, ±1, ±i.
-        turn_parts: `(n_entries, 2)`, real and imaginary part of each of their entries, as places in
-            all cosines, then all sines.
-        turn_signs: `(n_entries, 2)`, 1, -1 or 0, what these parts are multiplied by.
+        rotations: Ops of gates `cos(θ/2) - i sin(θ/2) G` whose `G` has the entries 0, ±1, ±i.
+        n_angles: Number of their angles.
+        waves: `(n_entries, 2)`, real and imaginary part of each of their entries, as places in all
+            cosines, then all sines, all negative sines, and a zero.
         rows: Other gates, and the ops of each.
         constants: Entries of constant gates.
     """
 
-    turns: tuple[int, ...]
-    turn_parts: Index
-    turn_signs: Index
+    rotations: tuple[int, ...]
+    n_angles: int
+    waves: Index
     rows: tuple[tuple[Gate, tuple[int, ...]], ...]
     constants: NDArray[np.complex128]
 
     @property
     def ops(self) -> tuple[int, ...]:
         """Ops whose parameters it is built of."""
-        return (*self.turns, *(op for _, members in self.rows for op in members))
+        return (*self.rotations, *(op for _, members in self.rows for op in members))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +64,9 @@ class Stack:
         constants: `(n_constants, K, K)`; the first is the identity.
         rows: `(n_blocks, depth, K)`, rows of constants, then locals, then mixed factors. In another
             order than theirs they stand for a permutation, such as CX, that follows the factor.
-        phases: `(n_blocks, depth, K)`, what rows are multiplied by, or None for 1 throughout.
+        row_factors: `(n_blocks, depth, K)`, what rows are multiplied by; None for 1 throughout.
         direct: A shorter way for few and small blocks, where the number of calls counts, or None.
-        angles: `(n_blocks, most)`, the angles of each block among those of all turns, filled up
+        angles: `(n_blocks, most)`, the angles of each block among those of all rotations, filled up
             with their number.
     """
 
@@ -81,9 +78,14 @@ class Stack:
     mixed: Index
     constants: NDArray[np.complex128]
     rows: Index
-    phases: NDArray[np.complex128] | None
+    row_factors: NDArray[np.complex128] | None
     direct: "Direct | None"
     angles: Index
+
+    @property
+    def turned(self) -> NDArray[np.bool_]:
+        """The angles that each slope turns, see `turned_angles`."""
+        return turned_angles(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +95,11 @@ class Direct:
     Attributes:
         entries: `(n_slots, 1, n_blocks, depth, K, K)`, table entries whose product over slots is a
             factor; depth is a power of two, in the order of `halving_order`.
-        phases: `(n_blocks, depth, K, 1)`, what rows are multiplied by, or None for 1 throughout.
+        row_factors: `(n_blocks, depth, K, 1)`, what rows are multiplied by; None for 1 throughout.
     """
 
     entries: Index
-    phases: NDArray[np.complex128] | None
+    row_factors: NDArray[np.complex128] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ class Prefix:
     """One-wire gates on |0...0⟩, which make a product state: a run for each wire.
 
     `direct` is `(n_qubits, 2**n_qubits)`, table entries whose product over wires is an amplitude.
-    `angles` is `(1, n_angles)`, those of turns.
+    `angles` is `(1, n_angles)`, those of rotations.
     """
 
     key: BatchKey
@@ -119,21 +121,23 @@ class Prefix:
         """Ops whose parameters it is built of."""
         return self.table.ops
 
-
-@dataclass(frozen=True, eq=False)
-class Applied:
-    """One gate on one wire set: set number `slot` of op number `op`."""
-
-    op: int
-    slot: int
-    gate: Gate
-    wires: WireSet
-    key: BatchKey
-
     @property
-    def is_constant(self) -> bool:
-        """Whether the gate has no parameters."""
-        return not self.gate.n_params
+    def turned(self) -> NDArray[np.bool_]:
+        """The angles that each slope turns, see `turned_angles`."""
+        return turned_angles(self)
+
+
+def turned_angles(recipe: Stack | Prefix) -> NDArray[np.bool_]:
+    """Which angles to turn by π for the state as it is, then for each slope of all blocks.
+
+    Returns:
+        `(n_angles, 1 + n_slopes)`; a slope turns one angle of each block.
+    """
+    n_angles = recipe.table.n_angles
+    found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
+    for slope, angles in enumerate(recipe.angles.T):
+        found[angles, 1 + slope] = True
+    return found[:n_angles]
 
 
 Members: TypeAlias = tuple[WireSet, list[Applied]]
@@ -157,9 +161,9 @@ class _TableBuilder:
             elif not gate.is_constant:
                 members[gate.gate][gate.op] = None
         self.offsets: dict[int | Gate, int] = {}
-        turns = {row: members.pop(row) for row in [*members] if _is_turn(row)}
+        rotations = {row: members.pop(row) for row in [*members] if _is_of_waves(row)}
         size = 0
-        for row, its_ops in (turns | members).items():
+        for row, its_ops in (rotations | members).items():
             for op in its_ops:
                 self.offsets[op] = size
                 size += len(ops[op].wires) * 4**row.n_wires
@@ -167,8 +171,9 @@ class _TableBuilder:
             self.offsets[row] = size
             size += 4
         self.table = Table(
-            tuple(op for its_ops in turns.values() for op in its_ops),
-            *_turn_parts([(row, len(ops[op].wires)) for row, its in turns.items() for op in its]),
+            tuple(op for its_ops in rotations.values() for op in its_ops),
+            sum(len(ops[op].wires) for its_ops in rotations.values() for op in its_ops),
+            _waves([(row, len(ops[op].wires)) for row, its in rotations.items() for op in its]),
             tuple((row, tuple(its_ops)) for row, its_ops in members.items()),
             np.concatenate([_constant_matrix(row).reshape(-1) for row in constants]),
         )
@@ -180,9 +185,9 @@ class _TableBuilder:
         return self.offsets[gate.op] + gate.slot * (1 << 2 * len(gate.wires))
 
     def angles(self, blocks: Sequence[Sequence[Applied]]) -> Index:
-        """Each block's angles of turns, `(n_blocks, most)`."""
+        """Each block's angles of rotations, `(n_blocks, most)`."""
         places: dict[tuple[int, int], int] = {}
-        for op in self.table.turns:
+        for op in self.table.rotations:
             for slot in range(len(self.ops[op].wires)):
                 places[op, slot] = len(places)
         found = [
@@ -201,27 +206,26 @@ class _TableBuilder:
         return np.array(filled, dtype=np.int64)[..., None] + np.arange(4)
 
 
-def _is_turn(gate: Gate) -> bool:
+def _is_of_waves(gate: Gate) -> bool:
+    """Whether a gate is a rotation whose entries are cosines and sines, or 0."""
     generator = np.asarray(gate.generator)
     return gate.is_rotation and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
 
 
-def _turn_parts(turns: Sequence[tuple[Gate, int]]) -> tuple[Index, Index]:
-    """Places and signs of the entries' parts, for gates and their numbers of wire sets."""
-    total = sum(m for _, m in turns)
-    places = [np.zeros((0, 2), dtype=np.int64)]
-    signs = [np.zeros((0, 2), dtype=np.int64)]
+def _waves(rotations: Sequence[tuple[Gate, int]]) -> Index:
+    """Places of the entries' parts, for gates and their numbers of wire sets; see `Table`."""
+    total = sum(m for _, m in rotations)
+    found = [np.zeros((0, 2), dtype=np.int64)]
     first = 0
-    for gate, m in turns:
+    for gate, m in rotations:
         generator = np.asarray(gate.generator).reshape(-1)
-        sines = np.stack([generator.imag, -generator.real], -1).astype(np.int64)  # of -i G
-        is_cosine = np.zeros_like(sines, dtype=bool)
-        is_cosine[np.eye(2**gate.n_wires, dtype=bool).reshape(-1), 0] = True
+        sines = np.stack([generator.imag, -generator.real], -1)  # of -i G
+        start = np.select([sines > 0, sines < 0], [total, 2 * total], 3 * total)
+        start[np.eye(2**gate.n_wires, dtype=bool).reshape(-1), 0] = 0
         slots = np.arange(first, first + m)[:, None, None]
-        places.append(np.where(is_cosine, slots, total + slots).reshape(-1, 2))
-        signs.append(np.tile(np.where(is_cosine, 1, sines), (m, 1)))
+        found.append(np.where(start == 3 * total, start, start + slots).reshape(-1, 2))
         first += m
-    return np.concatenate(places), np.concatenate(signs)
+    return np.concatenate(found)
 
 
 def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Prefix:
@@ -298,12 +302,12 @@ def _joins(gate: Applied, gates: Sequence[Applied]) -> bool:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A factor of a block: rows of a matrix of its kind, in an order and with phases."""
+    """A factor of a block: rows of a matrix of its kind, in an order and with factors."""
 
     kind: str
     place: int
     rows: Index
-    phases: Matrix
+    row_factors: Matrix
 
     @classmethod
     def of(cls, kind: str, place: int, width: int) -> Self:
@@ -312,8 +316,8 @@ class _Chosen:
     def followed_by(self, monomial: Matrix) -> "_Chosen":
         """The product of a matrix with one entry per row and this factor."""
         source = (monomial != 0).argmax(1)
-        phases = monomial[np.arange(len(source)), source] * self.phases[source]
-        return replace(self, rows=self.rows[source], phases=phases)
+        row_factors = monomial[np.arange(len(source)), source] * self.row_factors[source]
+        return replace(self, rows=self.rows[source], row_factors=row_factors)
 
 
 def _content(matrix: Matrix) -> bytes:
@@ -345,8 +349,8 @@ def halving_order(depth: int) -> list[int]:
     )
 
 
-def _unless_ones(phases: Matrix) -> Matrix | None:
-    return None if np.all(phases == 1) else phases
+def _unless_ones(row_factors: Matrix) -> Matrix | None:
+    return None if np.all(row_factors == 1) else row_factors
 
 
 class StackBuilder:
@@ -371,11 +375,11 @@ class StackBuilder:
         size = 2**self.width
         depth = max(map(len, chosen))
         rows = np.tile(np.arange(size), (len(chosen), depth, 1))
-        phases = np.ones(rows.shape, dtype=np.complex128)
+        row_factors = np.ones(rows.shape, dtype=np.complex128)
         for i, members in enumerate(chosen):
             for d, one in enumerate(members):
                 rows[i, d] = size * (offsets[one.kind] + one.place) + one.rows
-                phases[i, d] = one.phases
+                row_factors[i, d] = one.row_factors
         return Stack(
             self.key,
             self.width,
@@ -385,13 +389,13 @@ class StackBuilder:
             self._mixed_indices(),
             np.stack(self.constants),
             rows,
-            _unless_ones(phases),
+            _unless_ones(row_factors),
             None if self.key else self._direct(),
             self.tables.angles([gates for _, gates in self.parts]),
         )
 
     def _direct(self) -> Direct | None:
-        """The shorter way, if all constants only move and turn rows and the gather is small."""
+        """The shorter way, if all constants have one entry per row and the gather is small."""
         size, n_slots = 2**self.width, max(self.width, _MAX_SLOTS)
         deepest = _DIRECT_ENTRIES // (n_slots * len(self.parts) * size**2)
         busiest = max(sum(not gate.is_constant for gate in gates) for _, gates in self.parts)
@@ -406,14 +410,14 @@ class StackBuilder:
         one = self.tables.offsets[_IDENTITY]
         entries = np.full((n_slots, 1, len(blocks), depth, size, size), one, dtype=np.int64)
         entries[0] = np.where(np.eye(size, dtype=bool), one, one + 1)
-        phases = np.ones((len(blocks), depth, size, 1), dtype=np.complex128)
+        row_factors = np.ones((len(blocks), depth, size, 1), dtype=np.complex128)
         for i, moments in enumerate(blocks):
             for d, (slots, order) in enumerate(moments or ()):
                 entries[: len(slots), 0, i, d] = [slot[order.rows] for slot in slots]
                 entries[len(slots) :, 0, i, d] = one
-                phases[i, d, :, 0] = order.phases
+                row_factors[i, d, :, 0] = order.row_factors
         halves = halving_order(depth)
-        return Direct(entries[:, :, :, halves], _unless_ones(phases[:, halves]))
+        return Direct(entries[:, :, :, halves], _unless_ones(row_factors[:, halves]))
 
     def _moments(
         self, gates: Iterable[Applied], wires: WireSet

@@ -8,17 +8,30 @@ References:
     Welch et al. (2014), New J. Phys. 16, 033040, for diagonal unitaries as Walsh series.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quilt_func._torch import constant, matmul, remembered
-from quilt_func.evolution.steps.block_recipe import Applied, BatchKey
+from quilt_func._torch import matmul
+from quilt_func.evolution.batching import BatchKey
+from quilt_func.evolution.constants import Constants
+from quilt_func.evolution.steps.kind import (
+    COSTS,
+    Applied,
+    Built,
+    Kind,
+    Params,
+    Part,
+    Price,
+    Recipe,
+    Step,
+)
 from quilt_func.ops import Gate, Structure
 from quilt_func.typing import WireSet
 
@@ -46,6 +59,52 @@ class Phases:
     offsets: Reals
     high: Reals
     low: Reals
+    rotations: None = None
+
+    def build(self, params: Params, constants: Constants, turned: Tensor | None = None) -> Tensor:
+        """Each word's `c`, `(batch, n_words)`, of the angles of the ops `(m, [batch])`."""
+        columns = [params[op][0] for op in self.ops]
+        angles = torch.cat(columns) if len(columns) > 1 else columns[0]
+        chosen = angles.index_select(0, constants.index(self, "angles"))
+        flat = chosen.reshape(len(self.angles), -1)
+        return matmul(flat.mT, constants.real(self, "weights").mT) + constants.real(self, "offsets")
+
+    def factors(self, values: Tensor, constants: Constants) -> Tensor:
+        """The phases `(batch, 2**n)` of the words' `c`, `(batch, n_words)`."""
+        exponent = self.exponents(values, constants)
+        return torch.complex(exponent.cos(), exponent.sin())
+
+    def exponents(self, values: Tensor, constants: Constants) -> Tensor:
+        """The exponents `(batch, 2**n)`, linear in the words' `c`, `(batch, n_words)`."""
+        high, low = constants.real(self, "high"), constants.real(self, "low")
+        return matmul((values[..., None] * high).mT, low).flatten(-2)
+
+    def by_coefficients(self, by_exponent: Tensor, constants: Constants) -> Tensor:
+        """Gradient of the words' `c` of that of the exponents, `(batch, 2**n)`."""
+        high, low = constants.real(self, "high"), constants.real(self, "low")
+        split = by_exponent.unflatten(-1, (high.shape[1], -1))
+        values: Tensor = (matmul(high, split) * low).sum(-1)
+        return values
+
+    def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
+        """The gradient of the words' `c` of that of the exponents."""
+        return self.by_coefficients(parts[0], constants)
+
+    def operands_of_tangents(
+        self, value: Tensor, tangent: Tensor | None, built: Built, *, is_back: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Factors per amplitude `(1 or lead, 2**n, 1, 1)`, and their exponents' tangents."""
+        to_lead, constants = built.layout.to_lead, built.constants
+        fixed = to_lead(self.factors(value.squeeze(1), constants), self.key)
+        factors = (fixed.conj_physical() if is_back else fixed)[..., None, None]
+        if tangent is None:
+            return factors, None
+        along = to_lead(self.exponents(tangent.squeeze(2), constants), self.key)
+        return factors, (-along if is_back else along).mT.unsqueeze(-2)
+
+    def join_tangents(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
+        """The gradient of the words' `c` and its tangents, of those of the exponents."""
+        return self.by_coefficients(parts[0], constants).unsqueeze(-2)
 
 
 def phases(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Phases:
@@ -95,7 +154,7 @@ def _signs(words: Sequence[WireSet] | dict[WireSet, dict[int, float]], wires: ra
 @lru_cache(maxsize=4096)
 def spectrum(gate: Gate) -> tuple[float, ...] | None:
     """Walsh coefficients of the phase, per radian if the gate has an angle; None if unknown."""
-    if "diagonal" not in gate.tags or gate.param_shape:
+    if not {"diagonal", "unitary"} <= gate.tags or gate.param_shape:
         return None
     if gate.n_params == 1 and gate.generator is not None:
         exponent = -0.5 * np.diagonal(gate.generator).real
@@ -109,40 +168,96 @@ def spectrum(gate: Gate) -> tuple[float, ...] | None:
     return tuple((exponent / len(exponent)).tolist())
 
 
-def coefficients(recipe: Phases, angles: Tensor) -> Tensor:
-    """Each word's `c`, `(batch, n_words)`, of the angles of the recipe's ops `(m, [batch])`."""
-    kind = angles.dtype, angles.device
-    chosen = angles.index_select(0, _tensor(recipe, "angles", torch.int64, angles.device))
-    flat = chosen.reshape(len(recipe.angles), -1)
-    shares = matmul(flat.mT, _tensor(recipe, "weights", *kind).mT)
-    return shares + _tensor(recipe, "offsets", *kind)
+@dataclass(frozen=True)
+class DiagonalPhases(Step):
+    """A step that multiplies each amplitude by a phase."""
+
+    name: ClassVar[str] = "phases"
+
+    def operand(self, built: Built) -> Tensor:
+        """One factor per amplitude, `(1 or lead, 2**n, 1)`."""
+        recipe: Any = built.recipes[self.recipe or 0]
+        values = built.tensors[self.recipe or 0]
+        return built.layout.to_lead(recipe.factors(values, built.constants), recipe.key)[..., None]
+
+    def apply(self, operand: Tensor, state: Tensor, out: Tensor) -> None:
+        """Write the product with the phases."""
+        torch.mul(state, operand, out=out)
+
+    def undo(self, operand: Tensor, state: Tensor, out: Tensor) -> None:
+        """Write the product with the conjugate phases."""
+        torch.mul(state, operand.conj_physical(), out=out)
+
+    def pull(
+        self, operand: Tensor, cotangent: Tensor, state: Tensor, out: Tensor, *, is_wanted: bool
+    ) -> Tensor | None:
+        """The vjp: a product with the phases, and the gradient of their exponents."""
+        torch.mul(cotangent, operand, out=out)
+        if not is_wanted:
+            return None
+        return -(out.real * state.imag + out.imag * state.real).sum(-1)
+
+    def apply_plainly(self, built: Built, state: Tensor | None) -> Tensor:
+        """Multiply a flat state."""
+        assert state is not None, "only a block starts without a state"
+        recipe: Any = built.recipes[self.recipe or 0]
+        factors: Tensor = recipe.factors(built.tensors[self.recipe or 0], built.constants)
+        return factors[0] * state
+
+    def push(
+        self, operand: Tensor, tangent: Tensor | None, jet: Tensor, *,
+        is_back: bool, is_wanted: bool, known: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+        """Multiply a state and its tangents; the phases have tangents, too."""
+        out = jet * operand
+        gradient = _by_exponents(jet) if is_wanted else None
+        if tangent is not None:
+            out[..., 1:] += 1j * out[..., :1] * tangent
+        return out, gradient
+
+    def price(self, n_qubits: int) -> Price:
+        """A cosine and a sine per amplitude."""
+        return DIAGONAL.price(n_qubits, self.wires, self.n_gates)
 
 
-def factors(recipe: Phases, values: Tensor) -> Tensor:
-    """The phases `(batch, 2**n)` of the words' `c`, `(batch, n_words)`."""
-    exponent = exponents(recipe, values)
-    return torch.complex(exponent.cos(), exponent.sin())
+def _by_exponents(jet: Tensor) -> Tensor:
+    """`Im λ ψ*` and its tangents: gradient of exponents, `(lead, 1 + n_directions, 2**n)`."""
+    state, gradient = jet
+    product = gradient * state[..., :1].conj()
+    product[..., 1:] += gradient[..., :1] * state[..., 1:].conj()
+    exponents: Tensor = product.imag.sum(2).mT
+    return exponents
 
 
-def exponents(recipe: Phases, values: Tensor) -> Tensor:
-    """The exponents `(batch, 2**n)`, linear in the words' `c`, `(batch, n_words)`."""
-    high, low = _tables(recipe, values)
-    return matmul((values[..., None] * high).mT, low).flatten(-2)
+class DiagonalKind(Kind):
+    """Diagonal gates whose phases are known as Walsh series; at least one has an angle."""
+
+    name = "phases"
+
+    def fits(self, gate: Gate) -> bool:
+        """Whether the Walsh series of a gate's phase is known."""
+        return spectrum(gate) is not None
+
+    def is_worth(self, gates: Sequence[Applied]) -> bool:
+        """Constant phases alone are better off in blocks."""
+        return any(not gate.is_constant for gate in gates)
+
+    def price(self, n_qubits: int, wires: WireSet, n_gates: int) -> Price:
+        """A cosine and a sine per amplitude, the sum of the words, and some calls."""
+        words = n_gates / COSTS.gates_per_pass
+        cost = COSTS.phases + words + COSTS.phases_calls * COSTS.call_share(n_qubits)
+        return Price(1, 22, cost)
+
+    def collect(
+        self, ops: Sequence[Structure], n_qubits: int, first: int, parts: Mapping[int, Part]
+    ) -> tuple[list[Recipe], dict[int, Step]]:
+        """One recipe for each step."""
+        recipes: list[Recipe] = [phases(ops, n_qubits, part.gates) for part in parts.values()]
+        steps: dict[int, Step] = {
+            number: DiagonalPhases(part.wires, len(part.gates), first + place)
+            for place, (number, part) in enumerate(parts.items())
+        }
+        return recipes, steps
 
 
-def by_coefficients(recipe: Phases, by_exponent: Tensor) -> Tensor:
-    """Gradient of the words' `c` of that of the exponents, `(batch, 2**n)`."""
-    high, low = _tables(recipe, by_exponent)
-    split = by_exponent.unflatten(-1, (high.shape[1], -1))
-    values: Tensor = (matmul(high, split) * low).sum(-1)
-    return values
-
-
-def _tables(recipe: Phases, like: Tensor) -> tuple[Tensor, Tensor]:
-    kind = like.dtype, like.device
-    return _tensor(recipe, "high", *kind), _tensor(recipe, "low", *kind)
-
-
-@remembered(4096)
-def _tensor(recipe: Phases, name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant(getattr(recipe, name), dtype, device)
+DIAGONAL = DiagonalKind()

@@ -15,16 +15,16 @@ References:
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._torch import constant, push_forward, remembered
+from quilt_func._torch import push_forward
+from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.steps.block_recipe import Prefix, Stack
 
 Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]], Tensor | None], Tensor]
 """Builds `(batch, n_blocks, *shape)` of some ops' parameters `(m, batch, *event)`, some angles of
-which are shifted by π; see `fusion.blocks`."""
+which are turned by π; see `block_build.blocks`."""
 
 
 FEW = 16
@@ -83,23 +83,22 @@ class Fixed(Made):
         self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()}, None)
 
 
-def made(make: Make, recipe: Stack | Prefix, leaves: Leaves, n_directions: int) -> Made:
-    """Build blocks of a recipe, or a product state, along directions."""
-    is_turning = _is_active(leaves) and not recipe.table.rows
-    if is_turning and has_few_slopes(recipe, n_directions):
-        return Slopes(make, recipe, leaves)
-    return made_of_any(make, leaves, n_directions)
+def made(
+    make: Make, recipe: Stack | Prefix | None, leaves: Leaves, n_directions: int,
+    constants: Constants,
+) -> Made:  # fmt: skip
+    """Build something along directions; of rotations alone, by their slopes if these are few."""
+    if not _is_active(leaves):
+        return Fixed(make, leaves)
+    if recipe is not None and not recipe.table.rows and has_few_slopes(recipe, n_directions):
+        return Slopes(make, recipe, leaves, constants)
+    return Duals(make, leaves, n_directions)
 
 
 def has_few_slopes(recipe: Stack | Prefix, n_directions: int) -> bool:
     """Tell whether slopes cost less than directions; of a product state each is a whole state."""
     n_slopes = recipe.angles.shape[1]
     return n_slopes < 2 * n_directions or (isinstance(recipe, Stack) and n_slopes <= FEW)
-
-
-def made_of_any(make: Make, leaves: Leaves, n_directions: int) -> Made:
-    """Build anything along directions."""
-    return Duals(make, leaves, n_directions) if _is_active(leaves) else Fixed(make, leaves)
 
 
 def _is_active(leaves: Leaves) -> bool:
@@ -162,21 +161,24 @@ class Duals(Made):
 class Slopes(Made):
     """Blocks of rotations, and each block's derivatives by its own angles."""
 
-    def __init__(self, make: Make, recipe: Stack | Prefix, leaves: Leaves) -> None:
-        turns = recipe.table.turns
+    def __init__(
+        self, make: Make, recipe: Stack | Prefix, leaves: Leaves, constants: Constants
+    ) -> None:
+        turns = recipe.table.rotations
         self.leaves = [leaf for op in turns for leaf in leaves[op]]
         self.is_wanted = any(leaf.is_wanted for leaf in self.leaves)
         values = [leaf.value for leaf in self.leaves]
         self.sizes = [len(value) for value in values]
         theta = torch.cat(values)
-        self.places = _places(recipe, theta.device)
-        self.weights = _weights(recipe, theta.dtype, theta.device)
-        shifted = _shifted(recipe, len(theta), theta.shape[1], theta.device)
+        self.places = constants.index(recipe, "angles")
+        self.weights = theta.new_full((1 + recipe.angles.shape[1],), 0.5)
+        self.weights[0] = 1.0
+        turned = constants.mask(recipe, "turned").repeat(1, theta.shape[1])
         copies = theta.repeat_interleave(len(self.weights), 1)
         self.theta = copies.detach().requires_grad_(self.is_wanted)
         with torch.inference_mode(False), torch.enable_grad():
             parts = zip(turns, self.theta.split(self.sizes), strict=True)
-            self.built = make({op: [part] for op, part in parts}, shifted)
+            self.built = make({op: [part] for op, part in parts}, turned)
         copies = self.built.detach().unflatten(0, (theta.shape[1], -1))
         self.value = copies[:, 0]
         self.slopes = 0.5 * _reals(copies[:, 1:]).movedim(2, 1)
@@ -235,22 +237,3 @@ class Slopes(Made):
 def _reals(tensor: Tensor) -> Tensor:
     """`(a, b, n_blocks, 2 * size)` of complex `(a, b, n_blocks, *shape)`."""
     return torch.view_as_real(tensor.resolve_conj()).flatten(3)
-
-
-@remembered(1024)
-def _places(recipe: Stack | Prefix, device: torch.device) -> Tensor:
-    return constant(recipe.angles.reshape(-1), torch.int64, device)
-
-
-@remembered(1024)
-def _shifted(recipe: Stack | Prefix, n_angles: int, batch: int, device: torch.device) -> Tensor:
-    """The angles that each copy shifts, one of each block, `(n_angles, batch * (1 + n_slopes))`."""
-    found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
-    for slope, angles in enumerate(recipe.angles.T):
-        found[angles, 1 + slope] = True
-    return constant(np.tile(found[:n_angles], batch), torch.bool, device)
-
-
-@remembered(1024)
-def _weights(recipe: Stack | Prefix, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return constant([1.0] + [0.5] * recipe.angles.shape[1], dtype, device)

@@ -12,14 +12,12 @@ import torch
 from torch import Tensor
 
 from quilt_func.evolution.batching import Axes, Levels, union
+from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
-from quilt_func.evolution.reversible_run import Run
 from quilt_func.evolution.signature import Static
-from quilt_func.evolution.steps.block_build import blocks, coefficients_of, product
-from quilt_func.evolution.steps.block_recipe import BatchKey, Prefix, Stack
-from quilt_func.evolution.steps.diagonal_phases import Phases
-from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Made, made, made_of_any
-from quilt_func.evolution.tangents.jet_steps import Steps
+from quilt_func.evolution.steps import BatchKey, Params, Prefix, Recipe, product
+from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Made, made
+from quilt_func.evolution.tangents.jet_steps import JetSteps
 from quilt_func.states import zero_state
 
 
@@ -30,8 +28,8 @@ class Moving(NamedTuple):
     tangent: Tensor | None
 
 
-class TangentRun(Run):
-    """A run of leaves that move. See `Run` for levels and layout.
+class TangentRun:
+    """A run of states and leaves that have tangents.
 
     Attributes:
         new: Levels that only tangents carry, the directions.
@@ -54,7 +52,7 @@ class TangentRun(Run):
             wanted: Whether gradients of the state and of each of the packed leaves are.
         """
         packing, n_packed = circuit.packing, len(leaves)
-        self.circuit, self.axes, self.options = circuit, axes, (circuit.dtype, circuit.device)
+        self.circuit, self.axes = circuit, axes
         self.leaves, self.levels = packing.unpack(leaves), packing.spread(axes.levels[:n_packed])
         filled = [leaf if t is None else t for leaf, t in zip(leaves, tangents, strict=True)]
         moves = packing.spread(tangent is not None for tangent in tangents)
@@ -70,40 +68,65 @@ class TangentRun(Run):
         self.n_directions = math.prod(axes.shape(self.new))
         self.keys = self._keys()
         self.plan = circuit.plan(self.keys, from_zero)
-        self.lead = union(*(key for segment in self.plan.segments for key in segment.keys))
-        self.last = tuple(level for level in self.fixed if level not in self.lead)
+        self.constants = self.plan.on(circuit.dtype, circuit.device)
+        lead = union(*(key for segment in self.plan.segments for key in segment.keys))
+        last = tuple(level for level in self.fixed if level not in lead)
+        self.layout = Layout(axes, lead, last)
+        self.jets: dict[int, Tensor] = {}
 
     def push(self, state: Moving | None, levels: Sequence[Levels]) -> tuple[Tensor, Tensor]:
         """The state after the run, and its tangent, their levels first."""
         leaves = self._leaves()
         if state is None:
             state, levels = self._started(leaves)
-        jet = self._jet(state, levels)
-        for segment in self.plan.segments:
-            steps = Steps(self, segment, self._made(segment, leaves), is_back=False)
-            for step in segment.steps:
-                jet = steps.taken(step, jet)
+        jet = self._advanced(self._jet(state, levels), leaves, frozenset())
         return self._parted(jet[0], self.fixed, union(self.fixed, self.new))
 
+    def _advanced(
+        self, jet: Tensor, leaves: Sequence[Sequence[Leaf]], kept: frozenset[int]
+    ) -> Tensor:
+        """The jet after all steps; those before `kept` steps are noted."""
+        number = 0
+        for segment in self.plan.segments:
+            steps = self._steps(segment, leaves, is_back=False)
+            for step in segment.steps:
+                if number in kept:
+                    self.jets[number] = jet
+                jet = steps.taken(step, jet)
+                number += 1
+        return jet
+
+    def _steps(
+        self, segment: Segment, leaves: Sequence[Sequence[Leaf]], *, is_back: bool
+    ) -> JetSteps:
+        made_ = [self._made_of(recipe, leaves) for recipe in segment.recipes]
+        return JetSteps(segment, made_, self.constants, self.layout, is_back=is_back)
+
     def walk_back(
-        self, output: Moving, of_output: Sequence[Levels], gradient: Moving,
-        of_gradient: Sequence[Levels], of_state: Levels,
+        self, start: Moving | None, of_start: Sequence[Levels], output: Moving,
+        of_output: Sequence[Levels], gradient: Moving, of_gradient: Sequence[Levels],
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:  # fmt: skip
         """Gradients of the state and of packed leaves, where wanted, and their tangents."""
         jet = torch.cat([self._jet(output, of_output), self._jet(gradient, of_gradient)])
         leaves = self._leaves()
+        if self.plan.irreversible:
+            before, levels = self._started(leaves) if start is None else (start, of_start)
+            kept = frozenset(self.plan.irreversible)
+            self._advanced(self._jet(before, levels), leaves, kept)
         sums: dict[int, ByLeaf] = {}
+        number = self.plan.n_steps
         for segment in reversed(self.plan.segments):
-            steps = Steps(self, segment, self._made(segment, leaves), is_back=True)
+            steps = self._steps(segment, leaves, is_back=True)
             for step in reversed(segment.steps):
-                jet = steps.taken(step, jet)
+                number -= 1
+                jet = steps.taken(step, jet, self.jets.get(number))
             _add(sums, steps.pulled())
         prefix = self.plan.prefix
         if prefix is not None:
-            start = self._made_start(prefix, leaves)
-            if start.is_wanted:
-                _add(sums, start.pull(self._by_start(jet[1], prefix.key)))
-        found = [self._by_state(jet[1], of_state)] if self.is_state_wanted else []
+            built = self._made_start(prefix, leaves)
+            if built.is_wanted:
+                _add(sums, built.pull(self._by_start(jet[1], prefix.key)))
+        found = [self._by_state(jet[1], of_start[0])] if self.is_state_wanted else []
         found += self._by_packed(leaves, sums)
         values, tangents = zip(*found, strict=True)
         return values, tangents
@@ -155,37 +178,29 @@ class TangentRun(Run):
     def _first_axis(self, tensor: Tensor, axis: int) -> Tensor:
         return tensor.movedim(axis, 0) if axis else tensor
 
-    def _made(self, segment: Segment, leaves: Sequence[Sequence[Leaf]]) -> list[Made]:
-        return [
-            *(self._made_stack(stack, leaves) for stack in segment.stacks),
-            *(self._made_phases(phases, leaves) for phases in segment.phases),
-        ]
+    def _made_of(self, recipe: Recipe, leaves: Sequence[Sequence[Leaf]]) -> Made:
+        def make(params: Params, turned: Tensor | None) -> Tensor:
+            found = recipe.build(params, self.constants, turned)
+            return found if found.ndim > 2 else found.unsqueeze(1)
 
-    def _made_stack(self, stack: Stack, leaves: Sequence[Sequence[Leaf]]) -> Made:
-        def make(params: Mapping[int, Sequence[Tensor]], shifted: Tensor | None) -> Tensor:
-            return blocks(stack, params, *self.options, shifted)
-
-        return made(make, stack, _of_table(stack, leaves), self.n_directions)
-
-    def _made_phases(self, phases: Phases, leaves: Sequence[Sequence[Leaf]]) -> Made:
-        def make(params: Mapping[int, Sequence[Tensor]], _: Tensor | None) -> Tensor:
-            return coefficients_of(phases, params).unsqueeze(1)
-
-        return made_of_any(make, {op: leaves[op] for op in phases.ops}, self.n_directions)
+        own = {op: leaves[op] for op in recipe.ops}
+        return made(make, recipe.rotations, own, self.n_directions, self.constants)
 
     def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Made:
         """The product state to start from, `(batch, 1, 2**n)`."""
 
-        def make(params: Mapping[int, Sequence[Tensor]], shifted: Tensor | None) -> Tensor:
-            return product(prefix, params, *self.options, shifted).mT.unsqueeze(1)
+        def make(params: Params, turned: Tensor | None) -> Tensor:
+            return product(prefix, params, self.constants, turned).mT.unsqueeze(1)
 
-        return made(make, prefix, _of_table(prefix, leaves), self.n_directions)
+        own = {op: leaves[op] for op in prefix.ops}
+        return made(make, prefix, own, self.n_directions, self.constants)
 
     def _started(self, leaves: Sequence[Sequence[Leaf]]) -> tuple[Moving, tuple[Levels, Levels]]:
         """The product state of the prefix, or |0...0⟩, and its levels."""
         prefix = self.plan.prefix
         if prefix is None:
-            zero = zero_state(self.circuit.n_qubits, dtype=self.options[0], device=self.options[1])
+            circuit = self.circuit
+            zero = zero_state(circuit.n_qubits, dtype=circuit.dtype, device=circuit.device)
             return Moving(zero, None), ((), ())
         start, key = self._made_start(prefix, leaves), prefix.key
         levels = key, (*key, *self.new)
@@ -243,7 +258,7 @@ class TangentRun(Run):
 
     def _jet(self, state: Moving, levels: Sequence[Levels]) -> Tensor:
         """A state and its tangent, their levels first, in the layout of the run."""
-        here = (*self.lead, *self.last)
+        here = (*self.layout.lead, *self.layout.last)
         value = self._in_layout(state.value, levels[0], here).unsqueeze(-1)
         if state.tangent is None:
             tangent = value.new_zeros((*value.shape[:-1], self.n_directions))
@@ -253,17 +268,19 @@ class TangentRun(Run):
         return torch.cat([value, tangent], -1)
 
     def _in_layout(self, state: Tensor, own: Levels, levels: Levels) -> Tensor:
-        full = self._arranged(state, own, levels).movedim(-1, len(self.lead))
-        return full.reshape(1, math.prod(self.axes.shape(self.lead)), state.shape[-1], -1)
+        full = self._arranged(state, own, levels).movedim(-1, len(self.layout.lead))
+        return full.reshape(1, math.prod(self.axes.shape(self.layout.lead)), state.shape[-1], -1)
 
     def _parted(self, jet: Tensor, of_value: Levels, of_tangent: Levels) -> tuple[Tensor, Tensor]:
         """A state and its tangent, levels first, summed over levels that are not wanted."""
-        levels = (*self.last, *self.new)
-        moved = jet[..., 1:].reshape(*self.axes.shape(self.lead), -1, *self.axes.shape(levels))
-        moved = moved.movedim(len(self.lead), -1)
+        levels = (*self.layout.last, *self.new)
+        moved = jet[..., 1:].reshape(
+            *self.axes.shape(self.layout.lead), -1, *self.axes.shape(levels)
+        )
+        moved = moved.movedim(len(self.layout.lead), -1)
         return (
-            self._unpacked(jet[..., 0], of_value),
-            self.axes.reduce(moved, (*self.lead, *levels), of_tangent),
+            self.layout.unpack(jet[..., 0], of_value),
+            self.axes.reduce(moved, (*self.layout.lead, *levels), of_tangent),
         )
 
     def _arranged(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
@@ -271,13 +288,6 @@ class TangentRun(Run):
         kept = tuple(level for level in wanted if level in own)
         order = (*map(own.index, kept), *range(len(own), tensor.ndim))
         return self.axes.expand(tensor.permute(order), kept, wanted)
-
-
-def _of_table(
-    recipe: Stack | Prefix, leaves: Sequence[Sequence[Leaf]]
-) -> dict[int, Sequence[Leaf]]:
-    table = recipe.table
-    return {op: leaves[op] for op in (*table.turns, *(op for _, ops in table.rows for op in ops))}
 
 
 def _add(sums: dict[int, ByLeaf], found: Iterable[ByLeaf]) -> None:

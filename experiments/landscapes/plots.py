@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments._landscapes_model import GROUND_ENERGY
 from experiments._record import Row
-from experiments._vqc_plots import GREY, INK, NOTE, Array
+from experiments._style import BLUE, GREEN, GREY, INK, NOTE, ORANGE, Array, clean
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73")
+from .model import GROUND_ENERGY
+
+COLOURS = (BLUE, ORANGE, GREEN)
 SHAPES = "os^"
 NO_GRADIENT = 1e-6
 """Variances that are smaller still, relative to a 2-design's, are rounding: the angle is idle."""
@@ -36,9 +37,7 @@ def draw(rows: Sequence[Row], energies: Mapping[str, Array], n_seeds: int) -> Fi
     _gradients(depth, _part(rows, "gradients by depth"), "layers")
     _expressibility(express, _part(rows, "expressibility"))
     _ways_down(down, energies)
-    for ax in (width, depth, express, down):
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(colors=INK, labelsize=9)
+    clean((width, depth, express, down))
     return figure
 
 

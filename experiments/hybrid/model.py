@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 import quilt_func as qf
-from experiments._desk import Desk
+from experiments._desk import Desk, map_leaves
 
 N_CLASSES, N_PIXELS = 10, 64
 
@@ -178,8 +178,4 @@ def _step(model: nn.Module, optimiser: torch.optim.Optimizer, x: Tensor, y: Tens
 
 def _copied(tree: Any) -> Any:
     """Tensors that later steps, which work in place, leave alone."""
-    if isinstance(tree, Tensor):
-        return tree.detach().clone()
-    if isinstance(tree, tuple):
-        return tuple(map(_copied, tree))
-    return {key: _copied(value) for key, value in tree.items()}
+    return map_leaves(lambda leaf: leaf.detach().clone(), tree)

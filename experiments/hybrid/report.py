@@ -7,8 +7,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments._hybrid_model import Trained
 from experiments._record import Result, Row, spread
+from experiments._style import BLUE, GREY, INK, ORANGE
+
+from .model import Trained
 
 COLUMNS = {
     "model": "",
@@ -21,8 +23,7 @@ COLUMNS = {
     "parameters": "d",
     "in_the_middle": "d",
 }
-COLOURS = ("#0072B2", "#D55E00", "#8A8A8A")
-INK = "#222222"
+COLOURS = (BLUE, ORANGE, GREY)
 
 
 def rows(

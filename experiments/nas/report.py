@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 import quilt_func as qf
-from experiments import _nas_judge, _nas_model
-from experiments._nas_train import Marks
 from experiments._record import Row, spread
+
+from . import judge, model
+from .train import Marks
 
 COLUMNS = {
     "model": "",
@@ -35,14 +36,14 @@ TIE = 1e-12  # of two variances
 
 def architecture_row(bits: str, marks: list[Marks]) -> Row:
     """Score of an architecture: mean and spread over its seeds, and the means of its parts."""
-    form, scores = _nas_model.architecture(bits), [each["score"] for each in marks]
+    form, scores = model.architecture(bits), [each["score"] for each in marks]
     dropout, rate = f"{form.dropout:g}", f"{form.learning_rate:g}"
     row: dict[str, Any] = {
         "model": f"{bits} {form.name}, {dropout}, {rate}",
         "table": TABLE,
         "bits": bits,
     }
-    for name in _nas_judge.WEIGHTS:
+    for name in judge.WEIGHTS:
         row[name] = sum(each[name] for each in marks) / len(marks)
     return {**row, **spread(torch.tensor(scores)), "values": scores}
 
@@ -77,7 +78,7 @@ def agreement_rows(rows: Sequence[Row], compare: str) -> list[Row]:
     other = json.loads(Path(compare).read_text(encoding="utf-8"))
     times = other["config"]["iterations"]
     found: list[Row] = []
-    for column, name in {"mean": "score", **{part: part for part in _nas_judge.WEIGHTS}}.items():
+    for column, name in {"mean": "score", **{part: part for part in judge.WEIGHTS}}.items():
         pair = (
             torch.tensor([row[column] for row in each if row.get("table") == TABLE])
             for each in (rows, other["rows"])

@@ -17,12 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from experiments import _hybrid_report, _run
+from experiments import _run
+from experiments._checks import check_counts, check_device
 from experiments._desk import Desk, digest
-from experiments._hybrid_model import MIDDLES, Setting, Trained, train
 from experiments._record import Result
 from experiments._run import Experiment
-from quilt_func._checks import check_count
+
+from . import report
+from .model import MIDDLES, Setting, Trained, train
 
 TEST_SHARE = 0.3
 QUICK = {"seeds": 2, "epochs": 2}
@@ -53,10 +55,9 @@ class Config:
     baselines: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "epochs", "n_layers", "batch_size"):
-            check_count("Config", name, getattr(self, name), minimum=1)
-        check_count("Config", "n_qubits", self.n_qubits, minimum=2)
-        _run.check_device("Config", self.device)
+        check_counts(self, "seeds", "epochs", "n_layers", "batch_size")
+        check_counts(self, "n_qubits", minimum=2)
+        check_device(self)
 
 
 Points = dict[str, tuple[Tensor, Tensor]]
@@ -72,9 +73,8 @@ def split(seed: int, device: str = "cpu") -> Points:
     return {part: (x.to(device), y.to(device)) for part, (x, y) in points.items()}
 
 
-def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Yield a fuller result after every network and the baseline."""
-    desk = desk or Desk()
     setting = Setting(
         config.n_qubits, config.n_layers, config.epochs, config.batch_size,
         config.learning_rate, config.device,
@@ -86,20 +86,14 @@ def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
             train(middle, setting, seed, *points["train"], desk)
             for seed, points in enumerate(splits)
         ]
-        rows = _hybrid_report.rows(middle, trained, splits)
+        rows = report.rows(middle, trained, splits)
         data = {**result.data, middle: _summary(trained, splits)}
         result = replace(result, rows=(*result.rows, *rows), data=data)
         yield result
     if config.baselines:
         key = digest(config.seeds, sklearn.__version__)
         scores = desk.cached("logistic regression", key, lambda: [_logistic(p) for p in splits])
-        yield replace(result, baselines=_hybrid_report.baseline("logistic regression", scores))
-
-
-def run(config: Config) -> Result:
-    """Train and evaluate all networks; a pure function of the config."""
-    *_, last = results(config)
-    return last
+        yield replace(result, baselines=report.baseline("logistic regression", scores))
 
 
 def _summary(trained: Sequence[Trained], splits: Sequence[Points]) -> dict[str, Tensor]:
@@ -118,7 +112,7 @@ def _logistic(points: Points) -> dict[str, float]:
     return {part: float(model.score(*array)) for part, array in arrays.items()}
 
 
-EXPERIMENT = Experiment("hybrid", results, _hybrid_report.figures, _hybrid_report.COLUMNS, "points")
+EXPERIMENT = Experiment("hybrid", results, report.figures, report.COLUMNS, "points")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -129,12 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--no-baselines", dest="baselines", action="store_false", default=None, help="skip them"
     )
-    given = parser.parse_args(arguments)
-    config = _run.configure(parser, given, Config, QUICK)
-    stem = f"{config.n_qubits}-qubits" + ("-quick" if given.quick else "")
-    _run.exit_if_interrupted(
-        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-    )
+    _run.main(EXPERIMENT, Config, parser, arguments, stem="{0.n_qubits}-qubits", quick=QUICK)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple, TypeAlias
 
-from quilt_func._checks import message
+from experiments._checks import message
 
 WEIGHTS = {"exact": 0.5, "close": 0.25, "likely": 0.25}
 

@@ -7,11 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import _nas_model, _nas_vqe
-from experiments._vqc_plots import BLUE, GREY, INK, ORANGE
+from experiments._style import BLUE, GREEN, GREY, INK, ORANGE, PINK, clean
 
-COLOURS = {"00": BLUE, "01": "#009E73", "10": ORANGE, "11": "#CC79A7"}
-TRACED = {_nas_vqe.PAPERS: BLUE, _nas_vqe.ENTANGLED: ORANGE}
+from . import model, vqe
+
+COLOURS = {"00": BLUE, "01": GREEN, "10": ORANGE, "11": PINK}
+TRACED = {vqe.PAPERS: BLUE, vqe.ENTANGLED: ORANGE}
 TABLES = ("search: our costs", "search: the notebook's costs")
 
 
@@ -20,22 +21,22 @@ def costs(data: Mapping[Any, Any]) -> Figure:
     figure = Figure(figsize=(10.5, 4.6), layout="constrained")
     ours, theirs = figure.subplots(1, 2)
     values = -data["scores"].numpy()
-    for place, form in enumerate(_nas_model.ARCHITECTURES):
+    for place, form in enumerate(model.ARCHITECTURES):
         colour = COLOURS[form.bits[:2]]
         seeds = np.full(values.shape[1], place)
         ours.scatter(seeds, values[place], s=16, color=colour, alpha=0.6)
         ours.plot([place - 0.35, place + 0.35], [values[place].mean()] * 2, color=colour, lw=2.5)
-        theirs.bar(place, _nas_vqe.NOTEBOOK_COSTS[place], color=colour)
-    for bits, (name, *_) in _nas_model.SHAPES.items():
+        theirs.bar(place, vqe.NOTEBOOK_COSTS[place], color=colour)
+    for bits, (name, *_) in model.SHAPES.items():
         ours.scatter([], [], color=COLOURS[bits], label=name)
     ours.legend(frameon=False, fontsize=8.5, ncols=2)
     ours.set_title(f"ours: mean score of held-out questions, {values.shape[1]} seeds", fontsize=11)
     theirs.set_title("the paper's notebook: one mark for one question", fontsize=11)
-    labels = [form.bits for form in _nas_model.ARCHITECTURES]
+    labels = [form.bits for form in model.ARCHITECTURES]
     for ax in (ours, theirs):
         ax.set_xticks(range(len(labels)), labels, rotation=60, fontsize=8)
         ax.set(xlabel="bits: shape, dropout, learning rate", ylabel="cost = -score")
-        _clean(ax)
+    clean((ours, theirs), labelsize=8.5)
     ours.margins(y=0.25)
     return figure
 
@@ -53,9 +54,8 @@ def search(data: Mapping[Any, Any]) -> Figure:
         row[0].legend(frameon=False, fontsize=8.5)
         row[0].set_title(table, fontsize=11)
         row[0].set(xlabel="epoch", ylabel="energy: median and 5–95% of starts")
-        _bars(row[1], {name: data[table, name] for name in _nas_vqe.METHODS})
-        for ax in row:
-            _clean(ax)
+        _bars(row[1], {name: data[table, name] for name in vqe.METHODS})
+        clean(row, labelsize=8.5)
     return figure
 
 
@@ -79,8 +79,3 @@ def _bars(ax: Axes, methods: Mapping[str, Mapping[str, Any]]) -> None:
         ax.text(1.03, place, f"{each['found']:.1%}", va="center", fontsize=9, color=INK)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="probability of the optimum; right: share of starts that find it")
-
-
-def _clean(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(colors=INK, labelsize=8.5)

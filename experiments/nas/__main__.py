@@ -17,13 +17,15 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments import _nas_judge, _nas_plots, _nas_report, _nas_train, _nas_vqe, _run
+from experiments import _run
+from experiments._checks import check_counts, check_device
 from experiments._desk import Desk
-from experiments._nas_model import PAPERS_BATCH, PAPERS_BLOCK, PAPERS_ITERATIONS
-from experiments._nas_train import Setting
 from experiments._record import Result
 from experiments._run import Experiment
-from quilt_func._checks import check_count
+
+from . import judge, plots, report, train, vqe
+from .model import PAPERS_BATCH, PAPERS_BLOCK, PAPERS_ITERATIONS
+from .train import Setting
 
 QUICK: Mapping[str, Any] = {
     "seeds": 2,
@@ -76,7 +78,7 @@ class Config:
     digits: int = 2
     decimals: int = 0
     questions: str = ""
-    judge: str = "experiments._nas_judge:marks"
+    judge: str = "experiments.nas.judge:marks"
     epochs: int = 50
     starts: int = 1024
     layers: int = 4
@@ -87,11 +89,10 @@ class Config:
 
     def __post_init__(self) -> None:
         counts = ("seeds", "iterations", "block", "batch", "train", "held_out", "digits")
-        for name in (*counts, "epochs", "starts", "layers", "workers"):
-            check_count("Config", name, getattr(self, name), minimum=1)
-        check_count("Config", "decimals", self.decimals)
-        _run.check_device("Config", self.device)
-        _nas_judge.find(self.judge)
+        check_counts(self, *counts, "epochs", "starts", "layers", "workers")
+        check_counts(self, "decimals", minimum=0)
+        check_device(self)
+        judge.find(self.judge)
 
     @property
     def setting(self) -> Setting:
@@ -99,23 +100,22 @@ class Config:
         return Setting(**{item.name: getattr(self, item.name) for item in fields(Setting)})
 
 
-def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Yield a fuller result after every architecture and every search."""
-    desk, scores = desk or Desk(), []
-    result = Result(paper=_nas_vqe.PAPER)
-    for bits, marks in _nas_train.all_marks(config.setting, config.seeds, config.workers, desk):
-        result = replace(result, rows=(*result.rows, _nas_report.architecture_row(bits, marks)))
+    result, scores = Result(paper=vqe.PAPER), []
+    for bits, marks in train.all_marks(config.setting, config.seeds, config.workers, desk):
+        result = replace(result, rows=(*result.rows, report.architecture_row(bits, marks)))
         scores.append([each["score"] for each in marks])
         yield result
     table = torch.tensor(scores, dtype=torch.float64)
-    rows = _nas_report.difference_rows(table)
+    rows = report.difference_rows(table)
     if config.compare:
-        rows += _nas_report.agreement_rows(result.rows, config.compare)
+        rows += report.agreement_rows(result.rows, config.compare)
     result = replace(result, rows=(*result.rows, *rows), data={"scores": table})
     yield result
     tables = {
         "search: our costs": -table.mean(1).float(),
-        "search: the notebook's costs": torch.tensor(_nas_vqe.NOTEBOOK_COSTS).float(),
+        "search: the notebook's costs": torch.tensor(vqe.NOTEBOOK_COSTS).float(),
     }
     for name, costs in tables.items():
         for fuller in _searched(config, name, costs.to(config.device), result, desk):
@@ -126,17 +126,17 @@ def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
 def _searched(
     config: Config, table: str, costs: Tensor, result: Result, desk: Desk
 ) -> Iterator[Result]:
-    plain = (*result.baselines, *_nas_vqe.plain_rows(table, costs))
+    plain = (*result.baselines, *vqe.plain_rows(table, costs))
     result = replace(result, baselines=plain)
     how: dict[str, Any] = {
         name: getattr(config, name) for name in ("starts", "layers", "epochs", "learning_rate")
     }
-    for name, method in desk.bar(list(_nas_vqe.METHODS.items()), table, "search"):
-        found = _nas_vqe.search(costs, method, **how)
-        row = _nas_vqe.row(name, table, costs, method, found)
+    for name, method in desk.bar(list(vqe.METHODS.items()), table, "search"):
+        found = vqe.search(costs, method, **how)
+        row = vqe.row(name, table, costs, method, found)
         kept = {
             "trace": found.trace.cpu(),
-            "optimum": _nas_vqe.optimum_probabilities(costs, method, found).cpu(),
+            "optimum": vqe.optimum_probabilities(costs, method, found).cpu(),
             "found": row["found"],
         }
         data: dict[Any, Any] = {**result.data, (table, name): kept, (table, "costs"): costs.cpu()}
@@ -144,19 +144,13 @@ def _searched(
         yield result
 
 
-def run(config: Config) -> Result:
-    """Train, judge and search; a pure function of the config."""
-    *_, last = results(config)
-    return last
-
-
 def figures(config: Config, result: Result) -> dict[str, Figure]:
     """Costs of all architectures; traces and probabilities of the searches."""
     del config
-    return {"costs": _nas_plots.costs(result.data), "search": _nas_plots.search(result.data)}
+    return {"costs": plots.costs(result.data), "search": plots.search(result.data)}
 
 
-EXPERIMENT = Experiment("nas", results, figures, _nas_report.COLUMNS, "table")
+EXPERIMENT = Experiment("nas", results, figures, report.COLUMNS, "table")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -170,14 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--questions", help="file arithmetic__add_or_sub.txt of the data set")
     parser.add_argument("--judge", help="package.module:function, from replies to scores 1 to 10")
     parser.add_argument("--compare", help="record of another run, for the rank correlation")
-    given = parser.parse_args(arguments)
-    sizes: dict[str, Any] = {**(FULL if given.full else {}), **(QUICK if given.quick else {})}
-    stem = "nas" + "-full" * given.full + "-quick" * given.quick
-    given.quick |= given.full  # either way, `configure` takes the sizes
-    config = _run.configure(parser, given, Config, sizes)
-    _run.exit_if_interrupted(
-        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-    )
+    _run.main(EXPERIMENT, Config, parser, arguments, full=FULL, quick=QUICK)
 
 
 if __name__ == "__main__":

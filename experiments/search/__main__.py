@@ -18,13 +18,15 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 import quilt_func as qf
-from experiments import _run, _search_plots
+from experiments import _run
+from experiments._checks import check_counts, check_device
 from experiments._desk import Desk, digest
 from experiments._record import Result, Row, spread
 from experiments._run import Experiment
-from experiments._search_methods import CIRCUITS, CLASSICAL, circuit_search
-from experiments._search_problems import PROBLEMS, gap, ring, starts_of_ring
-from quilt_func._checks import check_count
+
+from . import plots
+from .methods import CIRCUITS, CLASSICAL, circuit_search
+from .problems import PROBLEMS, gap, ring, starts_of_ring
 
 QUICK = {"seeds": 2, "instances": 1, "epochs": 2, "budget": 32, "largest": 12, "layers": 2}
 COLUMNS = {
@@ -71,17 +73,17 @@ class Config:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "instances", "epochs", "shots", "budget", "largest", "layers"):
-            check_count("Config", name, getattr(self, name), minimum=1)
-        _run.check_device("Config", self.device)
+        counts = ("seeds", "instances", "epochs", "shots", "budget", "largest", "layers")
+        check_counts(self, *counts)
+        check_device(self)
 
 
-def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Yield a fuller result after every way to search a problem, and after every ring.
 
     What is finished is kept at once, and found again by a run of the same config.
     """
-    desk, result = desk or Desk(), Result()
+    result = Result()
     key = digest(asdict(config), torch.__version__)
     for problem, (n_bits, make) in PROBLEMS.items():
         if n_bits > config.largest:
@@ -196,16 +198,10 @@ def ring_row(n_layers: int, shorter: Angles | None) -> tuple[Row, Angles]:
     return row, angles
 
 
-def run(config: Config) -> Result:
-    """Search everything in every way; a pure function of the config."""
-    *_, last = results(config)
-    return last
-
-
 def figures(config: Config, result: Result) -> dict[str, Figure]:
     """Success and distance from the optimum by the number of strings asked for."""
     del config
-    return {"budget": _search_plots.draw(result.data, result.rows)}
+    return {"budget": plots.draw(result.data, result.rows)}
 
 
 EXPERIMENT = Experiment("search", results, figures, COLUMNS, "table")
@@ -216,12 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _run.parser("search", "Search 12 to 20 bits at equal budgets; QAOA on rings.")
     for name in ("instances", "shots", "budget", "largest", "layers"):
         parser.add_argument(f"--{name}", type=int, help=f"see Config.{name}")
-    given = parser.parse_args(arguments)
-    config = _run.configure(parser, given, Config, QUICK)
-    stem = "search-quick" if given.quick else "search"
-    _run.exit_if_interrupted(
-        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-    )
+    _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 import quilt_func as qf
-from experiments import _chemistry_plots, _run
+from experiments import _run
+from experiments._checks import check_counts, check_device
 from experiments._desk import Desk
 from experiments._record import Result, Row, spread
 from experiments._run import Experiment
-from quilt_func._checks import check_count
 from quilt_func.molecules import bond_lengths, molecule
+
+from . import plots
 
 CHEMICAL_ACCURACY = 1.6e-3  # hartree, 1 kcal/mol
 LAYERS = {"H2": 2, "LiH": 4}
@@ -59,9 +61,8 @@ class Config:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "epochs"):
-            check_count("Config", name, getattr(self, name), minimum=1)
-        _run.check_device("Config", self.device)
+        check_counts(self, "seeds", "epochs")
+        check_device(self)
 
 
 def hamiltonians(name: str, device: str = "cpu") -> qf.PauliSum:
@@ -110,11 +111,11 @@ def exact(name: str) -> tuple[Tensor, Tensor]:
     return lowest, torch.stack([matrix.diagonal().real.amin() for matrix in matrices])
 
 
-def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Yield a fuller result after every molecule."""
     result = Result(paper=PAPER)
     for name in LAYERS:
-        energies, trace = (part.cpu() for part in train(name, config, desk or Desk()))
+        energies, trace = (part.cpu() for part in train(name, config, desk))
         truth, determinant = exact(name)
         errors = energies - truth[:, None]
         rows = [
@@ -153,17 +154,11 @@ def _accurate(errors: Tensor) -> float:
     return (errors < CHEMICAL_ACCURACY).double().mean().item()
 
 
-def run(config: Config) -> Result:
-    """Train at all bond lengths; a pure function of the config."""
-    *_, last = results(config)
-    return last
-
-
 def figures(config: Config, result: Result) -> dict[str, Figure]:
     """Energies along the bond, and errors."""
     del config
     lengths = {name: bond_lengths(name) for name in LAYERS}
-    return {"curves": _chemistry_plots.draw(lengths, result.data, CHEMICAL_ACCURACY)}
+    return {"curves": plots.draw(lengths, result.data, CHEMICAL_ACCURACY)}
 
 
 EXPERIMENT = Experiment("chemistry", results, figures, COLUMNS, "table")
@@ -172,12 +167,7 @@ EXPERIMENT = Experiment("chemistry", results, figures, COLUMNS, "table")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the experiment from the command line."""
     parser = _run.parser("chemistry", "H2 and LiH along the bond length, all lengths at once.")
-    given = parser.parse_args(arguments)
-    config = _run.configure(parser, given, Config, QUICK)
-    stem = "chemistry-quick" if given.quick else "chemistry"
-    _run.exit_if_interrupted(
-        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-    )
+    _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.func import grad, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from experiments import _vqc_plots
 from experiments._record import Row, spread
-from experiments._vqc_model import Trained
+
+from . import plots
+from .model import Trained
 
 GOAL = 29 / 30  # the paper's accuracy on its 30 test points
 COLUMNS = {
@@ -104,7 +105,7 @@ def figure(pair: Mapping[str, Trained], marks: Mapping[str, float]) -> Figure:
     right = {name: _accuracies(trained, part) for name, trained in pair.items()}
     shown = int(right[names[0]].argsort()[len(right[names[0]]) // 2])
     before, after = (f"{values.mean().item():.1%}" for values in right.values())
-    return _vqc_plots.draw(
+    return plots.draw(
         title=f"Scale and bias on the logit: {before} → {after} of {part} points right "
         f"(mean of {len(right[names[0]])} seeds)",
         panels={name: _panel(trained, shown) for name, trained in pair.items()},
@@ -121,17 +122,17 @@ def _accuracies(trained: Trained, part: str) -> Tensor:
     return accuracy(trained.logits(x), y)
 
 
-def _panel(trained: Trained, seed: int) -> _vqc_plots.Boundary | _vqc_plots.Logits:
+def _panel(trained: Trained, seed: int) -> plots.Boundary | plots.Logits:
     x, y = trained.parts["train"]
     if not torch.equal(x[..., 0], x[..., 2]):  # more than two features: no plane to draw
         x, y = trained.parts["test"]
-        return _vqc_plots.Logits(trained.logits(x).cpu().numpy(), y.cpu().numpy())
-    axis = torch.linspace(*_vqc_plots.EXTENT, _vqc_plots.GRID, device=x.device)
+        return plots.Logits(trained.logits(x).cpu().numpy(), y.cpu().numpy())
+    axis = torch.linspace(*plots.EXTENT, plots.GRID, device=x.device)
     plane = torch.cartesian_prod(axis, axis).flip(1)  # first feature to the right
     seeds = [seed, *(other for other in range(len(x)) if other != seed)]
-    params = {key: value[seeds[: _vqc_plots.CONTOURS]] for key, value in trained.params.items()}
+    params = {key: value[seeds[: plots.CONTOURS]] for key, value in trained.params.items()}
     grid = vmap(trained.batch, (0, None), chunk_size=4)(params, plane[:, [0, 1, 0, 1]])
-    shape = (-1, _vqc_plots.GRID, _vqc_plots.GRID)
-    return _vqc_plots.Boundary(
+    shape = (-1, plots.GRID, plots.GRID)
+    return plots.Boundary(
         seed, x[seed].cpu().numpy(), y[seed].cpu().numpy(), grid.reshape(shape).cpu().numpy()
     )

@@ -15,12 +15,13 @@ import torch
 from matplotlib.figure import Figure
 
 import quilt_func as qf
-from experiments import _landscapes_model as model
-from experiments import _landscapes_plots, _run
+from experiments import _run
+from experiments._checks import check_counts, check_device
 from experiments._desk import Desk
 from experiments._record import Result, Row, spread
 from experiments._run import Experiment
-from quilt_func._checks import check_count
+
+from . import model, plots
 
 PAPER: tuple[Row, ...] = (
     {"part": "expressibility", "model": "H RZ(θ) on one wire, exact", "expressibility": 0.241564},
@@ -91,35 +92,23 @@ class Config:
     tuning: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "deep", "pairs", "n_bins", "chain_layers", "starts", "tuning"):
-            check_count("Config", name, getattr(self, name), minimum=1)
-        for name, minimum in (("seeds", 2), ("width", 2)):
-            check_count("Config", name, getattr(self, name), minimum=minimum)
-        for width in self.widths:
-            check_count("Config", "widths", width, minimum=2)
-        for depth in self.depths:
-            check_count("Config", "depths", depth, minimum=1)
-        _run.check_device("Config", self.device)
+        counts = ("epochs", "deep", "depths", "pairs", "n_bins", "chain_layers", "starts", "tuning")
+        check_counts(self, *counts)
+        check_counts(self, "seeds", "width", "widths", minimum=2)
+        check_device(self)
 
 
-def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Yield a fuller result after every ensemble."""
-    desk = desk or Desk()
     result = Result(paper=PAPER)
     for rows, data in _parts(config, desk):
         result = replace(result, rows=(*result.rows, *rows), data={**result.data, **data})
         yield result
 
 
-def run(config: Config) -> Result:
-    """Measure all landscapes; a pure function of the config."""
-    *_, last = results(config)
-    return last
-
-
 def figures(config: Config, result: Result) -> dict[str, Figure]:
     """Gradients by width and by depth, expressibility and entanglement, ways down."""
-    return {"overview": _landscapes_plots.draw(result.rows, result.data, config.seeds)}
+    return {"overview": plots.draw(result.rows, result.data, config.seeds)}
 
 
 def _parts(config: Config, desk: Desk) -> Iterator[tuple[Sequence[Row], Mapping[str, Any]]]:
@@ -219,12 +208,7 @@ EXPERIMENT = Experiment("landscapes", results, figures, COLUMNS, "part")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the experiment from the command line."""
     parser = _run.parser("landscapes", "Landscapes of parametrised circuits.")
-    given = parser.parse_args(arguments)
-    config = _run.configure(parser, given, Config, QUICK)
-    stem = "landscapes-quick" if given.quick else "landscapes"
-    _run.exit_if_interrupted(
-        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-    )
+    _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)
 
 
 if __name__ == "__main__":

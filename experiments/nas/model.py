@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, scaled_dot_product_attention
 
-from experiments import _nas_questions
-from experiments._nas_questions import Questions
+from .questions import Questions, batches, encode, windows
 
 N_BITS = 4
 SHAPES = {
@@ -103,8 +102,8 @@ def train(
     device: str = "cpu",
 ) -> PicoTransformer:
     """Train one model with AdamW. All architectures of a seed see the same batches."""
-    text, starts = _nas_questions.windows(questions.train, questions.alphabet, block)
-    drawn = _nas_questions.batches(text, starts, block, batch, seed)
+    text, starts = windows(questions.train, questions.alphabet, block)
+    drawn = batches(text, starts, block, batch, seed)
     with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
         torch.manual_seed(seed)  # initial weights and dropout
         model = PicoTransformer(form, len(questions.alphabet), block).to(device).train()
@@ -124,7 +123,7 @@ def answers(model: PicoTransformer, texts: list[str], alphabet: str, block: int)
     found: list[str] = []
     device = model.head.weight.device
     for text in texts:
-        given = _nas_questions.encode(f"{text}\n", alphabet).to(device)
+        given = encode(f"{text}\n", alphabet).to(device)
         start = len(given)
         while len(given) < block and (len(given) == start or alphabet[int(given[-1])] != "\n"):
             given = torch.cat([given, model(given[None])[0, -1].argmax()[None]])
@@ -140,7 +139,7 @@ def likelihoods(
     found: list[float] = []
     device = model.head.weight.device
     for text, reply in zip(texts, replies, strict=True):
-        line = _nas_questions.encode(f"{text}\n{reply}\n", alphabet).to(device)
+        line = encode(f"{text}\n{reply}\n", alphabet).to(device)
         losses = cross_entropy(model(line[None, :-1])[0], line[1:], reduction="none")
         found.append(float((-losses[len(text) :].mean()).exp()))
     return found

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments._vqc_plots import BLUE, GREY, INK, ORANGE
+from experiments._style import BLUE, GREY, INK, ORANGE, clean
 
 FLOOR = 1e-12  # hartree: where a logarithmic axis ends
 
@@ -33,7 +33,5 @@ def draw(
         below.set(yscale="log", xlabel="bond length (Å)", ylabel="error (hartree), every start")
     axes[0, 0].legend(frameon=False, fontsize=9)
     axes[1, 0].legend(frameon=False, fontsize=9)
-    for ax in axes.flat:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(colors=INK, labelsize=9)
+    clean(axes.flat)
     return figure

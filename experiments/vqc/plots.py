@@ -2,26 +2,23 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
+from experiments._style import BLUE, GREEN, GREY, INK, NOTE, ORANGE, PINK, Array, clean
 
 EXTENT = (-0.5, math.pi + 0.5)
 GRID = 81
 CONTOURS = 21  # the seed that is shown and twenty others
 LOWEST_BOUNDED_LOSS = math.log1p(math.exp(-1.0))  # of a logit within [-1, 1]
 
-BLUE, ORANGE, INK, GREY = "#0072B2", "#D55E00", "#222222", "#8A8A8A"
 CLASS_COLOURS = (BLUE, ORANGE)
-MODEL_COLOURS = ("#CC79A7", "#009E73")
-NOTE: Mapping[str, Any] = {"fontsize": 8.5, "color": INK}
+MODEL_COLOURS = (PINK, GREEN)
 DOT: Mapping[str, Any] = {"s": 26, "edgecolors": "white", "linewidths": 0.7, "zorder": 3}
 SHADES = LinearSegmentedColormap.from_list("classes", ["#7FB8D8", "#FFFFFF", "#EAAE7F"])
 BANDS = np.linspace(0.0, 1.0, 21)
@@ -80,9 +77,7 @@ def draw(
         bar.set_ticks([0.0, 0.25, 0.5, 0.75, 1.0])
     _losses(axes[1, 0], losses)
     _histogram(axes[1, 1], accuracies, marks, part, n_points)
-    for ax in axes.flat:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(colors=INK, labelsize=9)
+    clean(axes.flat)
     return figure
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import message
+from experiments._checks import message
 
 SUMS = (
     "{p} + {q}",

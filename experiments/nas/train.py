@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 
-from experiments import _nas_judge, _nas_model, _nas_questions
 from experiments._desk import Desk, digest
-from experiments._nas_judge import Reply
-from experiments._nas_model import ARCHITECTURES
-from experiments._nas_questions import Questions
+
+from . import judge
+from .judge import Reply
+from .model import ARCHITECTURES, answers, architecture, likelihoods, train
+from .questions import Questions, generate, read
 
 Marks = Mapping[str, float]
 """Mean score of a trained model, and the means of its parts."""
@@ -49,9 +50,9 @@ def questions(setting: Setting) -> Questions:
     Held-out questions that don't fit the block with their answers are left out.
     """
     if setting.questions:
-        found = _nas_questions.read(Path(setting.questions), setting.held_out)
+        found = read(Path(setting.questions), setting.held_out)
     else:
-        found = _nas_questions.generate(
+        found = generate(
             setting.train, setting.held_out, digits=setting.digits, decimals=setting.decimals
         )
     fitting = (q for q in found.held_out if len(q.text) + len(q.answer) + 2 <= setting.block)
@@ -60,8 +61,8 @@ def questions(setting: Setting) -> Questions:
 
 def marks(setting: Setting, bits: str, seed: int) -> Marks:
     """Train one architecture from one seed and judge it."""
-    form, asked = _nas_model.architecture(bits), questions(setting)
-    model = _nas_model.train(
+    form, asked = architecture(bits), questions(setting)
+    model = train(
         form,
         asked,
         iterations=setting.iterations,
@@ -71,13 +72,13 @@ def marks(setting: Setting, bits: str, seed: int) -> Marks:
         device=setting.device,
     )
     texts, right = map(list, zip(*asked.held_out, strict=True))
-    given = _nas_model.answers(model, texts, asked.alphabet, setting.block)
-    likely = _nas_model.likelihoods(model, texts, right, asked.alphabet)
+    given = answers(model, texts, asked.alphabet, setting.block)
+    likely = likelihoods(model, texts, right, asked.alphabet)
     replies = [Reply(*each) for each in zip(texts, right, given, likely, strict=True)]
-    scores = _nas_judge.find(setting.judge)(replies)
+    scores = judge.find(setting.judge)(replies)
     means = {"score": sum(scores) / len(scores)}
-    for name in _nas_judge.WEIGHTS:
-        means[name] = sum(_nas_judge.parts(reply)[name] for reply in replies) / len(replies)
+    for name in judge.WEIGHTS:
+        means[name] = sum(judge.parts(reply)[name] for reply in replies) / len(replies)
     return means
 
 

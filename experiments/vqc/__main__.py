@@ -16,12 +16,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments import _baselines, _data, _run, _vqc_report
+from experiments import _data, _run
+from experiments._checks import check_counts, check_device
 from experiments._desk import Desk, digest
 from experiments._record import Result, Row
 from experiments._run import Experiment
-from experiments._vqc_model import BETTER, N_QUBITS, PAPERS, VARIANTS, WIRES, initial_params, train
-from quilt_func._checks import check_count
+
+from . import baselines, report
+from .model import BETTER, N_QUBITS, PAPERS, VARIANTS, WIRES, initial_params, train
 
 PAPER: tuple[Row, ...] = (
     {"model": "paper, 1 run", "points": "test", "mean": 29 / 30},
@@ -58,14 +60,12 @@ class Config:
 
     def __post_init__(self) -> None:
         _data.check_dataset("Config", self.dataset, self.samples)
-        for name in ("seeds", "epochs", "fresh", "n_layers"):
-            check_count("Config", name, getattr(self, name), minimum=1)
-        _run.check_device("Config", self.device)
+        check_counts(self, "seeds", "epochs", "fresh", "n_layers")
+        check_device(self)
 
 
-def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
+def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Yield a fuller result after every variant and every baseline."""
-    desk = desk or Desk()
     points = _data.splits(
         config.dataset, config.seeds, samples=config.samples, fresh=config.fresh, n_wires=N_QUBITS
     )
@@ -75,19 +75,13 @@ def results(config: Config, desk: Desk | None = None) -> Iterator[Result]:
         params = initial_params(variant, config.seeds, config.n_layers, config.device)
         rate, epochs = config.learning_rate, config.epochs
         trained = train(variant, params, parts, learning_rate=rate, epochs=epochs, desk=desk)
-        rows = _vqc_report.rows(variant.name, trained, fit_threshold=variant is PAPERS)
+        rows = report.rows(variant.name, trained, fit_threshold=variant is PAPERS)
         data = {**result.data, variant.name: trained}
         result = replace(result, rows=(*result.rows, *rows), data=data)
         yield result
     for row in _baseline_rows(config, points, desk):
         result = replace(result, baselines=(*result.baselines, row))
         yield result
-
-
-def run(config: Config) -> Result:
-    """Train and evaluate all variants; a pure function of the config."""
-    *_, last = results(config)
-    return last
 
 
 def figures(config: Config, result: Result) -> dict[str, Figure]:
@@ -97,10 +91,10 @@ def figures(config: Config, result: Result) -> dict[str, Figure]:
     limit = _data.bayes_limit(config.dataset)
     if limit is not None:
         marks["Bayes limit"] = limit
-    return {"seeds": _vqc_report.figure(pair, marks)}
+    return {"seeds": report.figure(pair, marks)}
 
 
-EXPERIMENT = Experiment("vqc", results, figures, _vqc_report.COLUMNS, "points")
+EXPERIMENT = Experiment("vqc", results, figures, report.COLUMNS, "points")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,12 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--no-baselines", dest="baselines", action="store_false", default=None, help="skip them"
     )
-    given = parser.parse_args(arguments)
-    config = _run.configure(parser, given, Config, QUICK)
-    stem = f"{config.dataset}-quick" if given.quick else config.dataset
-    _run.exit_if_interrupted(
-        lambda: _run.conduct(EXPERIMENT, config, given.out, stem=stem, resume=given.resume)
-    )
+    _run.main(EXPERIMENT, Config, parser, arguments, stem="{0.dataset}", quick=QUICK)
 
 
 def _to_wires(points: _data.Points, device: str) -> tuple[Tensor, Tensor]:
@@ -130,11 +119,11 @@ def _baseline_rows(config: Config, points: Mapping[str, _data.Points], desk: Des
     if limit is not None:
         yield {"model": "Bayes limit", "points": "fresh", "mean": limit}
     size = (config.dataset, config.seeds, config.samples, config.fresh)
-    for name in _baselines.CLASSIFIERS if config.baselines else ():
-        key = digest(*size, sklearn.__version__, _baselines.RECIPE)
-        scores = desk.cached(name, key, partial(_baselines.accuracies, name, points, desk))
+    for name in baselines.CLASSIFIERS if config.baselines else ():
+        key = digest(*size, sklearn.__version__, baselines.RECIPE)
+        scores = desk.cached(name, key, partial(baselines.accuracies, name, points, desk))
         for part, values in scores.items():
-            yield _vqc_report.row(name, part, torch.tensor(values))
+            yield report.row(name, part, torch.tensor(values))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments._record import Row
-from experiments._search_methods import CIRCUITS, CLASSICAL
-from experiments._search_problems import PROBLEMS
-from experiments._vqc_plots import BLUE, GREY, INK, ORANGE
+from experiments._style import BLUE, GREEN, GREY, INK, ORANGE, clean
+
+from .methods import CIRCUITS, CLASSICAL
+from .problems import PROBLEMS
 
 COLOURS = dict(
-    zip([*CLASSICAL, *CIRCUITS], [GREY, INK, "#009E73", BLUE, "#56B4E9", ORANGE], strict=True)
+    zip([*CLASSICAL, *CIRCUITS], [GREY, INK, GREEN, BLUE, "#56B4E9", ORANGE], strict=True)
 )
 
 
@@ -37,9 +38,7 @@ def draw(data: Mapping[Any, Any], rows: Sequence[Row]) -> Figure:
     axes[0, 0].legend(frameon=False, fontsize=8)
     _rings(axes[0, -1], [row for row in rows if "known" in row])
     axes[1, -1].set_axis_off()
-    for ax in axes.flat:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(colors=INK, labelsize=8.5)
+    clean(axes.flat, labelsize=8.5)
     return figure
 
 

@@ -1,0 +1,1 @@
+"""A circuit inside a network of torch, on handwritten digits."""

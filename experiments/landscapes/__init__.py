@@ -1,0 +1,1 @@
+"""Landscapes of parametrised circuits, an ensemble at a time."""

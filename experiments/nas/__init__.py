@@ -1,0 +1,1 @@
+"""Experiment 2: choose one of 16 transformer architectures by a variational eigensolver."""

@@ -1,0 +1,1 @@
+"""Searches of 12 to 20 bits at equal budgets, where looking at all costs hurts."""
