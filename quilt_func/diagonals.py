@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
 
+from quilt_func._amplitudes import walsh_transform
 from quilt_func._checks import check_count, check_is, describe, kind_error, message
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
@@ -112,7 +112,7 @@ def to_diagonal(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> 
     if isinstance(given, tuple):
         given = torch.tensor(given, dtype=dtype)
     empty = torch.zeros(2**observable.n_qubits, dtype=given.dtype, device=given.device)
-    return Diagonal(_hadamard(empty.index_add(0, masks.to(given.device), given)))
+    return Diagonal(walsh_transform(empty.index_add(0, masks.to(given.device), given)))
 
 
 def from_diagonal(observable: Diagonal) -> PauliSum:
@@ -137,7 +137,7 @@ def from_diagonal(observable: Diagonal) -> PauliSum:
     """
     check_kind("from_diagonal", observable, Diagonal, "Make one with `diagonal`.")
     words = [bits.replace("0", "I").replace("1", "Z") for bits in bit_strings(observable.n_qubits)]
-    return PauliSum(tuple(words), _hadamard(observable.values) / len(words))
+    return PauliSum(tuple(words), walsh_transform(observable.values) / len(words))
 
 
 def z_masks(function: str, observable: Any, argument: str = "observable") -> list[str]:
@@ -190,11 +190,3 @@ def _listed(cost: Any, strings: list[str]) -> list[Any]:
         need, remedy = f"have {len(strings)} entries", "Give one cost for every bit string."
         raise ValueError(message("cost_diagonal", "cost", cost, need, f"{len(cost)}", remedy))
     return list(cost)
-
-
-def _hadamard(values: Tensor) -> Tensor:
-    """Sums of all entries with the signs (-1)^popcount(row & column): one wire at a time."""
-    for wire in range(values.shape[0].bit_length() - 1):
-        pairs = values.reshape(2**wire, 2, -1)
-        values = torch.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], 1).flatten()
-    return values

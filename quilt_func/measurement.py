@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from quilt_func._amplitudes import split_wires
 from quilt_func._checks import (
     COMPLEX_OF,
     check_count,
@@ -23,7 +24,6 @@ from quilt_func._model_checks import check_observable
 from quilt_func._torch import is_differentiated, matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, expectations_at_once
-from quilt_func.states import split_wires
 from quilt_func.typing import Observable
 
 

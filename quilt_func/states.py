@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from quilt_func._amplitudes import split_wires
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
@@ -374,23 +375,6 @@ def reduced_density(state: Tensor, wires: Sequence[int]) -> Tensor:
     split, axes = split_wires(state, kept)
     matrix = split.movedim(axes, list(range(len(kept)))).reshape(2 ** len(kept), -1)
     return matrix @ adjoint(matrix)
-
-
-def split_wires(state: Tensor, wires: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """View a flat state with an axis of length 2 for each given wire, and name those axes.
-
-    The wires in between share an axis, so that there are at most `2 * len(wires) + 1` axes
-    however many qubits there are: CUDA tensors are limited to 25.
-    """
-    n = state.shape[0].bit_length() - 1
-    ordered = sorted(wires)
-    shape: list[int] = []
-    axis_of: dict[int, int] = {}
-    for before, wire in zip([-1, *ordered], ordered, strict=False):
-        axis_of[wire] = len(shape) + 1
-        shape += [2 ** (wire - before - 1), 2]
-    rest = 2 ** (n - 1 - ordered[-1]) if ordered else 2**n
-    return state.reshape(*shape, rest), [axis_of[wire] for wire in wires]
 
 
 def purity(rho: Tensor) -> Tensor:

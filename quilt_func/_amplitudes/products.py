@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from quilt_func._amplitudes.wires import axes_of, is_window
 from quilt_func.typing import WireSet
 
 Cut: TypeAlias = tuple[int, int]
@@ -30,11 +31,11 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     size, lead = matrices.shape[-1], state.shape[0]
     left, right = _cut(wires, state)
     is_shared = matrices.shape[0] == 1
-    if is_shared and right == 2 and _is_window(wires):
+    if is_shared and right == 2 and is_window(wires):
         identity = torch.eye(2, dtype=state.dtype, device=state.device)
         matrices = torch.kron(matrices[0].contiguous(), identity)[None]
         size, right = 2 * size, 1
-    if not _is_window(wires) or (not is_shared and left > 1 and right > 1):
+    if not is_window(wires) or (not is_shared and left > 1 and right > 1):
         _apply_apart(matrices, wires, state, out)
     elif right == 1 and is_shared:
         torch.mm(state.view(-1, size), matrices[0].mT, out=out.view(-1, size))
@@ -73,7 +74,7 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
     """
     size, lead = 2 ** len(wires), a.shape[0]
     left, right = _cut(wires, a)
-    if not _is_window(wires) or _TINY < right < size < left * right:
+    if not is_window(wires) or _TINY < right < size < left * right:
         a, b = (_gathered(wires, part) for part in (a, b))
         left, right = 1, a.shape[-1]
     if right <= _TINY:
@@ -87,10 +88,6 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
 def _cut(wires: WireSet, state: Tensor) -> Cut:
     left = 2 ** wires[0]
     return left, state.shape[1] * state.shape[2] // (left * 2 ** len(wires))
-
-
-def _is_window(wires: WireSet) -> bool:
-    return wires[-1] - wires[0] == len(wires) - 1
 
 
 def _apply_apart(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
@@ -107,11 +104,7 @@ def _gathered(wires: WireSet, state: Tensor) -> Tensor:
 
 def _split(wires: WireSet, state: Tensor) -> tuple[Tensor, list[int]]:
     """View a state with an axis per wire, and the order of axes that brings those first."""
-    n = state.shape[1].bit_length() - 1
-    shape, mine = [state.shape[0]], []
-    for before, wire in zip((-1, *wires), wires, strict=False):
-        shape += [2 ** (wire - before - 1), 2]
-        mine.append(len(shape) - 1)
-    shape += [2 ** (n - 1 - wires[-1]), state.shape[2]]
+    inner, axes = axes_of(state.shape[1].bit_length() - 1, wires)
+    shape, mine = [state.shape[0], *inner, state.shape[2]], [1 + axis for axis in axes]
     others = [axis for axis in range(1, len(shape)) if axis not in mine]
     return state.view(shape), [0, *mine, *others]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from quilt_func._amplitudes import is_window
 from quilt_func.evolution.planner import Plan, plan
 from quilt_func.evolution.reversible_run import CHECKPOINTS
-from quilt_func.evolution.steps import is_window
 from quilt_func.ops import Op
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from quilt_func._amplitudes import split_wires
 from quilt_func.ops import Op
-from quilt_func.states import split_wires
 from quilt_func.typing import WireSet
 
 

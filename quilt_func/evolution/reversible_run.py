@@ -69,6 +69,7 @@ class Run:
         self.is_kept = False
         self.built: dict[Segment | Prefix, list[Tensor]] = {}
         self.states: dict[int, Tensor] = {}
+        self.again: dict[int, Tensor] = {}
 
     def forward(self, state: Tensor | None, *, is_kept: bool) -> Tensor:
         """The state after the run, its levels first.
@@ -84,7 +85,7 @@ class Run:
         kept = self._checkpoints(current) if is_kept else frozenset()
         if 0 in kept and state is not None:
             current = current.clone()  # the caller may change its own
-        current = self._advanced(current, 0, self.plan.n_steps, kept, buffers)
+        current = self._advanced(current, 0, self.plan.n_steps, kept, self.states, buffers)
         return self.layout.unpack(current, self.everything)
 
     def pull(
@@ -133,9 +134,10 @@ class Run:
         return (self.layout.unpack(cotangent, levels).conj_physical().contiguous(), *found)
 
     def _advanced(
-        self, state: Tensor, first: int, stop: int, kept: frozenset[int], buffers: Buffers
-    ) -> Tensor:
-        """The state after some steps of the run; those before `kept` steps are noted."""
+        self, state: Tensor, first: int, stop: int, kept: frozenset[int],
+        states: dict[int, Tensor], buffers: Buffers,
+    ) -> Tensor:  # fmt: skip
+        """The state after the steps from `first` to `stop`; those before `kept` ones are noted."""
         number = 0
         for segment in self.plan.segments:
             numbers = range(number, number + len(segment.steps))
@@ -146,7 +148,7 @@ class Run:
             for here, step in zip(numbers, segment.steps, strict=True):
                 if first <= here < stop:
                     if here in kept:
-                        self.states[here] = buffers.owned(state)
+                        states[here] = buffers.owned(state)
                     state = buffers.into(partial(step.apply, step.operand(built)), state)
         return state
 
@@ -162,16 +164,21 @@ class Run:
         self, number: int, step: Step, operand: object, after: Tensor, start: Tensor | None,
         buffers: Buffers,
     ) -> Tensor:  # fmt: skip
-        """The state before a step."""
+        """The state before a step: one that is kept, or undone, or computed again."""
         if number not in self.states and step.is_reversible:
             return buffers.into(partial(step.undo, operand), after)
         buffers.free(after)
-        if number not in self.states:
+        if number in self.states:
+            return buffers.owned(self.states[number])
+        if number not in self.again:
             self._recompute(number, start)
-        return buffers.owned(self.states[number])
+        return self.again.pop(number)
 
     def _recompute(self, number: int, start: Tensor | None) -> None:
-        """Run again from the last state that is kept up to a step, and keep all that it needs."""
+        """Run again from the last state that is kept up to a step that cannot be undone.
+
+        States before other such steps on the way are noted, too: they are asked for next.
+        """
         buffers = Buffers()
         first = max((here for here in self.states if here < number), default=None)
         if first is None:
@@ -179,7 +186,8 @@ class Run:
         else:
             state = buffers.owned(self.states[first])
         between = frozenset(here for here in self.plan.irreversible if first < here < number)
-        self.states[number] = self._advanced(state, first, number, between, buffers)
+        last = self._advanced(state, first, number, between, self.again, buffers)
+        self.again[number] = last
 
     def _start(self, state: Tensor | None, buffers: Buffers) -> Tensor:
         """The given state, the product state of the prefix, or |0...0⟩, in this run's layout."""

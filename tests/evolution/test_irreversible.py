@@ -101,6 +101,19 @@ def test_it_is_the_reference_from_a_state(name):
         assert_close(got, expected, n_gates=256, scale=8.0)
 
 
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_the_callers_state_is_not_written_to(name, monkeypatch):
+    """Not even where the first step cannot be undone, and nothing was kept."""
+    monkeypatch.setattr(reversible_run.Run, "_checkpoints", lambda run, state: frozenset())
+    start = qf.random_state(qf.uniforms((2, 2**N), 4, dtype=F64))
+    before = start.clone()
+    value, pull = vjp(lambda s, t: CIRCUITS[name](t, X)(s), start, T)
+    first, again = pull(value), pull(value)
+    assert torch.equal(start, before)
+    for got, expected in zip(again, first, strict=True):
+        assert torch.equal(got, expected)
+
+
 @given(data=st.data())
 def test_random_circuits_with_an_operator(data):
     ops = data.draw(qst.circuits(min_qubits=6, max_qubits=8, max_ops=12)).ops
@@ -142,18 +155,20 @@ def test_states_that_are_kept_are_bounded_and_told():
     circuit = many(T, X)
     assert "kept  12 states before steps that cannot be undone" in qf.explain(circuit)
     assert "kept" not in qf.explain(qf.circuit(N, qf.h(range(N))))
-    found, pull = [], reversible_run.Run.pull
+    found, before = [], reversible_run.Run._before
 
     def watched(run, *args):
-        found.append((len(run.plan.irreversible), len(run.states)))
-        return pull(run, *args)
+        found.append((len(run.states), len(run.again)))
+        return before(run, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reversible_run.Run, "pull", watched)
+        patch.setattr(reversible_run.Run, "_before", watched)
         patch.setattr(reversible_run, "KEPT", 0)
         grad(fast(many))(T, X)
-    ((n_fronts, n_kept),) = found
-    assert 0 < n_kept <= reversible_run.CHECKPOINTS < n_fronts
+    kept, again = (max(column) for column in zip(*found, strict=True))
+    n_fronts = len(plan_of(circuit).irreversible)
+    assert 0 < kept <= reversible_run.CHECKPOINTS < n_fronts
+    assert 0 < again <= -(-n_fronts // reversible_run.CHECKPOINTS)
 
 
 @pytest.mark.parametrize("mistake", ["undone", "late"])
@@ -166,8 +181,8 @@ def test_planted_mistakes_show(mistake, monkeypatch):
         advanced = reversible_run.Run._advanced
         monkeypatch.setattr(
             reversible_run.Run, "_advanced",
-            lambda run, state, first, stop, kept, buffers: advanced(
-                run, state, first, stop, frozenset(k + 1 for k in kept), buffers
+            lambda run, state, first, stop, kept, *rest: advanced(
+                run, state, first, stop, frozenset(k + 1 for k in kept), *rest
             ),
         )  # fmt: skip
         monkeypatch.setattr(reversible_run, "KEPT", 0)

@@ -14,7 +14,6 @@ from quilt_func.evolution.steps.kind import (
     Price,
     Recipe,
     Step,
-    is_window,
 )
 from quilt_func.evolution.steps.permutation import PERMUTATION, Permutation
 
@@ -24,5 +23,5 @@ KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION)
 __all__ = [
     "BLOCK", "DIAGONAL", "KINDS", "OPERATOR", "PERMUTATION", "Applied", "BatchKey", "Block",
     "Built", "DiagonalPhases", "Kind", "Operator", "Params", "Part", "Permutation", "Prefix",
-    "Price", "Recipe", "Step", "block_width", "is_window", "prefix_of", "product",
+    "Price", "Recipe", "Step", "block_width", "prefix_of", "product",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from quilt_func._amplitudes import apply_block, outer_product
+from quilt_func._amplitudes import apply_block, axes_of, is_window, outer_product
 from quilt_func._torch import adjoint
 from quilt_func.evolution.batching import BatchKey
 from quilt_func.evolution.constants import Constants
@@ -26,7 +26,6 @@ from quilt_func.evolution.steps.kind import (
     Recipe,
     Step,
     Windows,
-    is_window,
 )
 from quilt_func.ops import Gate, Structure
 from quilt_func.typing import WireSet
@@ -170,12 +169,9 @@ class Operator(Block):
 
 def _axes(wires: WireSet, jet: Tensor) -> tuple[list[int], list[int]]:
     """Sizes of axes between and of wires, and the order that brings the wires last."""
-    n = jet.shape[2].bit_length() - 1
-    shape, mine = [*jet.shape[:2]], []
-    for before, wire in zip((-1, *wires), wires, strict=False):
-        shape += [2 ** (wire - before - 1), 2]
-        mine.append(len(shape) - 1)
-    shape.append(2 ** (n - 1 - wires[-1]) * jet.shape[3] * jet.shape[4])
+    inner, axes = axes_of(jet.shape[2].bit_length() - 1, wires)
+    shape = [*jet.shape[:2], *inner[:-1], inner[-1] * jet.shape[3] * jet.shape[4]]
+    mine = [2 + axis for axis in axes]
     return shape, [*(axis for axis in range(len(shape)) if axis not in mine), *mine]
 
 

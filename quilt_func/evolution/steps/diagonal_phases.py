@@ -8,7 +8,7 @@ References:
     Welch et al. (2014), New J. Phys. 16, 033040, for diagonal unitaries as Walsh series.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from quilt_func._amplitudes import sign_table, walsh_transform
 from quilt_func._torch import matmul
 from quilt_func.evolution.batching import BatchKey
 from quilt_func.evolution.constants import Constants
@@ -141,14 +142,8 @@ def _words(wires: WireSet) -> list[WireSet]:
     return found
 
 
-def _signs(words: Sequence[WireSet] | dict[WireSet, dict[int, float]], wires: range) -> Reals:
-    rows = []
-    for word in words:
-        row: Reals = np.ones(1)
-        for wire in wires:
-            row = np.outer(row, [1.0, -1.0 if wire in word else 1.0]).reshape(-1)
-        rows.append(row)
-    return np.stack(rows)
+def _signs(words: Iterable[WireSet], wires: range) -> Reals:
+    return sign_table([wire in word for wire in wires] for word in words).astype(np.float64)
 
 
 @lru_cache(maxsize=4096)
@@ -162,9 +157,7 @@ def spectrum(gate: Gate) -> tuple[float, ...] | None:
         exponent = np.angle(np.diagonal(np.asarray(gate.matrix)))
     else:
         return None
-    for bit in range(gate.n_wires):
-        split = exponent.reshape(-1, 2, 1 << bit)
-        exponent = np.stack([split.sum(1), split[:, 0] - split[:, 1]], 1).reshape(-1)
+    exponent = walsh_transform(exponent)
     return tuple((exponent / len(exponent)).tolist())
 
 

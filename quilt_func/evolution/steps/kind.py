@@ -267,8 +267,3 @@ class Kind:
             parts: Parts of this kind by their number in the segment.
         """
         raise NotImplementedError
-
-
-def is_window(wires: WireSet) -> bool:
-    """Whether wires are neighbours."""
-    return wires[-1] - wires[0] == len(wires) - 1
