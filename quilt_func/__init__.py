@@ -12,8 +12,9 @@ from typing import Any as _Any
 from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, optim, problems
 from quilt_func._torch import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
+from quilt_func.custom_gates import gate
 from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
-from quilt_func.derived import controlled, gate, inverse, power
+from quilt_func.derived import controlled, inverse, power
 from quilt_func.diagonals import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.evolution import evolve
 from quilt_func.fisher import (

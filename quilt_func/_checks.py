@@ -7,14 +7,20 @@ Checks read shapes, dtypes, devices and wires, never values: values can't be rea
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from quilt_func._torch import is_transformed
+
 REAL_OF = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 COMPLEX_OF = {real: complex_ for complex_, real in REAL_OF.items()}
+
+
+STATE = ("2**n_qubits",)
+"""The form of a statevector's shape, see `fits`."""
 
 
 def describe(value: object) -> str:
@@ -45,30 +51,44 @@ def message(
     )
 
 
+def kind_error(
+    function: str, argument: str, given: object, requirement: str, remedy: str
+) -> TypeError:
+    """The error for a value of another kind."""
+    return TypeError(message(function, argument, given, requirement, a_kind(given), remedy))
+
+
+def shape_error(
+    function: str, argument: str, given: Tensor, requirement: str, remedy: str
+) -> ValueError:
+    """The error for a tensor of another shape."""
+    got = f"shape {tuple(given.shape)}"
+    return ValueError(message(function, argument, given, requirement, got, remedy))
+
+
+def check_is(
+    function: str, argument: str, given: object, kind: Any, requirement: str, remedy: str
+) -> None:
+    """Check that a value is of a type, or of one of several."""
+    if not isinstance(given, kind):
+        raise kind_error(function, argument, given, requirement, remedy)
+
+
+def check_positive(function: str, argument: str, value: Any, remedy: str) -> None:
+    """Check that a number is above 0."""
+    if not value > 0:
+        got = describe(value)
+        raise ValueError(message(function, argument, value, "be positive", got, remedy))
+
+
 def check_count(function: str, argument: str, value: object, minimum: int = 0) -> int:
     """Check a static integer count."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(
-            message(
-                function,
-                argument,
-                value,
-                "be an int",
-                a_kind(value),
-                f"Give a Python int of at least {minimum}.",
-            )
-        )
+        remedy = f"Give a Python int of at least {minimum}."
+        raise kind_error(function, argument, value, "be an int", remedy)
     if value < minimum:
-        raise ValueError(
-            message(
-                function,
-                argument,
-                value,
-                f"be at least {minimum}",
-                str(value),
-                f"Give {minimum} or more.",
-            )
-        )
+        need, remedy = f"be at least {minimum}", f"Give {minimum} or more."
+        raise ValueError(message(function, argument, value, need, f"{value}", remedy))
     return value
 
 
@@ -77,8 +97,8 @@ def check_number(
 ) -> None:
     """Check that a value is a finite Python number with `low <= value < high`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        need, got = "be a Python number", a_kind(value)
-        raise TypeError(message(function, argument, value, need, got, "Give an int or a float."))
+        need, remedy = "be a Python number", "Give an int or a float."
+        raise kind_error(function, argument, value, need, remedy)
     if not (low <= value < high and math.isfinite(value)):
         need, remedy = f"be finite and in [{low:g}, {high:g})", "Give a number in this range."
         raise ValueError(message(function, argument, value, need, str(value), remedy))
@@ -87,31 +107,101 @@ def check_number(
 def check_function(function: str, argument: str, fn: object) -> None:
     """Check that a value can be called."""
     if not callable(fn):
-        need, remedy = "be a function", "Give the function itself, not what it returns."
-        raise TypeError(message(function, argument, fn, need, a_kind(fn), remedy))
+        remedy = "Give the function itself, not what it returns."
+        raise kind_error(function, argument, fn, "be a function", remedy)
 
 
 def check_iterable(function: str, argument: str, given: object, remedy: str) -> None:
     """Check that a value has members; a 0-d tensor has none."""
     if not isinstance(given, Iterable) or (isinstance(given, Tensor) and not given.ndim):
-        raise TypeError(message(function, argument, given, "be a sequence", a_kind(given), remedy))
+        raise kind_error(function, argument, given, "be a sequence", remedy)
+
+
+def is_hidden(tensor: Tensor) -> bool:
+    """Tell whether a tensor's values can't be read: behind a transform, or where there are none."""
+    return is_transformed(tensor) or tensor.is_meta
+
+
+def names_of(dtypes: Iterable[torch.dtype]) -> str:
+    """Dtypes in words: "float32 or float64"."""
+    return " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+
+
+def dtype_or_kind(value: object) -> str:
+    """A tensor's dtype; anything else's kind."""
+    return str(value.dtype) if isinstance(value, Tensor) else a_kind(value)
+
+
+def short_dtype_or_kind(value: object) -> str:
+    """A tensor's dtype without "torch."; anything else's kind."""
+    return dtype_or_kind(value).removeprefix("torch.")
+
+
+def check_tensor(
+    function: str,
+    argument: str,
+    value: Any,
+    dtypes: Collection[torch.dtype],
+    form: tuple[Any, ...],
+    remedy: str,
+    *,
+    need: str = "",
+    got: Callable[[object], str] = dtype_or_kind,
+    dtype_remedy: str = "",
+    least: int = 0,
+) -> None:
+    """Check that a value is a tensor of one of some dtypes, and of a shape of a form, see `fits`.
+
+    `need`, `got` and `dtype_remedy` are the words for another dtype or kind, where they are not
+    "be a float32 or float64 tensor", the dtype, and `remedy`.
+    """
+    if not isinstance(value, Tensor) or value.dtype not in dtypes:
+        need, fix = need or f"be a {names_of(dtypes)} tensor", dtype_remedy or remedy
+        raise TypeError(message(function, argument, value, need, got(value), fix))
+    if not fits(value.shape, form, least):
+        axes = ", ".join("..." if axis is ... else str(axis) for axis in form)
+        need = f"have shape ({axes}{',' if len(form) == 1 else ''})"
+        raise shape_error(function, argument, value, need, remedy)
+
+
+def fits(shape: Sequence[int], form: tuple[Any, ...], least: int = 0) -> bool:
+    """Tell whether a shape is of a form.
+
+    Axes of a form are exact ints, names of a size, which is one throughout, `2**name`, or at last
+    `...` for any more. A name stands for `least` or more.
+    """
+    axes = form[:-1] if form[-1:] == (...,) else form
+    if len(shape) < len(axes) or (len(shape) > len(axes) and axes is form):
+        return False
+    sizes: dict[Any, int] = {}
+    return all(
+        sizes.setdefault(axis, size) == size and _may_be(axis, size, least)
+        for axis, size in zip(axes, shape, strict=False)
+    )
+
+
+def _may_be(axis: int | str, size: int, least: int) -> bool:
+    """Whether an axis of a form may have a size."""
+    if isinstance(axis, int):
+        return size == axis
+    if axis.startswith("2**"):
+        return size >= 2**least and not size & (size - 1)
+    return size >= least
 
 
 def check_state(function: str, state: object, argument: str = "state") -> int:
     """Check that a value is a flat complex statevector and return its number of qubits."""
     if not isinstance(state, Tensor):
         need, remedy = "be a statevector tensor", _state_remedy(state)
-        raise TypeError(message(function, argument, state, need, a_kind(state), remedy))
+        raise kind_error(function, argument, state, need, remedy)
     if state.dtype not in REAL_OF:
-        need, got = "be complex64 or complex128", str(state.dtype).removeprefix("torch.")
+        need, got = f"be {names_of(REAL_OF)}", names_of([state.dtype])
         remedy = f"Convert it with `.to({COMPLEX_OF.get(state.dtype, torch.complex64)})`."
         raise TypeError(message(function, argument, state, need, got, remedy))
-    size = state.shape[0] if state.ndim == 1 else 0
-    if size < 1 or size & (size - 1):
-        need, got = "have shape (2**n_qubits,)", f"shape {tuple(state.shape)}"
-        remedy = _shape_remedy(tuple(state.shape))
-        raise ValueError(message(function, argument, state, need, got, remedy))
-    return size.bit_length() - 1
+    if not fits(state.shape, STATE):
+        need, remedy = "have shape (2**n_qubits,)", _shape_remedy(tuple(state.shape))
+        raise shape_error(function, argument, state, need, remedy)
+    return state.shape[0].bit_length() - 1
 
 
 def _state_remedy(given: object) -> str:
@@ -136,10 +226,9 @@ def check_state_size(function: str, state: object, n_qubits: int, argument: str 
     """Check that a value is a statevector of `n_qubits` qubits."""
     got = check_state(function, state, argument)
     if got != n_qubits:
-        need, remedy = f"have shape ({2**n_qubits},) for {qubits(n_qubits)}", qubits(n_qubits)
-        raise ValueError(
-            message(function, argument, state, need, qubits(got), f"Give a state of {remedy}.")
-        )
+        need = f"have shape ({2**n_qubits},) for {qubits(n_qubits)}"
+        remedy = f"Give a state of {qubits(n_qubits)}."
+        raise ValueError(message(function, argument, state, need, qubits(got), remedy))
 
 
 def qubits(number: int) -> str:
@@ -173,22 +262,22 @@ def check_wires(
     `or_else` is what else can be done about a wire out of range.
     """
     remedy = f"Give distinct wires from 0 to {n_qubits - 1}" if n_qubits else "Give no wires"
-    if not is_index(wires) and not isinstance(wires, Iterable):
-        raise TypeError(
-            message(function, argument, wires, "be ints", describe(wires), f"{remedy}.")
-        )
-    given = (wires,) if is_index(wires) else tuple(wires)
+    is_one = is_index(wires)
+
+    def error(kind: type[Exception], given: Any, need: str, got: str, more: str = "") -> Exception:
+        return kind(message(function, argument, given, need, got, f"{remedy}{more}."))
+
+    if not is_one and not isinstance(wires, Iterable):
+        raise error(TypeError, wires, "be ints", describe(wires))
+    given = (wires,) if is_one else tuple(wires)
     for wire in given:
         if type(wire) is bool or not is_index(wire):
-            got = describe(wire)
-            raise TypeError(message(function, argument, given, "be ints", got, f"{remedy}."))
+            raise error(TypeError, given, "be ints", describe(wire))
     checked = tuple(map(operator.index, given))
     if len(set(checked)) < len(checked):
-        got = f"{checked}"
-        raise ValueError(message(function, argument, checked, "be distinct", got, f"{remedy}."))
+        raise error(ValueError, checked, "be distinct", f"{checked}")
     if checked and not 0 <= min(checked) <= max(checked) < n_qubits:
-        need, remedy = f"be in range({n_qubits})", f"{remedy}{or_else}."
-        raise ValueError(message(function, argument, checked, need, f"{checked}", remedy))
+        raise error(ValueError, checked, f"be in range({n_qubits})", f"{checked}", or_else)
     return checked
 
 

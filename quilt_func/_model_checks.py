@@ -5,7 +5,16 @@ from typing import Any
 
 from torch import Tensor
 
-from quilt_func._checks import REAL_OF, a_kind, message, qubits
+from quilt_func._checks import (
+    REAL_OF,
+    STATE,
+    fits,
+    kind_error,
+    message,
+    names_of,
+    qubits,
+    shape_error,
+)
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
@@ -19,8 +28,8 @@ def check_observable(
 ) -> Observable:
     """Check that a value is an observable of as many qubits as a state."""
     if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
-        got, remedy = a_kind(observable), _observable_remedy(observable)
-        raise TypeError(message(function, argument, observable, "be an observable", got, remedy))
+        remedy = _observable_remedy(observable)
+        raise kind_error(function, argument, observable, "be an observable", remedy)
     if observable.n_qubits != n_qubits:
         need = f"act on {qubits(n_qubits)}, as the state has"
         remedy = f"Give an observable of {qubits(n_qubits)}, or a state of {observable.n_qubits}."
@@ -50,9 +59,9 @@ def _observable_remedy(given: object) -> str:
 def returning_state(function: str, state_fn: StateFn) -> StateFn:
     """A function from parameters to a state, with a check of what it returns."""
     if not callable(state_fn) or isinstance(state_fn, Circuit):
-        need, got = "be a function from parameters to a state", a_kind(state_fn)
+        need = "be a function from parameters to a state"
         remedy = "Write `lambda params: circuit(...)()`, with the parameters in the circuit."
-        raise TypeError(message(function, "state_fn", state_fn, need, got, remedy))
+        raise kind_error(function, "state_fn", state_fn, need, remedy)
 
     def checked(params: PyTree) -> Tensor:
         state = state_fn(params)
@@ -68,15 +77,13 @@ def _check_returned(function: str, state: Any) -> None:
         remedy = "Return the state that `circuit(...)()` gives."
         if callable(state):
             remedy = "Call the circuit: `lambda params: circuit(...)()`."
-        raise TypeError(message(function, "state_fn", state, need, a_kind(state), remedy))
+        raise kind_error(function, "state_fn", state, need, remedy)
     if state.dtype not in REAL_OF:
-        got = f"{str(state.dtype).removeprefix('torch.')} of shape {tuple(state.shape)}"
+        got = f"{names_of([state.dtype])} of shape {tuple(state.shape)}"
         remedy = "Return the state itself, complex, not what is measured on it."
         raise TypeError(message(function, "state_fn", state, need, got, remedy))
-    size = state.shape[0] if state.ndim == 1 else 0
-    if size < 1 or size & (size - 1):
-        got = f"shape {tuple(state.shape)}"
-        raise ValueError(message(function, "state_fn", state, need, got, _over_data(function)))
+    if not fits(state.shape, STATE):
+        raise shape_error(function, "state_fn", state, need, _over_data(function))
 
 
 def _over_data(function: str) -> str:

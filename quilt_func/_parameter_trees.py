@@ -6,7 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, a_kind, common_dtype_and_device, describe, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_tensor,
+    common_dtype_and_device,
+    describe,
+    message,
+    short_dtype_or_kind,
+)
 from quilt_func._torch import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree
 
@@ -87,10 +94,8 @@ def outline(tree: PyTree) -> PyTree:
 
 def check_real(function: str, argument: str, value: object, remedy: str = _REAL) -> None:
     """Check that a value is a float32 or float64 tensor."""
-    if not isinstance(value, Tensor) or value.dtype not in COMPLEX_OF:
-        kind = value.dtype if isinstance(value, Tensor) else a_kind(value)
-        need, got = "be float32 or float64 throughout", str(kind).removeprefix("torch.")
-        raise TypeError(message(function, argument, value, need, got, remedy))
+    need, got = "be float32 or float64 throughout", short_dtype_or_kind
+    check_tensor(function, argument, value, COMPLEX_OF, (...,), remedy, need=need, got=got)
 
 
 def _like(model: Tensor, leaf: object) -> Tensor | None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from torch import Tensor
 
-from quilt_func._torch import is_transformed
-from quilt_func.ops import Op
+from quilt_func.ops import Op, numbers
 from quilt_func.typing import WireSet
 
 _MAX_GATES = 400
@@ -51,11 +51,8 @@ def _gates(ops: Iterable[Op]) -> Iterator[tuple[WireSet, tuple[str, ...]]]:
 
 
 def _parameter_texts(param: object, m: int) -> list[str]:
-    if isinstance(param, float):
-        return [f"{param:.3g}"] * m
-    if not isinstance(param, Tensor) or param.ndim != 1 or _is_unreadable(param):
-        return [_shape_text(param)] * m
-    return [f"{value:.3g}" for value in param.detach().tolist()]
+    found = numbers(param, m) if type(param) in (float, Tensor) else None
+    return [_shape_text(param)] * m if found is None else [f"{value:.3g}" for value in found]
 
 
 def _shape_text(param: object) -> str:
@@ -64,26 +61,26 @@ def _shape_text(param: object) -> str:
     return f"{str(param.dtype).removeprefix('torch.')}{list(param.shape)}"
 
 
-def _is_unreadable(tensor: Tensor) -> bool:
-    return is_transformed(tensor) or tensor.is_meta or type(tensor) is not Tensor
+def columns_of(n_qubits: int, sets: Iterable[WireSet]) -> Iterator[int]:
+    """For each gate's wires, the first column that is free between the outer ones."""
+    free = [0] * n_qubits
+    for wires in sets:
+        between = slice(min(wires), max(wires) + 1)
+        column = max(free[between])
+        free[between] = [column + 1] * len(free[between])
+        yield column
 
 
 def _layout(n_qubits: int, ops: Sequence[Op]) -> tuple[list[_Column], int]:
     columns: list[_Column] = []
-    frontier = [0] * n_qubits
-    shown = 0
-    for wires, labels in _gates(ops):
-        if shown == _MAX_GATES:
-            break
-        first, last = min(wires), max(wires)
-        place = max(frontier[first : last + 1])
+    gates = list(islice(_gates(ops), _MAX_GATES))
+    places = columns_of(n_qubits, (wires for wires, _ in gates))
+    for (wires, labels), place in zip(gates, places, strict=True):
         if place == len(columns):
             columns.append(_Column({}, []))
         columns[place].labels.update(zip(wires, labels, strict=True))
-        columns[place].spans.append((first, last))
-        frontier[first : last + 1] = [place + 1] * (last + 1 - first)
-        shown += 1
-    return columns, shown
+        columns[place].spans.append((min(wires), max(wires)))
+    return columns, len(gates)
 
 
 def _render(n_qubits: int, column: _Column) -> list[str]:

@@ -15,7 +15,7 @@ A layer has one op for each kind of gate, however many wires there are. Angles a
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -26,11 +26,13 @@ from torch.nn.functional import pad
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    a_kind,
     check_count,
+    check_is,
+    check_tensor,
     check_wires,
     common_dtype_and_device,
     message,
+    short_dtype_or_kind,
 )
 from quilt_func.diagonals import z_masks
 from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
@@ -458,9 +460,7 @@ def data_reuploading(
 def _reuploading_params(x: Tensor, params: Any) -> list[Tensor]:
     """The checked values of `theta` and, if there is one, `scale`."""
     remedy = "Make them with `init_data_reuploading(u, n_features)`."
-    if not isinstance(params, Mapping):
-        got = a_kind(params)
-        raise TypeError(message("data_reuploading", "params", params, "be a mapping", got, remedy))
+    check_is("data_reuploading", "params", params, Mapping, "be a mapping", remedy)
     if set(params) not in ({"theta"}, {"theta", "scale"}):
         need, keys = "have the keys 'theta' and optionally 'scale'", [*params]
         raise ValueError(message("data_reuploading", "params", keys, need, f"{keys}", remedy))
@@ -640,9 +640,7 @@ def _pairs(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
 def _check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:
     need = f"be a gate of {n_wires} wire(s) and {n_params} angle(s)"
     remedy = f"Give one such as `{'cz' if n_wires == 2 else 'rx'}`, without calling it."
-    if not isinstance(gate, Gate):
-        got = a_kind(gate)
-        raise TypeError(message(function, "gate", gate, need, got, remedy))
+    check_is(function, "gate", gate, Gate, need, remedy)
     if (gate.n_wires, gate.n_params, gate.param_shape) != (n_wires, n_params, ()):
         got = f"one of {gate.n_wires} wire(s) and {gate.n_params} angle(s)"
         raise ValueError(message(function, "gate", gate, need, got, remedy))
@@ -654,19 +652,8 @@ def _check_tensor(
     given: Any,
     form: tuple[Any, ...],
     remedy: str,
-    dtypes: Iterable[torch.dtype] = COMPLEX_OF,
+    dtypes: Collection[torch.dtype] = COMPLEX_OF,
 ) -> None:
-    """Check dtype and shape: ints in `form` are exact, names are free, `...` is any more axes."""
-    if not isinstance(given, Tensor) or given.dtype not in dtypes:
-        got = str(given.dtype)[6:] if isinstance(given, Tensor) else a_kind(given)
-        need = f"be a {' or '.join(str(dtype)[6:] for dtype in dtypes)} tensor"
-        fix = "Convert it with `torch.as_tensor(..., dtype=torch.float32)`."
-        raise TypeError(message(function, argument, given, need, got, fix))
-    axes = form[:-1] if form[-1] is ... else form
-    enough = given.ndim >= len(axes) if form[-1] is ... else given.ndim == len(axes)
-    sizes = zip(axes, given.shape, strict=False)
-    if not enough or any(isinstance(axis, int) and axis != size for axis, size in sizes):
-        names = ", ".join("..." if axis is ... else str(axis) for axis in form)
-        need = f"have shape ({names}{',' if len(form) == 1 else ''})"
-        got = f"shape {tuple(given.shape)}"
-        raise ValueError(message(function, argument, given, need, got, remedy))
+    fix = "Convert it with `torch.as_tensor(..., dtype=torch.float32)`."
+    got = short_dtype_or_kind
+    check_tensor(function, argument, given, dtypes, form, remedy, got=got, dtype_remedy=fix)

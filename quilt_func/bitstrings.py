@@ -21,7 +21,14 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from quilt_func._checks import a_kind, check_count, common_dtype_and_device, describe, message
+from quilt_func._checks import (
+    check_count,
+    check_is,
+    check_positive,
+    common_dtype_and_device,
+    describe,
+    message,
+)
 from quilt_func._parameter_trees import flatten, outline, ravel
 from quilt_func._torch import matmul, tree_leaves, tree_map
 from quilt_func.circuits import circuit
@@ -124,9 +131,7 @@ def gibbs(eta: float = 1.0) -> Objective:
     References:
         Li, Fan, Coram, Riley and Leichenauer (2020), Phys. Rev. Research 2, 023074.
     """
-    if not eta > 0:
-        need, remedy = "be positive", "Give the inverse of a typical difference of costs."
-        raise ValueError(message("gibbs", "eta", eta, need, describe(eta), remedy))
+    check_positive("gibbs", "eta", eta, "Give the inverse of a typical difference of costs.")
 
     def objective(probabilities: Tensor, costs: Tensor) -> Tensor:
         least = costs.amin(0, keepdim=True)
@@ -253,11 +258,7 @@ def minimise_bitstring(
         view = _exact(state, objective, table, chunk_size)
     else:
         check_count("minimise_bitstring", "shots", shots, minimum=1)
-        if not step > 0:
-            need, remedy = "be positive", "Give a distance in radians."
-            raise ValueError(
-                message("minimise_bitstring", "step", step, need, describe(step), remedy)
-            )
+        check_positive("minimise_bitstring", "step", step, "Give a distance in radians.")
         flat, unravel = _flat(params)
         u = uniforms((n_steps + 1, len(flat), 2 * shots + flat.shape[1]), seed).to(flat)
         view = _sampled(lambda row: state(unravel(row)), objective, ask, u, step, chunk_size)
@@ -383,10 +384,9 @@ def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
         problem = to_diagonal(problem, dtype=like.dtype)
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits
-    if not callable(problem):
-        need, got = "be an observable or a function of bit strings", a_kind(problem)
-        remedy = "Make one with `cost_diagonal`, or give a function."
-        raise TypeError(message("minimise_bitstring", "problem", problem, need, got, remedy))
+    need = "be an observable or a function of bit strings"
+    remedy = "Make one with `cost_diagonal`, or give a function."
+    check_is("minimise_bitstring", "problem", problem, Callable, need, remedy)
     if n_qubits is None:
         need, remedy = "be given with a function", "Give the length of the strings."
         raise TypeError(message("minimise_bitstring", "n_qubits", None, need, "None", remedy))

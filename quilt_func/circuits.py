@@ -11,22 +11,22 @@ from torch.func import vmap
 
 from quilt_func._checks import (
     COMPLEX_OF,
-    a_kind,
     check_complex_dtype,
     check_count,
     check_device,
+    check_is,
     check_wires,
     common_dtype_and_device,
     describe,
+    kind_error,
     message,
 )
 from quilt_func._text_drawing import draw_text
 from quilt_func._torch import register
 from quilt_func.derived import controlled
 from quilt_func.evolution import evolve_from, evolve_zero, explain_ops
-from quilt_func.ops import Op, Structure, check_fits
-from quilt_func.states import Device
-from quilt_func.typing import Parts
+from quilt_func.ops import OP_REMEDY, Op, Structure, check_fits
+from quilt_func.typing import Device, Parts
 
 _PLAIN = str.maketrans({"─": "-", "│": "|", "┼": "+", "●": "@", "⊕": "X", "×": "x", "†": "'"})
 
@@ -167,10 +167,8 @@ class Circuit:
             (<cx on (1, 0)>,)
         """
         n = self.n_qubits if n_qubits is None else check_count("map_wires", "n_qubits", n_qubits)
-        if not callable(wires) and not isinstance(wires, Mapping):
-            requirement, got = "be a mapping or a function", a_kind(wires)
-            remedy = "Give new wires by old ones: `{0: 1, 1: 0}`."
-            raise TypeError(message("map_wires", "wires", wires, requirement, got, remedy))
+        need, remedy = "be a mapping or a function", "Give new wires by old ones: `{0: 1, 1: 0}`."
+        check_is("map_wires", "wires", wires, (Mapping, Callable), need, remedy)
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
         new = check_wires(
             "map_wires", [get(wire) for wire in self.wires], n, or_else=", or a larger `n_qubits`"
@@ -201,11 +199,9 @@ class Circuit:
         checked = check_wires("controlled", controls, self.n_qubits, "controls")
         busy = set(checked) & set(self.wires)
         if busy:
+            need, got = "be idle wires", f"{sorted(busy)} in use"
             remedy = "Move the circuit with `map_wires` first."
-            got = f"{sorted(busy)} in use"
-            raise ValueError(
-                message("controlled", "controls", controls, "be idle wires", got, remedy)
-            )
+            raise ValueError(message("controlled", "controls", controls, need, got, remedy))
         ops = (
             Op(controlled(op.gate, len(checked)), tuple(checked + ws for ws in op.wires), op.params)
             for op in self.ops
@@ -336,8 +332,7 @@ def circuit(n_qubits: int, *parts: Parts) -> Circuit:
     """
     if isinstance(n_qubits, (Iterable, Circuit, Op)) and not isinstance(n_qubits, (str, Tensor)):
         remedy = "The number of qubits comes first: `circuit(2, h(0), cx(0, 1))`."
-        got = a_kind(n_qubits)
-        raise TypeError(message("circuit", "n_qubits", n_qubits, "be an int", got, remedy))
+        raise kind_error("circuit", "n_qubits", n_qubits, "be an int", remedy)
     check_count("circuit", "n_qubits", n_qubits)
     ops = tuple(_flattened(n_qubits, parts))
     common_dtype_and_device("circuit", (leaf for op in ops for leaf in op.leaves))
@@ -354,16 +349,8 @@ def _flattened(n_qubits: int, parts: Iterable[Parts]) -> Iterator[Op]:
         elif isinstance(part, Iterable) and not isinstance(part, (str, Tensor, Mapping)):
             yield from _flattened(n_qubits, part)
         else:
-            raise TypeError(
-                message(
-                    "circuit",
-                    "parts",
-                    part,
-                    "be ops, circuits or iterables of them",
-                    describe(part),
-                    "Call a gate to make an op: `h(0)`.",
-                )
-            )
+            need, remedy = "be ops, circuits or iterables of them", OP_REMEDY
+            raise TypeError(message("circuit", "parts", part, need, describe(part), remedy))
 
 
 def same_structure(a: Circuit, b: Circuit) -> bool:
@@ -387,8 +374,8 @@ def same_structure(a: Circuit, b: Circuit) -> bool:
         >>> same_structure(circuit(1, rx(0.1, 0)), circuit(1, rx(0.2, 0)))
         True
     """
-    _check_circuit("same_structure", "a", a)
-    _check_circuit("same_structure", "b", b)
+    check_circuit("same_structure", "a", a)
+    check_circuit("same_structure", "b", b)
     return a.structure == b.structure
 
 
@@ -421,14 +408,12 @@ def explain(circuit: Circuit) -> str:
               1  permute   0-7                       7  1 x 0.00391 MiB   0 Mflop
           total  1 passes over a state of 0.00195 MiB, 0 Mflop
     """
-    _check_circuit("explain", "circuit", circuit)
+    check_circuit("explain", "circuit", circuit)
     kind = common_dtype_and_device("explain", circuit.leaves)
     itemsize = 8 if kind is None else COMPLEX_OF[kind[0]].itemsize
     return explain_ops(circuit.n_qubits, circuit.ops, itemsize)
 
 
-def _check_circuit(function: str, argument: str, given: object) -> None:
-    if not isinstance(given, Circuit):
-        got = a_kind(given)
-        remedy = "Make one with `circuit`."
-        raise TypeError(message(function, argument, given, "be a circuit", got, remedy))
+def check_circuit(function: str, argument: str, given: object) -> None:
+    """Check that a value is a circuit."""
+    check_is(function, argument, given, Circuit, "be a circuit", "Make one with `circuit`.")

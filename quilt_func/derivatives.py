@@ -19,7 +19,17 @@ import torch
 from torch import Tensor
 from torch.func import grad, jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, a_kind, check_function, check_number, describe, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_function,
+    check_is,
+    check_number,
+    check_positive,
+    check_tensor,
+    describe,
+    message,
+    shape_error,
+)
 from quilt_func._parameter_trees import check_real, flatten, join, ravel, with_tangent
 from quilt_func._shift_rules import Rule, shift_rule
 from quilt_func._torch import matmul, tree_flatten, tree_unflatten
@@ -138,9 +148,8 @@ def _traced(
 
 
 def _check_circuit(argument: str, value: object, need: str) -> None:
-    if not isinstance(value, Circuit):
-        remedy = "Give a function from parameters to `circuit(...)`."
-        raise TypeError(_error(argument, value, need, a_kind(value), remedy))
+    remedy = "Give a function from parameters to `circuit(...)`."
+    check_is("parameter_shift", argument, value, Circuit, need, remedy)
 
 
 def _error(argument: str, given: object, need: str, got: str, remedy: str) -> str:
@@ -174,15 +183,13 @@ def _runs(rules: list[Rule], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _number(function: str, value: Any) -> Tensor:
     """Check that an objective returned one real number."""
-    if not isinstance(value, Tensor) or value.dtype not in COMPLEX_OF:
-        got = describe(value)
-        remedy = "Return an expectation value, say."
-        raise TypeError(message(function, "fn", value, "return a real tensor", got, remedy))
-    if value.ndim:
-        need, got = "return one number", f"shape {tuple(value.shape)}"
+    need, remedy = "return a real tensor", "Return an expectation value, say."
+    check_tensor(function, "fn", value, COMPLEX_OF, (...,), remedy, need=need, got=describe)
+    found: Tensor = value
+    if found.ndim:
         remedy = "Differentiate its entries one by one."
-        raise ValueError(message(function, "fn", value, need, got, remedy))
-    return value
+        raise shape_error(function, "fn", found, "return one number", remedy)
+    return found
 
 
 def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> PyTree:
@@ -222,9 +229,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     """
     check_function("spsa", "fn", fn)
     check_number("spsa", "step", step)
-    if not step:
-        remedy = "Give a distance between parameters."
-        raise ValueError(message("spsa", "step", step, "be positive", f"{step}", remedy))
+    check_positive("spsa", "step", step, "Give a distance between parameters.")
     flat, unravel = ravel("spsa", "params", params)
     rows = _directions("spsa", u, flat, at_most=None)
     signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
@@ -238,14 +243,14 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
 
 def _directions(function: str, u: Any, flat: Tensor, at_most: int | None) -> Tensor:
     """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
-    check_real(function, "u", u, f"Draw them with `uniforms((k, {len(flat)}), seed)`.")
+    remedy = f"Draw them with `uniforms((k, {len(flat)}), seed)`."
+    check_real(function, "u", u, remedy)
     rows: Tensor = u[None] if u.ndim == 1 else u
     limit = math.inf if at_most is None else at_most
     if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= limit:
         bound = "" if at_most is None else f", k <= {at_most}"
         need = f"have shape ({len(flat)},) or (k, {len(flat)}){bound}"
-        remedy = f"Draw them with `uniforms((k, {len(flat)}), seed)`."
-        raise ValueError(message(function, "u", u, need, f"shape {tuple(u.shape)}", remedy))
+        raise shape_error(function, "u", u, need, remedy)
     return rows
 
 

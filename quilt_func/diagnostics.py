@@ -20,15 +20,17 @@ from torch.func import grad, vmap
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    a_kind,
     check_count,
     check_function,
+    check_is,
     check_iterable,
     check_number,
     check_state,
+    check_tensor,
     common_dtype_and_device,
     describe,
     message,
+    shape_error,
 )
 from quilt_func._parameter_trees import flatten
 from quilt_func._shift_rules import gaps_of
@@ -77,10 +79,7 @@ def gradient_variance(
     """
     check_function("gradient_variance", "fn", fn)
     leaves, _ = flatten("gradient_variance", "params", params)
-    if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
-        need, remedy = "have two members or more on the first axis", "Stack an ensemble."
-        got = f"shapes {[tuple(leaf.shape) for leaf in leaves]}"
-        raise ValueError(message("gradient_variance", "params", params, need, got, remedy))
+    _check_several("gradient_variance", "params", params, leaves, "members", "Stack an ensemble.")
     slopes = vmap(grad(fn), chunk_size=chunk_size)(params)
     return tree_map(lambda leaf: leaf.var(0), slopes)
 
@@ -121,12 +120,18 @@ def gradient_snr(gradient_fn: Callable[[PyTree, Any], PyTree], params: PyTree, u
     """
     check_function("gradient_snr", "gradient_fn", gradient_fn)
     leaves, _ = flatten("gradient_snr", "u", u, "Draw them with `uniforms(shape, seed)`.")
-    if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
-        need, remedy = "have two repeats or more on the first axis", "Draw a row for each repeat."
-        got = f"shapes {[tuple(leaf.shape) for leaf in leaves]}"
-        raise ValueError(message("gradient_snr", "u", u, need, got, remedy))
+    _check_several("gradient_snr", "u", u, leaves, "repeats", "Draw a row for each repeat.")
     estimates = vmap(gradient_fn, (None, 0))(params, u)
     return tree_map(lambda leaf: leaf.mean(0).abs() / leaf.std(0), estimates)
+
+
+def _check_several(
+    function: str, argument: str, tree: PyTree, leaves: list[Tensor], members: str, remedy: str
+) -> None:
+    if any(leaf.ndim < 1 or leaf.shape[0] < 2 for leaf in leaves):
+        need = f"have two {members} or more on the first axis"
+        got = f"shapes {[tuple(leaf.shape) for leaf in leaves]}"
+        raise ValueError(message(function, argument, tree, need, got, remedy))
 
 
 def expressibility(states: Tensor, others: Tensor, n_bins: int = 75) -> Tensor:
@@ -168,9 +173,8 @@ def expressibility(states: Tensor, others: Tensor, n_bins: int = 75) -> Tensor:
     _check_states("expressibility", "others", others)
     common_dtype_and_device("expressibility", (states, others))
     if states.shape != others.shape:
-        need, got = f"have shape {tuple(states.shape)}", f"shape {tuple(others.shape)}"
-        remedy = "Give one partner for each state."
-        raise ValueError(message("expressibility", "others", others, need, got, remedy))
+        need, remedy = f"have shape {tuple(states.shape)}", "Give one partner for each state."
+        raise shape_error("expressibility", "others", others, need, remedy)
     found = vmap(fidelity)(states, others)
     places = (found * n_bins).to(torch.int64).clamp(0, n_bins - 1)
     bins = torch.arange(n_bins, device=found.device)
@@ -334,10 +338,7 @@ def allowed_frequencies(gates: Sequence[Gate]) -> tuple[float, ...]:
 
 
 def _gaps(function: str, gate: Any) -> Sequence[float]:
-    if not isinstance(gate, Gate):
-        need, got = "hold gates", a_kind(gate)
-        remedy = "Give rows such as `ry`, not ops."
-        raise TypeError(message(function, "gates", gate, need, got, remedy))
+    check_is(function, "gates", gate, Gate, "hold gates", "Give rows such as `ry`, not ops.")
     gaps = gaps_of(gate, 0) if gate.n_params == 1 else None
     if gaps is None:
         need, got = "hold gates exp(-i θ G / 2) of one angle", describe(gate)
@@ -379,15 +380,11 @@ def effective_dimension(fishers: Tensor, n_data: int, gamma: float = 1.0) -> Ten
         403.
     """
     kappa = _resolution(n_data, gamma)
-    if not isinstance(fishers, Tensor) or fishers.dtype not in COMPLEX_OF:
-        remedy = "Stack results of `classical_fisher`."
-        got = describe(fishers)
-        need = "be a real tensor"
-        raise TypeError(message("effective_dimension", "fishers", fishers, need, got, remedy))
-    if fishers.ndim != 3 or fishers.shape[1] != fishers.shape[2] or not fishers.numel():
-        need, got = "have shape (k, p, p)", f"shape {tuple(fishers.shape)}"
-        remedy = "Stack results of `classical_fisher`."
-        raise ValueError(message("effective_dimension", "fishers", fishers, need, got, remedy))
+    remedy, need = "Stack results of `classical_fisher`.", "be a real tensor"
+    check_tensor(
+        "effective_dimension", "fishers", fishers, COMPLEX_OF, ("k", "p", "p"), remedy, need=need,
+        got=describe, least=1,
+    )  # fmt: skip
     k, p, _ = fishers.shape
     trace = fishers.diagonal(dim1=1, dim2=2).sum(-1).mean(0, keepdim=True)
     scaled = p * fishers / trace.clamp(min=torch.finfo(fishers.dtype).tiny)
@@ -417,12 +414,9 @@ def _resolution(n_data: int, gamma: float) -> float:
 
 def _check_states(function: str, argument: str, states: Any) -> int:
     """Check an ensemble of states and return the number of qubits."""
-    if not isinstance(states, Tensor) or states.dtype not in REAL_OF:
-        got, remedy = describe(states), "Make them with `vmap`."
-        raise TypeError(message(function, argument, states, "be a complex tensor", got, remedy))
-    size = states.shape[1] if states.ndim == 2 and states.shape[0] else 0
-    if size < 2 or size & (size - 1):
-        need, got = "have shape (k, 2**n_qubits)", f"shape {tuple(states.shape)}"
-        remedy = "Stack states of some qubits on a first axis."
-        raise ValueError(message(function, argument, states, need, got, remedy))
-    return size.bit_length() - 1
+    remedy = "Stack states of some qubits on a first axis."
+    check_tensor(
+        function, argument, states, REAL_OF, ("k", "2**n_qubits"), remedy, least=1, got=describe,
+        need="be a complex tensor", dtype_remedy="Make them with `vmap`.",
+    )  # fmt: skip
+    return int(states.shape[1]).bit_length() - 1

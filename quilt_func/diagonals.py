@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import torch
 
 from quilt_func._amplitudes import walsh_transform
-from quilt_func._checks import a_kind, check_count, describe, message
+from quilt_func._checks import check_count, check_is, describe, kind_error, message
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
+from quilt_func.typing import Device
 
 Cost: TypeAlias = Callable[[str], float]
 
@@ -22,7 +23,7 @@ def cost_diagonal(
     n_qubits: int,
     *,
     dtype: torch.dtype = torch.float32,
-    device: torch.device | str | None = None,
+    device: Device = None,
 ) -> Diagonal:
     """Tabulate the costs of all bit strings.
 
@@ -154,9 +155,7 @@ def check_kind(
     function: str, given: Any, kind: type, remedy: str, argument: str = "observable"
 ) -> None:
     """Refuse what is not an observable of one kind."""
-    if not isinstance(given, kind):
-        need, got = f"be a {kind.__name__}", a_kind(given)
-        raise TypeError(message(function, argument, given, need, got, remedy))
+    check_is(function, argument, given, kind, f"be a {kind.__name__}", remedy)
 
 
 def checked_cost(function: str, string: str, value: Any, argument: str = "cost") -> float:
@@ -184,9 +183,9 @@ def _listed(cost: Any, strings: list[str]) -> list[Any]:
     if callable(cost):
         return [cost(string) for string in strings]
     if not isinstance(cost, Sequence) or isinstance(cost, str):
-        need, got = "be a function, a mapping or a sequence", a_kind(cost)
+        need = "be a function, a mapping or a sequence"
         remedy = "Give a function of a bit string; for a tensor, call `diagonal`."
-        raise TypeError(message("cost_diagonal", "cost", cost, need, got, remedy))
+        raise kind_error("cost_diagonal", "cost", cost, need, remedy)
     if len(cost) != len(strings):
         need, remedy = f"have {len(strings)} entries", "Give one cost for every bit string."
         raise ValueError(message("cost_diagonal", "cost", cost, need, f"{len(cost)}", remedy))

@@ -6,7 +6,8 @@ significant bit, controls come first.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, message
+from quilt_func._checks import check_is, message, shape_error
 from quilt_func._torch import adjoint
 from quilt_func.derived import named_controlled, with_inverse
-from quilt_func.ops import Gate, InverseRule, Matrix, Op, Qasm, turn
+from quilt_func.ops import Gate, InverseRule, Made, Matrix, Op, Qasm
 from quilt_func.typing import Angle
 
 _Entry = Tensor | float
@@ -30,6 +31,11 @@ def _array(rows: Any) -> Matrix:
 
 _X, _Y, _Z = (_array(m) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]))
 _LETTERS = {"I": _array(np.eye(2)), "X": _X, "Y": _Y, "Z": _Z}
+
+
+def _word_matrix(word: str) -> Matrix:
+    """The product of a Pauli word's letters, the first the most significant."""
+    return reduce(lambda a, b: _array(np.kron(a, b)), [_LETTERS[letter] for letter in word])
 
 
 def _complex_matrix(real: _Rows, imag: _Rows | None = None) -> Tensor:
@@ -52,19 +58,16 @@ def _half(theta: Tensor) -> tuple[Tensor, Tensor]:
     return half.cos(), half.sin()
 
 
-@turn(_X)
 def _rx(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix([[c, 0], [0, c]], [[0, -s], [-s, 0]])
 
 
-@turn(_Y)
 def _ry(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix([[c, -s], [s, c]])
 
 
-@turn(_Z)
 def _rz(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix([[c, 0], [0, c]], [[-s, 0], [0, s]])
@@ -83,7 +86,6 @@ def _u(theta: Tensor, phi: Tensor, lam: Tensor) -> Tensor:
     )
 
 
-@turn(_array(np.kron(_X, _X)))
 def _rxx(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -92,7 +94,6 @@ def _rxx(theta: Tensor) -> Tensor:
     )
 
 
-@turn(_array(np.kron(_Y, _Y)))
 def _ryy(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -101,7 +102,6 @@ def _ryy(theta: Tensor) -> Tensor:
     )
 
 
-@turn(_array(np.kron(_Z, _Z)))
 def _rzz(theta: Tensor) -> Tensor:
     c, s = _half(theta)
     return _complex_matrix(
@@ -189,14 +189,14 @@ iswap: Gate = with_inverse(_constant(
     ("iSWAP", "iSWAP"), "Exchange of two wires with a factor i: exp(i π (XX + YY) / 4).",
     "gate iswap a, b { s a; s b; h a; cx a, b; cx b, a; h b; }"))
 rxx: Gate = _rotation(
-    "rxx", _rxx, _array(np.kron(_X, _X)), "", ("RXX", "RXX"), "Rotation exp(-i θ XX / 2).",
+    "rxx", _rxx, _word_matrix("XX"), "", ("RXX", "RXX"), "Rotation exp(-i θ XX / 2).",
     "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }")
 ryy: Gate = _rotation(
-    "ryy", _ryy, _array(np.kron(_Y, _Y)), "", ("RYY", "RYY"), "Rotation exp(-i θ YY / 2).",
+    "ryy", _ryy, _word_matrix("YY"), "", ("RYY", "RYY"), "Rotation exp(-i θ YY / 2).",
     "gate ryy(theta) a, b { rx(pi/2) a; rx(pi/2) b; cx a, b; rz(theta) b; cx a, b; "
     "rx(-pi/2) a; rx(-pi/2) b; }")
 rzz: Gate = _rotation(
-    "rzz", _rzz, _array(np.kron(_Z, _Z)), "diagonal", ("RZZ", "RZZ"), "Rotation exp(-i θ ZZ / 2).",
+    "rzz", _rzz, _word_matrix("ZZ"), "diagonal", ("RZZ", "RZZ"), "Rotation exp(-i θ ZZ / 2).",
     "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }")
 # fmt: on
 
@@ -253,7 +253,7 @@ def unitary(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
         >>> unitary(torch.eye(4, dtype=torch.complex64), 0, 2)
         <unitary on (0, 2)>
     """
-    return _matrix_gate("unitary", _n_wires("unitary", matrix))(matrix, *wires, **misplaced)
+    return unitary_gate(_n_wires("unitary", matrix))(matrix, *wires, **misplaced)
 
 
 def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
@@ -281,39 +281,53 @@ def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
         >>> circuit(1, h(0), project)().real
         tensor([0.7071, 0.0000])
     """
-    return _matrix_gate("linear", _n_wires("linear", matrix))(matrix, *wires, **misplaced)
+    return linear_gate(_n_wires("linear", matrix))(matrix, *wires, **misplaced)
 
 
 def _n_wires(function: str, matrix: Any) -> int:
     shape = tuple(matrix.shape) if isinstance(matrix, Tensor) else ()
     size = shape[-1] if shape else 0
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
-    if not isinstance(matrix, Tensor):
-        got = a_kind(matrix)
-        remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
-        raise TypeError(message(function, "matrix", matrix, requirement, got, remedy))
+    remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
+    check_is(function, "matrix", matrix, Tensor, requirement, remedy)
     if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
         remedy = "Give square matrices whose size is a power of two."
-        raise ValueError(message(function, "matrix", matrix, requirement, f"shape {shape}", remedy))
+        raise shape_error(function, "matrix", matrix, requirement, remedy)
     return size.bit_length() - 1
 
 
 @lru_cache
-def _matrix_gate(name: str, n_wires: int) -> Gate:
-    is_unitary = name == "unitary"
-    row = Gate(
-        name=name,
+def linear_gate(n_wires: int) -> Gate:
+    """The row of `linear` on so many wires."""
+    return Gate(
+        name="linear",
         n_wires=n_wires,
         n_params=1,
         matrix=lambda matrices: matrices,
-        inverse=(lambda matrices: (row, (adjoint(matrices),))) if is_unitary else None,
-        tags=_tags("") if is_unitary else frozenset(),
-        symbol=("U" if is_unitary else "M",) * n_wires,
+        symbol=("M",) * n_wires,
         doc="A given matrix.",
         param_shape=(2**n_wires, 2**n_wires),
-        origin=(_matrix_gate, (name, n_wires)),
+        origin=Made(linear_gate, (n_wires,)),
+    )
+
+
+@lru_cache
+def unitary_gate(n_wires: int) -> Gate:
+    """The row of `unitary` on so many wires."""
+    row = replace(
+        linear_gate(n_wires),
+        name="unitary",
+        inverse=lambda matrices: (row, (adjoint(matrices),)),
+        tags=_tags(""),
+        symbol=("U",) * n_wires,
+        origin=Made(unitary_gate, (n_wires,)),
     )
     return row
+
+
+def _matrix_gate(name: str, n_wires: int) -> Gate:
+    """What pickles of earlier versions call."""
+    return {"unitary": unitary_gate, "linear": linear_gate}[name](n_wires)
 
 
 _MAX_DENSE_WORD = 5
@@ -347,20 +361,18 @@ def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tu
     References:
         Nielsen and Chuang (2010), section 4.7.3.
     """
-    if not isinstance(word, str):
-        what = a_kind(word)
-        raise TypeError(message("pauli_rot", "word", word, "be a string", what, 'Write "XYZ".'))
+    check_is("pauli_rot", "word", word, str, "be a string", 'Write "XYZ".')
     if not word or set(word) - set("IXYZ"):
         remedy = "Use the letters I, X, Y and Z."
         requirement = "be a Pauli word of at least one letter"
         raise ValueError(message("pauli_rot", "word", word, requirement, repr(word), remedy))
-    op = _word_gate(word)(theta, *wires, **misplaced)
+    op = word_gate(word)(theta, *wires, **misplaced)
     support = [i for i, letter in enumerate(word) if letter != "I"]
     if len(support) == len(word) <= _MAX_DENSE_WORD:
         return op
     kept = support or [0]
     short = "".join(word[i] for i in kept)
-    op = Op(_word_gate(short), tuple(tuple(ws[i] for i in kept) for ws in op.wires), op.params)
+    op = Op(word_gate(short), tuple(tuple(ws[i] for i in kept) for ws in op.wires), op.params)
     return op if len(kept) <= _MAX_DENSE_WORD else _parity_chain(op, short)
 
 
@@ -378,18 +390,10 @@ def _parity_chain(op: Op, word: str) -> tuple[Op, ...]:
     return tuple(ops)
 
 
-def _word_matrix(word: str) -> Matrix:
-    matrix = _array([[1]])
-    for letter in word:
-        matrix = _array(np.kron(matrix, _LETTERS[letter]))
-    return matrix
-
-
 @lru_cache(maxsize=4096)
-def _word_gate(word: str) -> Gate:
-    product = _word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None
+def word_gate(word: str) -> Gate:
+    """The row of `pauli_rot` for one word."""
 
-    @turn(product)
     def matrix(theta: Tensor) -> Tensor:
         c, s = (part[:, None, None] for part in _half(theta))
         dense = torch.tensor(_word_matrix(word), device=theta.device)
@@ -403,10 +407,14 @@ def _word_gate(word: str) -> Gate:
             n_wires=len(word),
             n_params=1,
             matrix=matrix,
-            generator=product,
+            generator=_word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None,
             tags=_tags("group diagonal" if set(word) <= set("IZ") else "group"),
             symbol=tuple(f"R{letter}" for letter in word),
             doc="Rotation about a Pauli word.",
-            origin=(_word_gate, (word,)),
+            origin=Made(word_gate, (word,)),
         )
     )
+
+
+_word_gate = word_gate
+"""What pickles of earlier versions call."""

@@ -9,14 +9,16 @@ from torch import Tensor
 from quilt_func._amplitudes import split_wires
 from quilt_func._checks import (
     COMPLEX_OF,
-    a_kind,
     check_count,
     check_device,
+    check_is,
     check_state,
+    check_tensor,
     check_wires,
     common_dtype_and_device,
     describe,
     message,
+    shape_error,
 )
 from quilt_func._model_checks import check_observable
 from quilt_func._torch import is_differentiated, matmul, tree_leaves, unconjugated
@@ -220,10 +222,8 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
         [0, 3]
     """
     check_state("sample", state)
-    if not isinstance(u, Tensor) or u.dtype not in COMPLEX_OF:
-        got = str(u.dtype) if isinstance(u, Tensor) else a_kind(u)
-        remedy = "Draw them with `uniforms(shots, seed)`."
-        raise TypeError(message("sample", "u", u, "be a real tensor", got, remedy))
+    remedy = "Draw them with `uniforms(shots, seed)`."
+    check_tensor("sample", "u", u, COMPLEX_OF, (...,), remedy, need="be a real tensor")
     check_device("sample", state, u)
     if is_differentiated(state):
         raise TypeError(
@@ -287,31 +287,24 @@ def expval_from_samples(indices: Tensor, observable: PauliSum | Diagonal) -> Ten
     """
     _check_indices("expval_from_samples", indices)
     if indices.ndim != 1 or not indices.shape[0]:
-        requirement, got = "have shape (shots,), shots > 0", f"shape {tuple(indices.shape)}"
+        need = "have shape (shots,), shots > 0"
         remedy = "Give one run of samples; map over several with `torch.func.vmap`."
-        raise ValueError(
-            message("expval_from_samples", "indices", indices, requirement, got, remedy)
-        )
+        raise shape_error("expval_from_samples", "indices", indices, need, remedy)
     if isinstance(observable, Diagonal):
         return observable.values[indices].mean()
-    if not isinstance(observable, PauliSum):
-        requirement = "be a diagonal observable or a Pauli sum"
-        got = a_kind(observable)
-        remedy = "Make one with `diagonal` or `pauli_sum`."
-        raise TypeError(
-            message("expval_from_samples", "observable", observable, requirement, got, remedy)
-        )
+    remedy = "Make one with `diagonal` or `pauli_sum`."
+    need = "be a diagonal observable or a Pauli sum"
+    check_is("expval_from_samples", "observable", observable, PauliSum, need, remedy)
     return _word_means(indices, observable)
 
 
 def _word_means(indices: Tensor, observable: PauliSum) -> Tensor:
     off_diagonal = [word for word in observable.words if set(word) - set("IZ")]
     if off_diagonal:
-        requirement, got = "have words of I and Z", repr(off_diagonal[0])
+        need, got = "have words of I and Z", repr(off_diagonal[0])
         remedy = "Rotate the state to the word's basis before you sample: `h` for X."
-        raise ValueError(
-            message("expval_from_samples", "observable", observable, requirement, got, remedy)
-        )
+        function = "expval_from_samples"
+        raise ValueError(message(function, "observable", observable, need, got, remedy))
     given = observable.coefficients
     if isinstance(given, tuple):
         given = torch.tensor(given, dtype=torch.float32, device=indices.device)
@@ -349,7 +342,6 @@ def counts(indices: Tensor, n_qubits: int) -> dict[str, int]:
 
 
 def _check_indices(function: str, indices: object) -> None:
-    if not isinstance(indices, Tensor) or indices.dtype != torch.int64:
-        remedy = "Make them with `sample(state, u)`."
-        got = describe(indices)
-        raise TypeError(message(function, "indices", indices, "be an int64 tensor", got, remedy))
+    need, remedy = "be an int64 tensor", "Make them with `sample(state, u)`."
+    dtypes = (torch.int64,)
+    check_tensor(function, "indices", indices, dtypes, (...,), remedy, need=need, got=describe)

@@ -12,10 +12,13 @@ from quilt_func._checks import (
     COMPLEX_OF,
     a_kind,
     check_count,
+    check_is,
     common_dtype_and_device,
     describe,
     is_index,
+    kind_error,
     message,
+    names_of,
 )
 from quilt_func._torch import own_precision, tree_flatten, tree_map, tree_paths, tree_unflatten
 from quilt_func.typing import PyTree
@@ -83,9 +86,8 @@ class QuantumLayer(Module):
         out_shape: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        if not callable(model):
-            got, remedy = a_kind(model), "Give a function `model(params, x)`."
-            raise TypeError(message("QuantumLayer", "model", model, "be a function", got, remedy))
+        remedy = "Give a function `model(params, x)`."
+        check_is("QuantumLayer", "model", model, Callable, "be a function", remedy)
         self.model = model
         self.in_shape, self._shapes = _in_shapes(in_shape)
         self.out_shape = None if out_shape is None else _shape("out_shape", out_shape)
@@ -111,10 +113,8 @@ class QuantumLayer(Module):
             self._places.append(("", leaf))
             return
         if hasattr(self, name) or "." in name:
-            requirement, remedy = "have names that are free", "Give the entry another key."
-            raise ValueError(
-                message("QuantumLayer", "params", params, requirement, repr(name), remedy)
-            )
+            need, remedy = "have names that are free", "Give the entry another key."
+            raise ValueError(message("QuantumLayer", "params", params, need, repr(name), remedy))
         value = leaf.detach().clone()
         if value.is_floating_point() or value.is_complex():
             self.register_parameter(name, Parameter(value))
@@ -178,9 +178,8 @@ class QuantumLayer(Module):
         if kind is None or kind[0] in COMPLEX_OF:
             return kind
         name, given = next(self.named_parameters())
-        got = str(kind[0]).removeprefix("torch.")
+        need, got = f"be {names_of(COMPLEX_OF)}", names_of([kind[0]])
         remedy = "Call `.float()` on this layer after `.half()` or `.bfloat16()` on its network."
-        need = "be float32 or float64"
         raise TypeError(message("QuantumLayer", name, given, need, got, remedy))
 
     def _result(self, tree: PyTree, *sample: Tensor) -> Tensor:
@@ -231,21 +230,15 @@ def _in_shapes(given: Any) -> tuple[Shape | tuple[Shape, ...] | None, tuple[Shap
 def _shape(argument: str, given: Any) -> Shape:
     """Check a shape; an int is the length of one axis."""
     if not is_index(given) and not isinstance(given, Sequence):
-        need, got, remedy = (
-            "be a shape",
-            a_kind(given),
-            "Give a tuple such as `(4,)`.",
-        )
-        raise TypeError(message("QuantumLayer", argument, given, need, got, remedy))
+        remedy = "Give a tuple such as `(4,)`."
+        raise kind_error("QuantumLayer", argument, given, "be a shape", remedy)
     lengths = (given,) if is_index(given) else given
     return tuple(check_count("QuantumLayer", argument, length) for length in lengths)
 
 
 def _split(sample: Any, shape: Shape | None) -> tuple[Shape, Shape]:
     """Split an input's shape into the axes in front and the sample's own."""
-    if not isinstance(sample, Tensor):
-        need, got = "be a tensor", a_kind(sample)
-        raise TypeError(message("QuantumLayer", "x", sample, need, got, "Convert it to a tensor."))
+    check_is("QuantumLayer", "x", sample, Tensor, "be a tensor", "Convert it to a tensor.")
     size = tuple(sample.shape)
     n_batch = len(size) - (1 if shape is None else len(shape))
     if n_batch < 0 or shape not in (None, size[n_batch:]):
@@ -260,7 +253,7 @@ def _cast_up(sample: Tensor, dtype: torch.dtype) -> Tensor:
     if not sample.is_floating_point() and not sample.is_complex():
         return sample
     if torch.finfo(sample.dtype).bits > torch.finfo(dtype).bits:
-        name, got = (str(kind).removeprefix("torch.") for kind in (dtype, sample.dtype))
+        name, got = names_of([dtype]), names_of([sample.dtype])
         need = f"have the layer's precision, {name}, or less"
         remedy = f"Convert it with `.to(torch.{name})`, or the layer with `.double()`."
         raise TypeError(message("QuantumLayer", "x", sample, need, got, remedy))

@@ -9,10 +9,9 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    a_kind,
     check_state_size,
+    check_tensor,
     common_dtype_and_device,
-    message,
 )
 from quilt_func._torch import register, unconjugated
 
@@ -122,8 +121,7 @@ def hermitian(matrix: Tensor) -> Hermitian:
         >>> expval(zero_state(1), hermitian(torch.eye(2, dtype=torch.complex64)))
         tensor(1.)
     """
-    size = _size("hermitian", "matrix", matrix, REAL_OF)
-    _check_shape("hermitian", "matrix", matrix, (size, size))
+    _check_numbers("hermitian", "matrix", matrix, REAL_OF, 2)
     return Hermitian(matrix)
 
 
@@ -149,27 +147,18 @@ def diagonal(values: Tensor) -> Diagonal:
         >>> expval(ghz_state(1), diagonal(torch.tensor([0.0, 3.0])))
         tensor(1.5000)
     """
-    _check_shape("diagonal", "values", values, (_size("diagonal", "values", values, COMPLEX_OF),))
+    _check_numbers("diagonal", "values", values, COMPLEX_OF, 1)
     return Diagonal(values)
 
 
-def _size(function: str, argument: str, given: Any, allowed: dict[Any, Any]) -> int:
-    if not isinstance(given, Tensor) or given.dtype not in allowed:
-        kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
-        remedy = "Convert it with `torch.as_tensor(..., dtype=...)`."
-        raise TypeError(message(function, argument, given, f"be a {kinds} tensor", got, remedy))
-    return given.shape[-1] if given.ndim else 0
-
-
-def _check_shape(function: str, argument: str, given: Tensor, shape: tuple[int, ...]) -> None:
-    if given.shape != shape or shape[0] < 1 or shape[0] & (shape[0] - 1):
-        requirement = f"have shape ({', '.join(['2**n'] * len(shape))}{',' * (len(shape) == 1)})"
-        got = f"shape {tuple(given.shape)}"
-        remedy = "An observable on n qubits has the size 2**n."
-        if given.ndim != len(shape):
-            remedy = "Give one observable; map over a batch with `torch.func.vmap`."
-        raise ValueError(message(function, argument, given, requirement, got, remedy))
+def _check_numbers(
+    function: str, argument: str, given: Any, dtypes: dict[Any, Any], n_axes: int
+) -> None:
+    remedy = "An observable on n qubits has the size 2**n."
+    if isinstance(given, Tensor) and given.ndim != n_axes:
+        remedy = "Give one observable; map over a batch with `torch.func.vmap`."
+    fix, form = "Convert it with `torch.as_tensor(..., dtype=...)`.", ("2**n",) * n_axes
+    check_tensor(function, argument, given, dtypes, form, remedy, dtype_remedy=fix)
 
 
 def _check(function: str, n_qubits: int, leaf: Tensor, state: Tensor) -> None:

@@ -23,11 +23,14 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    a_kind,
     common_dtype_and_device,
     describe,
+    dtype_or_kind,
+    is_hidden,
     is_index,
+    kind_error,
     message,
+    names_of,
     qubits,
 )
 from quilt_func._torch import as_seen_here, constant, register
@@ -63,6 +66,24 @@ class Qasm(NamedTuple):
     definition: str = ""
 
 
+class Made(NamedTuple):
+    """What a row was made by: a function, and what it was called with. Pickle calls it again.
+
+    Attributes:
+        by: A function at the top of a module.
+        args: Its arguments; equal ones give the same row.
+
+    Examples:
+        >>> from quilt_func import controlled, h
+        >>> by, (base,) = controlled(h, 2).origin
+        >>> by is controlled, base
+        (True, <gate ch>)
+    """
+
+    by: Callable[..., "Gate"]
+    args: tuple[Any, ...]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Gate:
     """A row of facts about one gate. Equal only to itself; call it to make an `Op`.
@@ -81,7 +102,7 @@ class Gate:
         symbol: Label of each wire in a drawing.
         doc: One line for the reference pages.
         param_shape: Shape of one parameter; `()` for angles.
-        origin: Where pickle finds the row: a module's name, or a function and its arguments.
+        origin: What made the row, see `Made`; None for a row of the gate table.
 
     Examples:
         >>> from quilt_func import cz, rx
@@ -102,7 +123,7 @@ class Gate:
     symbol: tuple[str, ...] = ()
     doc: str = ""
     param_shape: tuple[int, ...] = ()
-    origin: str | tuple[Callable[..., "Gate"], tuple[Any, ...]] = "quilt_func.gates"
+    origin: Made | None = None
     _constants: dict[tuple[torch.dtype, torch.device], Tensor] = field(
         default_factory=dict, init=False
     )
@@ -147,15 +168,29 @@ class Gate:
         return f"<gate {self.name}>"
 
     def __reduce__(self) -> tuple[Callable[..., "Gate"], tuple[Any, ...]]:
-        return (
-            (_find_gate, (self.origin, self.name)) if isinstance(self.origin, str) else self.origin
-        )
+        return self.origin or found_in("quilt_func.gates", self.name)
 
     def __copy__(self) -> Self:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+    def made_by(self, maker: Callable[..., "Gate"]) -> tuple[Any, ...]:
+        """What `maker` was called with, if that made the row; else nothing."""
+        return self.origin.args if self.origin and self.origin.by is maker else ()
+
+    @cached_property
+    def is_rotation(self) -> bool:
+        """Whether `G @ G = 1`, so that the matrix is `cos(θ/2) - i sin(θ/2) G`.
+
+        Circuits build the matrices of all such gates together, of their generators and without
+        calling `matrix`; the law `generator` holds the two against each other.
+        """
+        if self.generator is None:
+            return False
+        identity = np.eye(len(self.generator))
+        return bool(np.abs(self.generator @ self.generator - identity).max() <= _ROUNDING)
 
     def matrices(self, *params: Tensor) -> Tensor:
         """Evaluate a parametrised gate: `n_params` tensors `(m, *param_shape)` to `(m, K, K)`."""
@@ -171,20 +206,13 @@ class Gate:
         return as_seen_here(self._constants[key])
 
 
-MatrixFn = Callable[[Tensor], Tensor]
+_ROUNDING = 64 * np.finfo(np.float64).eps
+"""How far a generator's square may be from the identity."""
 
 
-def turn(generator: Matrix | None) -> Callable[[MatrixFn], MatrixFn]:
-    """Promise that a function from angles to matrices is `cos(θ/2) - i sin(θ/2) G`.
-
-    Matrices of all such functions are then built together. `None` promises nothing.
-    """
-
-    def decorate(function: MatrixFn) -> MatrixFn:
-        function.turn_generator = generator  # type: ignore[attr-defined]
-        return function
-
-    return decorate
+def found_in(module: str, name: str) -> Made:
+    """The origin of a row that is a module's variable, under its own name."""
+    return Made(_find_gate, (module, name))
 
 
 def _find_gate(module: str, name: str) -> Gate:
@@ -208,6 +236,11 @@ class Structure:
 
     def __hash__(self) -> int:
         return self.hash
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Hash anew: a gate's hash is its identity, which is another one in another process."""
+        found = hash((state["gate"], state["wires"], state["is_tensor"]))
+        self.__dict__.update(state, hash=found)
 
 
 @lru_cache(maxsize=65536)
@@ -303,11 +336,23 @@ INVERSE_REMEDY = (
 )
 
 
+OP_REMEDY = "Call a gate to make an op: `h(0)`."
+
+
+def numbers(param: Any, m: int) -> list[float] | None:
+    """A parameter at each of `m` wire sets, or None where it can't be read as numbers."""
+    if isinstance(param, float):
+        return [param] * m
+    if not isinstance(param, Tensor) or param.ndim != 1 or is_hidden(param):
+        return None
+    found: list[float] = param.detach().tolist()
+    return found
+
+
 def check_fits(function: str, argument: str, op: Op, n_qubits: int) -> None:
     """Check that an op is one, and that its wires lie in `range(n_qubits)`."""
     if not isinstance(op, Op):
-        remedy = "Call a gate to make an op: `h(0)`."
-        raise TypeError(message(function, argument, op, "hold ops", describe(op), remedy))
+        raise TypeError(message(function, argument, op, "hold ops", describe(op), OP_REMEDY))
     if op.structure.last_wire >= n_qubits:
         remedy = "Give more qubits or other wires."
         got = f"wire {op.structure.last_wire}"
@@ -385,16 +430,9 @@ def _wire_set(gate: Gate, given: Any) -> WireSet:
     if min(wires) < 0:
         raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", kind=ValueError)
     if len(set(wires)) < len(wires):
-        raise ValueError(
-            message(
-                called(gate),
-                "wires",
-                [given],
-                "be distinct",
-                f"{wires}",
-                "Give two different wires." if len(wires) == 2 else "Give different wires.",
-            )
-        )
+        remedy = "Give two different wires." if len(wires) == 2 else "Give different wires."
+        got = f"{wires}"
+        raise ValueError(message(called(gate), "wires", [given], "be distinct", got, remedy))
     return wires
 
 
@@ -421,30 +459,23 @@ def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
     shape, name = gate.param_shape, _parameter_name(gate, position)
     if not shape and isinstance(given, (int, float, np.integer, np.floating)):
         if isinstance(given, bool):
-            requirement, got = "be an angle", "a bool"
-            raise TypeError(message(called(gate), name, given, requirement, got, _ANGLE_REMEDY))
+            raise kind_error(called(gate), name, given, "be an angle", _ANGLE_REMEDY)
         return float(given)
     allowed = REAL_OF if shape else COMPLEX_OF
     if not isinstance(given, Tensor) or given.dtype not in allowed:
-        kinds = " or ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
-        what = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
+        need, got = f"be a {names_of(allowed)} tensor", dtype_or_kind(given)
         remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
-        raise TypeError(message(called(gate), name, given, f"be a {kinds} tensor", what, remedy))
+        raise TypeError(message(called(gate), name, given, need, got, remedy))
     if given.shape == shape:
         return given.expand(m, *shape)
     if given.shape != (m, *shape):
-        raise ValueError(
-            message(
-                called(gate),
-                name,
-                given,
-                f"have shape {shape} or {(m, *shape)}",
-                f"shape {tuple(given.shape)} for {m} wire set(s)",
-                "Give one entry per wire set, or one for all; map over a batch with "
-                "`torch.func.vmap`.",
-            )
-        )
+        need = f"have shape {shape} or {(m, *shape)}"
+        got = f"shape {tuple(given.shape)} for {m} wire set(s)"
+        raise ValueError(message(called(gate), name, given, need, got, _SETS_REMEDY))
     return given
 
 
+_SETS_REMEDY = (
+    "Give one entry per wire set, or one for all; map over a batch with `torch.func.vmap`."
+)
 _ANGLE_REMEDY = "Give a Python number or a real floating-point tensor, in radians."

@@ -26,7 +26,16 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, check_count, check_number, common_dtype_and_device, message
+from quilt_func._checks import (
+    a_kind,
+    check_count,
+    check_is,
+    check_number,
+    common_dtype_and_device,
+    kind_error,
+    message,
+    shape_error,
+)
 from quilt_func._parameter_trees import check_real, flatten, flatten_like, outline
 from quilt_func._torch import tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Schedule
@@ -122,10 +131,9 @@ def chain(*transforms: GradientTransformation) -> GradientTransformation:
         >>> opt.update(grads, opt.init(grads))
         (tensor([-0.5000,  1.0000]), ((), ()))
     """
-    for part in (part for part in transforms if not isinstance(part, GradientTransformation)):
-        need, got = "hold GradientTransformations", a_kind(part)
-        remedy = "Call the factory first: `adam(1e-3)`."
-        raise TypeError(message("chain", "transforms", part, need, got, remedy))
+    need, remedy = "hold GradientTransformations", "Call the factory first: `adam(1e-3)`."
+    for part in transforms:
+        check_is("chain", "transforms", part, GradientTransformation, need, remedy)
 
     def init(params: PyTree) -> PyTree:
         return tuple(part.init(params) for part in transforms)
@@ -598,8 +606,8 @@ def _recurrence(n_averages: int, rule: Callable[[Tensor], Leafwise]) -> Gradient
 def _scale_by_adam(function: str, betas: Any, eps: float) -> GradientTransformation:
     """Divide the corrected average gradient by its corrected root mean square."""
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        got, remedy = a_kind(betas), "Give `betas=(0.9, 0.999)`, say."
-        raise TypeError(message(function, "betas", betas, "be a pair of numbers", got, remedy))
+        remedy = "Give `betas=(0.9, 0.999)`, say."
+        raise kind_error(function, "betas", betas, "be a pair of numbers", remedy)
     for beta in betas:
         check_number(function, "betas", beta, high=1.0)
     check_number(function, "eps", eps)
@@ -702,6 +710,5 @@ def _check_scalar(function: str, argument: str, value: object, low: float = 0.0)
         return
     check_real(function, argument, value)
     if value.ndim:
-        need, got = "be a number or a 0-d tensor", f"shape {tuple(value.shape)}"
         remedy = "Map a function of one value over many with `torch.func.vmap`."
-        raise ValueError(message(function, argument, value, need, got, remedy))
+        raise shape_error(function, argument, value, "be a number or a 0-d tensor", remedy)

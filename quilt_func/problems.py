@@ -21,9 +21,10 @@ from torch import Tensor
 
 from quilt_func._checks import (
     COMPLEX_OF,
-    a_kind,
     check_count,
+    check_is,
     check_iterable,
+    check_tensor,
     check_wires,
     describe,
     message,
@@ -68,9 +69,8 @@ def ising(
     """
     check_count("ising", "n_qubits", n_qubits)
     for name, given in (("couplings", couplings), ("fields", fields or {})):
-        if not isinstance(given, Mapping):
-            need, remedy = "be a mapping", "Give numbers by wires: `{(0, 1): 1.0}`, `{0: 0.5}`."
-            raise TypeError(message("ising", name, given, need, a_kind(given), remedy))
+        remedy = "Give numbers by wires: `{(0, 1): 1.0}`, `{0: 0.5}`."
+        check_is("ising", name, given, Mapping, "be a mapping", remedy)
     _pairs("ising", "couplings", couplings, n_qubits)
     check_wires("ising", fields or (), n_qubits, "fields")
     _scalars("ising", "couplings", couplings.values())
@@ -356,15 +356,10 @@ def _halved(value: Scalar) -> Scalar:
 
 
 def _square(matrix: Any) -> int:
-    if not isinstance(matrix, Tensor) or matrix.dtype not in COMPLEX_OF:
-        got = str(matrix.dtype) if isinstance(matrix, Tensor) else a_kind(matrix)
-        need, remedy = "be a float32 or float64 tensor", "Convert it with `torch.as_tensor`."
-        raise TypeError(message("from_qubo", "matrix", matrix, need, got, remedy))
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
-        need, got = "have shape (n, n)", f"shape {tuple(matrix.shape)}"
-        remedy = "Give one problem; map over a batch with `torch.func.vmap`."
-        raise ValueError(message("from_qubo", "matrix", matrix, need, got, remedy))
-    return matrix.shape[0]
+    remedy = "Give one problem; map over a batch with `torch.func.vmap`."
+    fix, form = "Convert it with `torch.as_tensor`.", ("n", "n")
+    check_tensor("from_qubo", "matrix", matrix, COMPLEX_OF, form, remedy, dtype_remedy=fix, least=1)
+    return int(matrix.shape[0])
 
 
 def _qubo_entries(wires: list[int], n: int) -> list[tuple[int, float]]:

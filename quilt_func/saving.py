@@ -5,18 +5,17 @@ Loading reads data and looks names up; it imports nothing and calls nothing that
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from quilt_func._checks import a_kind, describe, message
-from quilt_func._torch import is_transformed
+from quilt_func._checks import a_kind, check_is, describe, is_hidden, kind_error, message
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import controlled, inverse, power
-from quilt_func.gates import GATES, linear, pauli_rot, unitary
+from quilt_func.gates import GATES, linear_gate, pauli_rot, unitary_gate, word_gate
 from quilt_func.ops import Gate, Op, make_op, parse_wires
 from quilt_func.pauli import PauliSum, pauli_sum
 
@@ -38,6 +37,13 @@ _DTYPES = {
 }  # fmt: skip
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _ROWS = {row.name: row for row in GATES}
+_OF_A_VALUE: dict[str, Callable[..., Gate]] = {
+    "unitary": unitary_gate,
+    "linear": linear_gate,
+    "pauli_rot": word_gate,
+}
+_OF_A_GATE: dict[str, Callable[..., Gate]] = {"controlled": controlled, "inverse": inverse}
+"""Makers of rows by their name in a file, but for `power`, which takes an exponent too."""
 
 
 def to_json(value: Any, *, gates: Iterable[Gate] = ()) -> str:
@@ -100,9 +106,8 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
                       │
         q1: ──────────⊕─
     """
-    if not isinstance(text, str):
-        remedy, got = "Read the file first: `Path(name).read_text()`.", a_kind(text)
-        raise TypeError(message("from_json", "text", text, "be a string", got, remedy))
+    remedy = "Read the file first: `Path(name).read_text()`."
+    check_is("from_json", "text", text, str, "be a string", remedy)
     names = _registry("from_json", gates)
     try:
         return _Reader(names).file(json.loads(text, parse_constant=_refuse_constant))
@@ -150,9 +155,8 @@ def _registry(function: str, gates: Iterable[Gate]) -> dict[str, Gate]:
             raise TypeError(message(function, "gates", [*given], "be gates", got, remedy))
         if found.setdefault(gate.name, gate) is not gate:
             got, remedy = f"two named {gate.name}", "Rename one."
-            raise ValueError(
-                message(function, "gates", [*given], "have names of their own", got, remedy)
-            )
+            need = "have names of their own"
+            raise ValueError(message(function, "gates", [*given], need, got, remedy))
     return found
 
 
@@ -184,8 +188,7 @@ class _Writer:
         if type(value) is PauliSum:
             return {"$pauli_sum": list(value.words), "coefficients": self.write(value.coefficients)}
         requirement = "hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples"
-        got, remedy = a_kind(value), "Convert it to one of these."
-        raise TypeError(message("to_json", "value", value, requirement, got, remedy))
+        raise kind_error("to_json", "value", value, requirement, "Convert it to one of these.")
 
     def mapping(self, value: dict[Any, Any]) -> dict[str, Any]:
         """A dict as an object, where its keys allow, or as pairs."""
@@ -203,15 +206,15 @@ class _Writer:
         """A name, or how the gate is made of others."""
         if self.names.get(gate.name) is gate:
             return gate.name
-        maker, made_of = gate.origin if isinstance(gate.origin, tuple) else (None, ())
-        if gate.param_shape:
-            return {"unitary" if "unitary" in gate.tags else "linear": gate.n_wires}
-        if maker in (controlled, inverse) and gate.n_wires <= _MAX_WIRES:
-            return {maker.__name__: self.gate(made_of[0])}
-        if maker is power:
+        for name, maker in _OF_A_VALUE.items():
+            if made_of := gate.made_by(maker):
+                return {name: made_of[0]}
+        for name, maker in _OF_A_GATE.items():
+            made_of = gate.made_by(maker)
+            if made_of and gate.n_wires <= _MAX_WIRES:
+                return {name: self.gate(made_of[0])}
+        if made_of := gate.made_by(power):
             return {"power": self.gate(made_of[0]), "exponent": made_of[1]}
-        if _is_word(gate):
-            return {"pauli_rot": made_of[0]}
         requirement = "use gates of the table, gates made of them, or those in `gates`"
         remedy = f"Write `to_json(value, gates=[{gate.name}])`."
         if gate.n_wires > _MAX_WIRES:
@@ -219,13 +222,9 @@ class _Writer:
         raise ValueError(message("to_json", "value", gate, requirement, gate.name, remedy))
 
 
-def _is_word(gate: Gate) -> bool:
-    return gate.name.startswith("pauli_rot[") and gate.name.endswith("]")
-
-
 def _tensor_out(tensor: Tensor) -> dict[str, Any]:
     name = str(tensor.dtype).removeprefix("torch.")
-    readable = not (is_transformed(tensor) or tensor.is_meta) and tensor.layout == torch.strided
+    readable = not is_hidden(tensor) and tensor.layout == torch.strided
     if not readable or name not in _DTYPES:
         requirement = f"hold dense tensors of numbers, such as {', '.join([*_DTYPES][:6])}"
         remedy = "Convert them, outside of `torch.func` transforms."
@@ -355,21 +354,20 @@ class _Reader:
 
     def made(self, item: tuple[str, Any]) -> Gate:
         maker, argument = item
-        if maker in ("controlled", "inverse"):
+        if maker in _OF_A_GATE:
             base = self.gate(argument)
             if base.n_wires + (maker == "controlled") > _MAX_WIRES:
                 raise _DamageError(f"a gate of more than {_MAX_WIRES} wires")
-            return controlled(base) if maker == "controlled" else inverse(base)
+            return _OF_A_GATE[maker](base)
         if maker == "pauli_rot" and isinstance(argument, str):
             return self.word(argument)
         if maker in ("unitary", "linear") and type(argument) is int and 1 <= argument <= _MAX_WIRES:
-            make, size = unitary if maker == "unitary" else linear, 2**argument
-            return make(torch.empty(size, size, dtype=torch.complex64), []).gate
+            return _OF_A_VALUE[maker](argument)
         raise _DamageError(f"the gate {describe({maker: argument})}")
 
     def word(self, letters: str) -> Gate:
         made = pauli_rot(0.0, letters, [])
-        if not isinstance(made, Op) or made.gate.name != f"pauli_rot[{letters}]":
+        if not isinstance(made, Op) or made.gate.made_by(word_gate) != (letters,):
             raise _DamageError(f"the word {describe(letters)}")
         return made.gate
 

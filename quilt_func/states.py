@@ -15,20 +15,21 @@ from quilt_func._amplitudes import split_wires
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    a_kind,
     check_complex_dtype,
     check_count,
+    check_is,
     check_state,
     check_state_size,
+    check_tensor,
     check_wires,
     common_dtype_and_device,
     describe,
     is_index,
+    kind_error,
     message,
 )
 from quilt_func._torch import adjoint, unconjugated
-
-Device = torch.device | str | None
+from quilt_func.typing import Device
 
 
 def zero_state(
@@ -85,14 +86,10 @@ def basis_state(
         tensor([0., 0., 1., 0.])
     """
     check_complex_dtype("basis_state", dtype)
-    if not isinstance(bits, str):
-        what = a_kind(bits)
-        raise TypeError(message("basis_state", "bits", bits, "be a string", what, 'Write "010".'))
+    check_is("basis_state", "bits", bits, str, "be a string", 'Write "010".')
     if set(bits) - {"0", "1"}:
-        requirement = "hold only 0 and 1"
-        raise ValueError(
-            message("basis_state", "bits", bits, requirement, repr(bits), 'Write "010".')
-        )
+        need, remedy = "hold only 0 and 1", 'Write "010".'
+        raise ValueError(message("basis_state", "bits", bits, need, repr(bits), remedy))
     state = torch.zeros(2 ** len(bits), dtype=dtype, device=device or "cpu")
     state[int(bits or "0", 2)] = 1
     return state
@@ -119,11 +116,10 @@ def product_state(factors: Sequence[Tensor]) -> Tensor:
         tensor([0., 0., 1., 0.])
     """
     if isinstance(factors, str) or (isinstance(factors, Tensor) and factors.ndim < 2):
-        requirement, remedy = "be a sequence of states", "Write `[state]` for one."
+        remedy = "Write `[state]` for one."
         if isinstance(factors, str):
             remedy = f"Write `basis_state({factors!r})` for a state of the basis."
-        got = a_kind(factors)
-        raise TypeError(message("product_state", "factors", factors, requirement, got, remedy))
+        raise kind_error("product_state", "factors", factors, "be a sequence of states", remedy)
     factors = list(factors)
     if not factors:
         remedy = "Give at least one state."
@@ -229,17 +225,8 @@ def random_state(u: Tensor) -> Tensor:
     References:
         Box and Muller (1958); Życzkowski and Sommers (2001), J. Phys. A 34, 7111.
     """
-    if not isinstance(u, Tensor) or u.dtype not in COMPLEX_OF:
-        what = str(u.dtype) if isinstance(u, Tensor) else a_kind(u)
-        remedy = "Make it with `uniforms((2, 2**n_qubits), seed)`."
-        raise TypeError(message("random_state", "u", u, "be a real tensor", what, remedy))
-    size = u.shape[-1] if u.ndim == 2 and u.shape[0] == 2 else 0
-    if size < 1 or size & (size - 1):
-        remedy = "Make it with `uniforms((2, 2**n_qubits), seed)`."
-        requirement = "have shape (2, 2**n_qubits)"
-        raise ValueError(
-            message("random_state", "u", u, requirement, f"shape {tuple(u.shape)}", remedy)
-        )
+    form, remedy = (2, "2**n_qubits"), "Make it with `uniforms((2, 2**n_qubits), seed)`."
+    check_tensor("random_state", "u", u, COMPLEX_OF, form, remedy, need="be a real tensor")
     radius = (-torch.log1p(-u[0])).sqrt()
     angle = 2 * math.pi * u[1]
     state = torch.complex(radius * angle.cos(), radius * angle.sin())
@@ -286,17 +273,8 @@ def uniforms(
     elif isinstance(seed_or_generator, int) and not isinstance(seed_or_generator, bool):
         generator = torch.Generator().manual_seed(seed_or_generator)
     else:
-        what = a_kind(seed_or_generator)
-        raise TypeError(
-            message(
-                "uniforms",
-                "seed_or_generator",
-                seed_or_generator,
-                "be an int or a torch.Generator",
-                what,
-                "Randomness is an argument: give a seed.",
-            )
-        )
+        need, remedy = "be an int or a torch.Generator", "Randomness is an argument: give a seed."
+        raise kind_error("uniforms", "seed_or_generator", seed_or_generator, need, remedy)
     numbers = torch.rand(_sizes(shape), generator=generator, dtype=dtype, device=generator.device)
     return numbers if device is None else numbers.to(device)
 
@@ -461,13 +439,9 @@ def entropy(rho: Tensor) -> Tensor:
 
 
 def _check_density(function: str, rho: object) -> None:
-    if not isinstance(rho, Tensor) or rho.dtype not in REAL_OF:
-        what = str(rho.dtype) if isinstance(rho, Tensor) else a_kind(rho)
-        remedy = "Make one with `reduced_density`."
-        raise TypeError(message(function, "rho", rho, "be a complex tensor", what, remedy))
-    if rho.ndim != 2 or rho.shape[0] != rho.shape[1]:
-        remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
-        if rho.ndim == 1:
-            remedy = "Make one of a state with `reduced_density(state, wires)`."
-        got = f"shape {tuple(rho.shape)}"
-        raise ValueError(message(function, "rho", rho, "have shape (N, N)", got, remedy))
+    remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
+    if isinstance(rho, Tensor) and rho.ndim == 1:
+        remedy = "Make one of a state with `reduced_density(state, wires)`."
+    need, fix = "be a complex tensor", "Make one with `reduced_density`."
+    form = ("N", "N")
+    check_tensor(function, "rho", rho, REAL_OF, form, remedy, need=need, dtype_remedy=fix)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 PyTree: TypeAlias = Any
@@ -10,6 +11,9 @@ PyTree: TypeAlias = Any
 
 Angle: TypeAlias = Tensor | float
 """Radians: a 0-d or `(m,)` real tensor, or a Python number (weak: takes the working dtype)."""
+
+Device: TypeAlias = torch.device | str | None
+"""Where tensors are made; None is a default that the function states."""
 
 WireSet: TypeAlias = tuple[int, ...]
 """Positions that one gate acts on; wire 0 is the most significant bit."""

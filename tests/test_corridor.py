@@ -20,7 +20,7 @@ PACKAGE = ROOT / "quilt_func"
 LAYERS = [
     {"_torch"},
     {"typing", "_checks", "_spellings", "_parameter_trees", "_amplitudes"},
-    {"states", "ops", "derived", "_gate_checks", "gates"},
+    {"states", "ops", "derived", "custom_gates", "gates"},
     {"evolution", "pauli"},
     {"circuits", "observables", "diagonals", "measurement", "_text_drawing", "_model_checks"},
     {"derivatives", "fisher", "optim", "natural_descent", "_shift_rules"},

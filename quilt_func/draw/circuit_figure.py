@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch
-from torch import Tensor
 
-from quilt_func._torch import is_transformed
-from quilt_func.ops import Op
+from quilt_func._text_drawing import columns_of
+from quilt_func.ops import Op, numbers
 from quilt_func.typing import WireSet
 
 INK, PAPER, WIRE = "#1B1B1B", "#FFFFFF", "#8A8A8A"
@@ -39,15 +38,12 @@ class Row(NamedTuple):
 
 def placed(n_qubits: int, ops: Sequence[Op]) -> list[Placed]:
     """Put each gate into the first column that is free between its outer wires."""
-    frontier = [0] * n_qubits
+    columns = columns_of(n_qubits, (wires for op in ops for wires in op.wires))
     found: list[Placed] = []
     for op in ops:
         fill = "own" if op.gate.param_shape else "turn" if op.params else "plain"
         for wires, angles in zip(op.wires, _angle_texts(op), strict=True):
-            first, last = min(wires), max(wires)
-            column = max(frontier[first : last + 1])
-            frontier[first : last + 1] = [column + 1] * (last + 1 - first)
-            found.append(Placed(column, wires, op.gate.symbol, angles, fill))
+            found.append(Placed(next(columns), wires, op.gate.symbol, angles, fill))
     return found
 
 
@@ -141,16 +137,9 @@ def _angle_texts(op: Op) -> Iterator[str]:
     """The angles of each wire set; given matrices and hidden values have none."""
     if op.gate.param_shape or not op.params:
         return iter([""] * len(op))
-    columns = [_column(param, len(op)) for param in op.params]
+    found = [numbers(param, len(op)) for param in op.params]
+    columns = [["…"] * len(op) if one is None else map(angle_text, one) for one in found]
     return (", ".join(texts) for texts in zip(*columns, strict=True))
-
-
-def _column(param: Any, m: int) -> list[str]:
-    if isinstance(param, float):
-        return [angle_text(param)] * m
-    if not isinstance(param, Tensor) or is_transformed(param) or param.is_meta or param.ndim != 1:
-        return ["…"] * m
-    return [angle_text(value) for value in param.detach().tolist()]
 
 
 def angle_text(value: float) -> str:

@@ -22,9 +22,17 @@ except ModuleNotFoundError as _error:
         "`pip install 'quilt-func[plot]'`."
     ) from _error
 
-from quilt_func._checks import a_kind, check_count, check_state, describe, message
+from quilt_func._checks import (
+    check_count,
+    check_positive,
+    check_state,
+    describe,
+    is_hidden,
+    message,
+    shape_error,
+)
 from quilt_func._torch import is_transformed, tree_leaves, tree_map
-from quilt_func.circuits import Circuit
+from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.draw.circuit_figure import INK, WIRE, draw_row, placed, rows
 from quilt_func.measurement import expval
 from quilt_func.pauli import pauli_sum
@@ -63,13 +71,9 @@ def draw_mpl(circuit: Circuit, *, width: float = 14.0) -> Figure:
         >>> draw_mpl(circuit(2, h(0), cx(0, 1), rz(0.5, 1))).axes[0].texts[0].get_text()
         '$q_{0}$'
     """
-    if not isinstance(circuit, Circuit):
-        got, remedy = a_kind(circuit), "Make one with `circuit`."
-        raise TypeError(message("draw_mpl", "circuit", circuit, "be a circuit", got, remedy))
+    check_circuit("draw_mpl", "circuit", circuit)
     n = _some_qubits("draw_mpl", "circuit", circuit, circuit.n_qubits)
-    if not width > 0:
-        remedy = "Give about 14 for a page."
-        raise ValueError(message("draw_mpl", "width", width, "be positive", f"{width}", remedy))
+    check_positive("draw_mpl", "width", width, "Give about 14 for a page.")
     gates = placed(n, circuit.ops)
     found = rows(gates, width)
     right, height = max(row.width for row in found) + 0.3, len(found) * (n + 0.5)
@@ -270,9 +274,10 @@ def _density(state: Any) -> Tensor:
     n = check_state("plot_city", state[:, 0] if is_matrix else state)
     _check_readable("plot_city", "state", state)
     if n > 5 or (is_matrix and state.shape[0] != state.shape[1]):
-        requirement = "have shape (2**n_qubits,) or (2**n_qubits, 2**n_qubits), of at most 5 qubits"
-        got, remedy = f"shape {tuple(state.shape)}", "Reduce it with `reduced_density` first."
-        raise ValueError(message("plot_city", "state", state, requirement, got, remedy))
+        need = "have shape (2**n_qubits,) or (2**n_qubits, 2**n_qubits), of at most 5 qubits"
+        raise shape_error(
+            "plot_city", "state", state, need, "Reduce it with `reduced_density` first."
+        )
     rho = state.detach() if is_matrix else reduced_density(state.detach(), range(n))
     return rho.cpu().resolve_conj()
 
@@ -331,9 +336,8 @@ def _table(values: Any) -> Tensor:
         raise TypeError(message("plot_training", "losses", values, requirement, got, remedy))
     _check_readable("plot_training", "losses", values)
     if values.ndim not in (1, 2) or not values.numel():
-        requirement, got = "have shape (steps,) or (steps, seeds)", f"shape {tuple(values.shape)}"
-        remedy = "Put the steps first."
-        raise ValueError(message("plot_training", "losses", values, requirement, got, remedy))
+        need, remedy = "have shape (steps,) or (steps, seeds)", "Put the steps first."
+        raise shape_error("plot_training", "losses", values, need, remedy)
     return values.detach().cpu().double().reshape(len(values), -1)
 
 
@@ -379,10 +383,8 @@ def plot_landscape(
     """
     check_count("plot_landscape", "points", points, 2)
     if len(directions) != 2:
-        got, remedy = f"{len(directions)}", "Give two trees like `params`."
-        raise ValueError(
-            message("plot_landscape", "directions", directions, "be two trees", got, remedy)
-        )
+        need, got, remedy = "be two trees", f"{len(directions)}", "Give two trees like `params`."
+        raise ValueError(message("plot_landscape", "directions", directions, need, got, remedy))
     like = tree_leaves(params)[0]
     axis = torch.linspace(-span, span, points, dtype=like.dtype, device=like.device)
 
@@ -416,7 +418,7 @@ def _some_qubits(function: str, argument: str, given: object, n_qubits: int) -> 
 
 
 def _check_readable(function: str, argument: str, tensor: Tensor) -> None:
-    if is_transformed(tensor) or tensor.is_meta:
+    if is_hidden(tensor):
         got, remedy = describe(tensor), "Draw outside of `torch.func` transforms."
         requirement = "have values that can be read"
         raise TypeError(message(function, argument, tensor, requirement, got, remedy))

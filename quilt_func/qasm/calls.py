@@ -136,7 +136,7 @@ class Calls:
     def raised(self, found: list[Placed], exponent: Value, place: int, name: str) -> list[Placed]:
         if isinstance(exponent, Tensor):
             raise QasmError("a power of an `input`", place, "Give a constant exponent.")
-        if len(found) == 1 and _is_turn(found[0]):
+        if len(found) == 1 and _scales_angle(found[0]):
             return [found[0]._replace(angles=(exponent * found[0].angles[0],))]
         if float(exponent).is_integer():
             times = abs(int(exponent))
@@ -177,7 +177,7 @@ def _check_width(n: int, place: int) -> None:
         raise QasmError(f"a gate of {n} qubits", place, remedy)
 
 
-def _is_turn(placed: Placed) -> bool:
+def _scales_angle(placed: Placed) -> bool:
     """Whether a power scales the angle."""
     return placed.gate is None or (placed.gate.generator is not None and placed.gate.n_params == 1)
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, a_kind, check_count, message
-from quilt_func.circuits import Circuit
+from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_is, message
+from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.qasm.expander import Reader
 from quilt_func.qasm.lexer import Input, QasmError, position
 from quilt_func.qasm.parser import Parser
@@ -63,11 +63,9 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
         Circuit(1 qubits, 1 gates)
         q0: ─RX(0.25)─
     """
-    if not isinstance(text, str):
-        remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
-        remedy += "such as `qiskit.qasm3.dumps(circuit)`."
-        got = a_kind(text)
-        raise TypeError(message("from_qasm", "text", text, "be a string", got, remedy))
+    remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
+    remedy += "such as `qiskit.qasm3.dumps(circuit)`."
+    check_is("from_qasm", "text", text, str, "be a string", remedy)
     check_count("from_qasm", "max_gates", max_gates, 1)
     return _read(text, max_gates)
 
@@ -127,10 +125,8 @@ def _placed(text: str, work: Callable[[], T]) -> T:
         before = text[: position(text, error)]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         got = f"{error.got} at line {line}, column {column}"
-        requirement = "be OpenQASM that can be simulated"
-        raise ValueError(
-            message("from_qasm", "text", text, requirement, got, error.remedy)
-        ) from None
+        need = "be OpenQASM that can be simulated"
+        raise ValueError(message("from_qasm", "text", text, need, got, error.remedy)) from None
 
 
 def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,14 +186,12 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
         rzz(0.5) q[0], q[1];
         <BLANKLINE>
     """
-    if not isinstance(circuit, Circuit):
-        remedy, got = "Make one with `circuit`.", a_kind(circuit)
-        raise TypeError(message("to_qasm", "circuit", circuit, "be a circuit", got, remedy))
+    check_circuit("to_qasm", "circuit", circuit)
     if version not in (2, 3) or isinstance(version, bool):
         remedy = "Version 2 is read by most tools, version 3 has modifiers."
         raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
     text = program_text(circuit, int(version))
-    if any(op.gate.origin != "quilt_func.gates" and op.gate.qasm for op in circuit.ops):
+    if any(op.gate.origin and op.gate.qasm for op in circuit.ops):
         _check_definitions(circuit, text, len(text))
     return text
 

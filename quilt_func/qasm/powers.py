@@ -10,7 +10,7 @@ from torch import Tensor
 
 from quilt_func.derived import controlled, power, with_inverse
 from quilt_func.gates import p, ry, u
-from quilt_func.ops import Gate, Matrix
+from quilt_func.ops import Gate, Made, Matrix
 from quilt_func.typing import WireSet
 
 Value = int | float | Tensor
@@ -51,7 +51,7 @@ def composed(name: str, n_wires: int, entries: bytes) -> Gate:
         tags=frozenset({"unitary"}),
         symbol=(name,) * n_wires,
         doc=f"`{name}` as a text defines it.",
-        origin=(composed, (name, n_wires, entries)),
+        origin=Made(composed, (name, n_wires, entries)),
     )
     return with_inverse(row)
 
@@ -75,8 +75,8 @@ def _product(found: Sequence[Placed], wires: WireSet) -> Matrix:
 def _simple(gate: Gate, angles: tuple[float, ...]) -> Iterator[tuple[Gate, tuple[float, ...]]]:
     """Gates that are constant or have a generator: only `u`, and with controls, is made of some."""
     base, n_controls = gate, 0
-    while isinstance(base.origin, tuple) and base.origin[0] is controlled:
-        base, n_controls = base.origin[1][0], n_controls + 1
+    while made_of := base.made_by(controlled):
+        (base,), n_controls = made_of, n_controls + 1
     if base is not u:
         yield gate, angles
         return

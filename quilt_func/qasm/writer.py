@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from torch import Tensor
-
 from quilt_func._checks import describe, message
-from quilt_func._torch import is_transformed
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
-from quilt_func.gates import GATES, sxdg, u
-from quilt_func.ops import Gate, Op
+from quilt_func.gates import GATES, sxdg, u, word_gate
+from quilt_func.ops import Gate, Op, numbers
 
 _ALSO_IN_2 = {
     "p": "gate p(lam) a { u1(lam) a; }",
@@ -75,11 +72,11 @@ def _angles(op: Op) -> Iterator[tuple[float, ...]]:
 
 
 def _column(gate: Gate, param: Any, m: int) -> list[float]:
-    if not isinstance(param, float) and (is_transformed(param) or param.is_meta):
-        requirement, got = "hold numbers", describe(param)
+    found = numbers(param, m)
+    if found is None:
+        need, got = "hold numbers", describe(param)
         remedy = "Write the text outside of `torch.func` transforms."
-        raise TypeError(message("to_qasm", "circuit", gate, requirement, got, remedy))
-    found = param.detach().tolist() if isinstance(param, Tensor) else [param] * m
+        raise TypeError(message("to_qasm", "circuit", gate, need, got, remedy))
     if not all(map(math.isfinite, found)):
         raise _error(gate, "an angle that is not finite", "Give finite angles.")
     return found
@@ -96,12 +93,12 @@ def _term(gate: Gate, angles: tuple[float, ...], version: int) -> _Term:
         return _Term("u3" if version == 2 else "U", angles)
     if gate.qasm is not None:
         return _Term(gate.qasm.name, angles, _definition(gate, version))
-    maker, made_of = gate.origin if isinstance(gate.origin, tuple) else (None, ())
-    if _is_word(gate):
-        return _word(made_of[0], angles, version)
+    if word := gate.made_by(word_gate):
+        return _word(word[0], angles, version)
+    maker, made_of = _maker(gate)
     if maker is controlled and made_of[0] is u and version == 2:
         return _Term("cu3", angles)
-    if maker is power and _is_turn(made_of[0]):
+    if maker is power and _scales_angle(made_of[0]):
         return _term(made_of[0], (made_of[1] * angles[0],), version)
     if maker is inverse and made_of[0].inverse is not None:
         found, turned = made_of[0].inverse(*angles)
@@ -138,23 +135,25 @@ def _modified(gate: Gate, maker: Any, made_of: tuple[Any, ...], angles: Any) -> 
     return inner._replace(modifiers=f"{modifier} @ {inner.modifiers}")
 
 
-def _is_word(gate: Gate) -> bool:
-    return gate.name.startswith("pauli_rot[") and gate.name.endswith("]")
+def _maker(gate: Gate) -> tuple[Any, tuple[Any, ...]]:
+    """Which function made a gate of another one, and its arguments."""
+    made = gate.origin
+    return made if made and made.by in (controlled, inverse, power) else (None, ())
 
 
-def _is_turn(gate: Gate) -> bool:
+def _scales_angle(gate: Gate) -> bool:
     """Whether a power of the gate scales its angle."""
     return gate.n_params == 1 and (gate.generator is not None or "group" in gate.tags)
 
 
 def _is_exact(gate: Gate) -> bool:
     """Whether version 3's text has the gate's phase, as that of rows, words and their kin has."""
-    if gate in _EXACT or _is_word(gate):
+    if gate in _EXACT or gate.made_by(word_gate):
         return True
-    maker, made_of = gate.origin if isinstance(gate.origin, tuple) else (None, ())
+    maker, made_of = _maker(gate)
     if maker is controlled and made_of[0] in (u, sxdg):
         return True
-    return maker in (controlled, inverse, power) and _is_exact(made_of[0])
+    return maker is not None and _is_exact(made_of[0])
 
 
 def _word(word: str, angles: tuple[float, ...], version: int) -> _Term:

@@ -15,6 +15,7 @@ from quilt_func.testing._gate_case import (
     N_SETS,
     GateCase,
     arrays,
+    by_matrix,
     claims_unitary,
     rounding,
 )
@@ -25,7 +26,7 @@ from quilt_func.typing import WireSet
 
 def _applied(gate: Gate, case: GateCase, *angles: Tensor, wires: WireSet | None = None) -> Tensor:
     """The case's state after the gate at 0-d angles."""
-    op = gate(*angles, *(case.wires if wires is None else wires))
+    op = by_matrix(gate)(*angles, *(case.wires if wires is None else wires))
     real = angles[0].dtype if angles else torch.float64
     return circuit(case.n_qubits, op)(case.state.to(real.to_complex()))
 
@@ -95,7 +96,7 @@ def relabelling(gate: Gate, case: GateCase) -> None:
         order = tuple((axis + by) % n for axis in range(n))
         return state.reshape((2,) * n).permute(order).reshape(-1)
 
-    op = gate(*_first(case), *turned)
+    op = by_matrix(gate)(*_first(case), *turned)
     there = circuit(n, op)(turn(case.state, -1))
     equal(turn(there, 1), here, rounding(gate, case), "the state")
 

@@ -1,6 +1,7 @@
 """The input of a gate's laws, and how they read the gate's matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,12 @@ def arrays(gate: Gate, angles: tuple[Any, ...]) -> Array:
         .numpy()
     )
     return found
+
+
+@lru_cache(maxsize=1024)
+def by_matrix(gate: Gate) -> Gate:
+    """A row without its generator, of which circuits would make a rotation's matrices."""
+    return replace(gate, generator=None)
 
 
 def rounding(gate: Gate, case: GateCase, dtype: torch.dtype = torch.float64) -> float:

@@ -11,7 +11,7 @@ from quilt_func._shift_rules import shift_rule
 from quilt_func.circuits import circuit
 from quilt_func.ops import Gate
 from quilt_func.states import overlap
-from quilt_func.testing._gate_case import GATE_LAWS, GateCase, arrays, rounding
+from quilt_func.testing._gate_case import GATE_LAWS, GateCase, arrays, by_matrix, rounding
 from quilt_func.testing._law import equal, law
 
 
@@ -66,7 +66,7 @@ def shift(gate: Gate, case: GateCase) -> None:
         point = [angle[0] for angle in case.angles]
 
         def measured(theta: Tensor, at: int = position, fixed: list[Tensor] = point) -> Tensor:
-            op = gate(*fixed[:at], theta, *fixed[at + 1 :], *case.wires)
+            op = by_matrix(gate)(*fixed[:at], theta, *fixed[at + 1 :], *case.wires)
             amplitude = overlap(case.weights, circuit(case.n_qubits, op)(case.state))
             return amplitude.real.square() + amplitude.imag.square()
 

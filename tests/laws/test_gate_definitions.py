@@ -8,7 +8,7 @@ import torch
 from systems import damp, givens
 
 import quilt_func as qf
-from quilt_func._gate_checks import check_points
+from quilt_func.custom_gates import _check_points
 from quilt_func.testing import LawError, gate_laws, tolerance
 
 F64 = torch.float64
@@ -212,7 +212,7 @@ def test_only_a_function_makes_a_gate():
 
 def test_unitary_at_the_angles_checked_and_nowhere_else():
     """The check of the definition is cheap; the laws draw the angles that it did not look at."""
-    (points,) = torch.from_numpy(check_points(1)).T
+    (points,) = torch.from_numpy(_check_points(1)).T
 
     @qf.gate(n_wires=1)
     def trap(theta):

@@ -31,7 +31,7 @@ def detached(theta):
     return torch.complex(real, torch.zeros_like(real))
 
 
-DETACHED = replace(qf.ry, matrix=detached)
+DETACHED = replace(qf.ry, matrix=detached, generator=None)  # of which no circuit makes it
 WRONG_INVERSE = replace(qf.rx, inverse=lambda theta: (qf.rx, (theta,)))
 
 

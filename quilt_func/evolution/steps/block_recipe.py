@@ -161,7 +161,7 @@ class _TableBuilder:
             elif not gate.is_constant:
                 members[gate.gate][gate.op] = None
         self.offsets: dict[int | Gate, int] = {}
-        rotations = {row: members.pop(row) for row in [*members] if _is_turn(row)}
+        rotations = {row: members.pop(row) for row in [*members] if _is_of_waves(row)}
         size = 0
         for row, its_ops in (rotations | members).items():
             for op in its_ops:
@@ -206,9 +206,10 @@ class _TableBuilder:
         return np.array(filled, dtype=np.int64)[..., None] + np.arange(4)
 
 
-def _is_turn(gate: Gate) -> bool:
-    generator = getattr(gate.matrix, "turn_generator", None)
-    return generator is not None and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
+def _is_of_waves(gate: Gate) -> bool:
+    """Whether a gate is a rotation whose entries are cosines and sines, or 0."""
+    generator = np.asarray(gate.generator)
+    return gate.is_rotation and bool(np.isin(generator, [0, 1, -1, 1j, -1j]).all())
 
 
 def _waves(rotations: Sequence[tuple[Gate, int]]) -> Index:
@@ -217,7 +218,7 @@ def _waves(rotations: Sequence[tuple[Gate, int]]) -> Index:
     found = [np.zeros((0, 2), dtype=np.int64)]
     first = 0
     for gate, m in rotations:
-        generator = np.asarray(getattr(gate.matrix, "turn_generator")).reshape(-1)  # noqa: B009
+        generator = np.asarray(gate.generator).reshape(-1)
         sines = np.stack([generator.imag, -generator.real], -1)  # of -i G
         start = np.select([sines > 0, sines < 0], [total, 2 * total], 3 * total)
         start[np.eye(2**gate.n_wires, dtype=bool).reshape(-1), 0] = 0
