@@ -41,8 +41,8 @@ def gate(
 
     The function is mapped over wire sets with `vmap`. It is called once here, in complex128 at
     fixed angles, and refused if a matrix is not unitary, is not that of the generator, or is not
-    as its tags say. A gate declared `unitary=False` promises nothing: it has no inverse and is
-    simulated by the plain path.
+    as its tags say. A gate declared `unitary=False` promises nothing: it has no inverse, and
+    gradients keep the state that it acts on.
 
     Args:
         misplaced: Nothing: the function goes below the decorator.

@@ -76,7 +76,7 @@ class CostModel:
 
     Attributes:
         products: Complex products per amplitude that cost as much as a pass.
-        call: Amplitudes that a pass takes to in the time of a call.
+        call: Amplitudes of the state over which a pass takes as long as a call.
         apart: Passes that bring wires which are apart together and back.
         short_window: Passes for the many tiny products of a window 1 to 3 wires before the last.
         phases: Passes that a cosine and a sine per amplitude take.
