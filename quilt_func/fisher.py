@@ -17,14 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from quilt_func._checks import (
-    COMPLEX_OF,
-    check_count,
-    check_function,
-    describe,
-    message,
-    shape_error,
-)
+from quilt_func._checks import COMPLEX_OF, check_count, check_function, describe, message
 from quilt_func._model_checks import StateFn, returning_state
 from quilt_func._parameter_trees import flatten, ravel, with_tangent
 from quilt_func._torch import is_within_transform, matmul, unconjugated
@@ -281,9 +274,9 @@ def classical_fisher(
         need = "return a real tensor"
         raise TypeError(message("classical_fisher", "probs_fn", values, need, got, remedy))
     if values.ndim != 1:
+        need, got = "return shape (n_outcomes,)", f"shape {tuple(values.shape)}"
         remedy = "Give one distribution; map over a batch with `torch.func.vmap`."
-        need = "return shape (n_outcomes,)"
-        raise shape_error("classical_fisher", "probs_fn", values, need, remedy)
+        raise ValueError(message("classical_fisher", "probs_fn", values, need, got, remedy))
     is_possible = values > torch.finfo(values.dtype).tiny
     weights = torch.where(is_possible, 1 / torch.where(is_possible, values, 1.0), 0.0)
     return matmul(slopes * weights, slopes.mT)

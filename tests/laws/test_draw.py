@@ -317,6 +317,6 @@ def test_it_names_its_extra(monkeypatch):
 
 
 def test_a_lost_label_is_seen(monkeypatch):
-    monkeypatch.setattr(draw, "draw_row", lambda *a: None)
+    monkeypatch.setattr(draw.entry, "draw_row", lambda *a: None)
     with pytest.raises((AssertionError, ExceptionGroup)):  # of one failure, or of several
         test_every_gate_is_drawn()
