@@ -87,6 +87,11 @@ class Stack:
         """The angles that each slope turns, see `turned_angles`."""
         return turned_angles(self)
 
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What derivatives are of the state as it is, and of each slope: 1 and halves."""
+        return np.array([1.0] + [0.5] * self.angles.shape[1])
+
 
 @dataclass(frozen=True, eq=False)
 class Direct:
@@ -125,6 +130,11 @@ class Prefix:
     def turned(self) -> NDArray[np.bool_]:
         """The angles that each slope turns, see `turned_angles`."""
         return turned_angles(self)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What derivatives are of the state as it is, and of each slope: 1 and halves."""
+        return np.array([1.0] + [0.5] * self.angles.shape[1])
 
 
 def turned_angles(recipe: Stack | Prefix) -> NDArray[np.bool_]:

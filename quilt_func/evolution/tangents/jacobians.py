@@ -176,9 +176,9 @@ class Slopes(Made):
         self.sizes = [len(value) for value in values]
         theta = torch.cat(values)
         self.places = constants.index(recipe, "angles")
-        self.weights = theta.new_full((1 + recipe.angles.shape[1],), 0.5)
-        self.weights[0] = 1.0
-        turned = constants.mask(recipe, "turned").repeat(1, theta.shape[1])
+        self.weights = constants.real(recipe, "weights")
+        turned = constants.mask(recipe, "turned")
+        turned = turned if theta.shape[1] == 1 else turned.repeat(1, theta.shape[1])
         copies = theta.repeat_interleave(len(self.weights), 1)
         self.theta = copies.detach().requires_grad_(self.is_wanted)
         with torch.inference_mode(False), torch.enable_grad():
