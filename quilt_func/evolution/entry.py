@@ -5,7 +5,7 @@ takes gates that are not known to be unitary. The *plain* route multiplies block
 calls, which any nesting of transforms can see through; it takes tiny circuits and nested forward
 mode. `Evolve`, the fast one, sees plain tensors with explicit batch axes, runs blocks between two
 buffers, and walks the circuit back for its gradient, with memory for a few states at any depth.
-With tangents they are Functions too: `EvolveMoving`, and `PullMoving` for the walk back.
+With tangents they are Functions too: `EvolveTangents`, and `PullTangents` for the walk back.
 
 References:
     Jones and Gacon (2020), arXiv:2009.02823, for the walk back.
@@ -20,6 +20,7 @@ from quilt_func._checks import check_iterable, check_state_size, common_dtype_an
 from quilt_func._torch import is_recorded, trusts_forward_rules
 from quilt_func.evolution import reference
 from quilt_func.evolution.batching import Axes
+from quilt_func.evolution.calls import RunCall
 from quilt_func.evolution.planner import WHOLE
 from quilt_func.evolution.reversible_run import Tape
 from quilt_func.evolution.rules import Evolve
@@ -92,6 +93,6 @@ def _evolved(
         return circuit.plain(state, *leaves)
     packed = [packing.pack(leaves, group) for group in packing.groups]
     axes, tape = Axes((), ((),) * (1 + len(packed))), Tape(tuple(map(is_recorded, packed)))
-    evolved: Tensor = Evolve.apply(circuit, axes, tape, state, *packed)
+    evolved: Tensor = Evolve.apply(RunCall(circuit, axes, tape), state, *packed)
     tape.owner = None
     return evolved

@@ -24,6 +24,7 @@ import quilt_func as qf
 from quilt_func._torch import arrays
 
 ROOT = Path(__file__).resolve().parents[2]
+IMPORTED = ROOT, ROOT / "tests", ROOT / "tests" / "transforms"
 READS_VALUES = {"problems.from_qubo"}
 """It looks for entries that are not zero, which a mode without values has none of."""
 
@@ -116,7 +117,7 @@ def test_nothing_is_left_behind(first, tmp_path):
     torch.save(expected, tmp_path / "expected.pt")
     told = subprocess.run(
         [sys.executable, "-W", "ignore", __file__, first, tmp_path / "expected.pt"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, IMPORTED))},
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
