@@ -17,6 +17,8 @@ from sybil.document import PythonDocStringDocument
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from sybil.parsers.rest import DocTestParser
 
+from quilt_func._torch import fast_functions, primitive, public_functions
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the package `oracles`
 sys.path.insert(0, str(ROOT / "tests" / "transforms"))  # the module `support`
@@ -49,6 +51,15 @@ DOCSTRINGS = Sybil(
     parsers=[DocTestParser(ELLIPSIS)],
     document_types={".py": PythonDocStringDocument},
 )
+
+
+@pytest.fixture(scope="module", params=["fast", "public"])
+def each_route(request):
+    """Functions by torch's private names, and by its public `autograd.Function`."""
+    route = {"fast": fast_functions.apply, "public": public_functions.apply}[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(primitive, "route", route)
+        yield
 
 
 class Collector:

@@ -6,7 +6,7 @@ is, with all that is called there. That is what `torch.compiler.disable` asks fo
 dynamo, which takes longer than all else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -14,17 +14,30 @@ import torch
 
 REASON = "quilt_func runs as it stands: leave out `fullgraph=True` and `strict=True`"
 
-_eval_frame: Any = torch._C._dynamo.eval_frame
-_SKIP = _eval_frame._FrameAction.SKIP
-
 
 def hide(module: ModuleType) -> None:
     """Let dynamo call what a module defines, but neither trace it nor enter its frames."""
-    left_alone = _eval_frame._FrameExecStrategy(_SKIP, _SKIP)  # here, and in all called from here
     for function in _functions(module, module.__name__):
         function.__dict__.update(_torchdynamo_disable=True, _torchdynamo_disable_msg=REASON)
         for code in _codes(function.__code__):
-            _eval_frame.set_code_exec_strategy(code, left_alone)
+            _leave_alone(code)
+
+
+def _found_leave_alone() -> Callable[[CodeType], None]:
+    """What tells dynamo to run a frame, and all that is called from there, as it stands.
+
+    A torch that lacks these names has only the marks on functions.
+    """
+    try:
+        frames: Any = torch._C._dynamo.eval_frame
+        skip = frames._FrameAction.SKIP
+        tell, as_it_stands = frames.set_code_exec_strategy, frames._FrameExecStrategy(skip, skip)
+    except AttributeError:
+        return lambda _: None
+    return lambda code: tell(code, as_it_stands)
+
+
+_leave_alone = _found_leave_alone()
 
 
 def _functions(space: ModuleType | type, module: str) -> Iterator[FunctionType]:

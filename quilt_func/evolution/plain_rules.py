@@ -1,7 +1,9 @@
-"""Derivatives of the plain route: what the rules of Functions compute, in ordinary torch calls."""
+"""Derivatives of the plain route: what the rules of Functions compute, in ordinary torch calls.
+
+Tensors come flat, and those that are None stay where they are.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -9,101 +11,98 @@ from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
 from quilt_func._torch import tree_map
-from quilt_func.evolution.batching import Axes, Levels
-from quilt_func.evolution.signature import Static
+from quilt_func.evolution.batching import Levels
+from quilt_func.evolution.calls import PullCall, PullTensors, halves, in_places
 
 
 def pulled(
-    function: Callable[..., Any], inputs: Sequence[Tensor], gradient: Any
-) -> tuple[Any, ...]:
-    """Gradients of inputs; of those that a result does not depend on, too.
+    function: Callable[..., Any], tensors: Sequence[Tensor | None], gradient: Any
+) -> tuple[Tensor | None, ...]:
+    """A function, its tensors, gradients of its results -> gradients of the tensors (the vjp).
 
-    Two things that torch fails to do within other levels are kept from it. It makes no zeros for an
-    input that is not used: so all of them are results as well, with no gradient. And it can't read
-    an input that a derivative was saved with: so views of inputs are used.
+    Two things that torch fails to do within other levels are kept from it. It makes no zeros for a
+    tensor that is not used: so all of them are results as well, with no gradient. And it can't read
+    a tensor that a derivative was saved with: so views are used.
     """
-    pull = vjp(lambda *given: (function(*(x.view_as(x) for x in given)), given), *inputs)[1]
-    found: tuple[Any, ...] = pull((gradient, tuple(map(torch.zeros_like, inputs))))
+    is_given = [tensor is not None for tensor in tensors]
+
+    def of_given(*given: Tensor) -> Any:
+        return function(*in_places(is_given, (one.view_as(one) for one in given))), given
+
+    given = [tensor for tensor in tensors if tensor is not None]
+    pull = vjp(of_given, *given)[1]
+    return in_places(is_given, pull((gradient, tuple(map(torch.zeros_like, given)))))
+
+
+def mapped(
+    function: Callable[..., Any], levels: Sequence[Levels], level: int
+) -> Callable[..., Any]:
+    """A function -> the function mapped over a level, which is the first axis of some tensors."""
+
+    def of_batch(*tensors: Tensor | None) -> Any:
+        pairs = zip(tensors, levels, strict=True)
+        dims = tuple(0 if t is not None and level in own else None for t, own in pairs)
+        return vmap(function, dims)(*tensors)
+
+    return of_batch
+
+
+def with_tangents(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors -> one of tensors and their tangents, of its results and theirs."""
+
+    def of_both(*both: Tensor | None) -> Any:
+        values, tangents = halves(both)
+        has_tangent = [tangent is not None for tangent in tangents]
+
+        def along(*changing: Tensor) -> Any:
+            pairs = zip(in_places(has_tangent, changing), values, strict=True)
+            return function(*(fixed if new is None else new for new, fixed in pairs))
+
+        pairs = zip(values, tangents, strict=True)
+        # torch writes a tangent in the layout of its value, which must not overlap itself
+        given = [(v.contiguous(), t) for v, t in pairs if v is not None and t is not None]
+        return jvp(along, *zip(*given, strict=True))
+
+    return of_both
+
+
+def mapped_with_tangents(
+    function: Callable[..., Any], levels: Sequence[Levels], level: int
+) -> Callable[..., Any]:
+    """`mapped` for a function of tangents, too, over a level that values may not depend on."""
+    of_batch = mapped(function, levels, level)
+
+    def of_both(*both: Tensor | None) -> Any:
+        values, tangents = of_batch(*both)
+        pairs = zip(halves(both)[0], halves(levels)[0], strict=True)
+        if any(value is not None and level in own for value, own in pairs):
+            return values, tangents
+        return tree_map(lambda value: value[0], values), tangents
+
+    return of_both
+
+
+def plain_pull(call: PullCall, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """What `Pull` computes, of the same arguments; it has no use for `output`."""
+    function = pull_of_one(call, PullTensors.of(call.axes.levels))
+    for level in call.axes.outer[::-1]:
+        function = mapped(function, call.axes.levels, level)
+    found: tuple[Tensor, ...] = function(*tensors)
     return found
 
 
-def run_plainly(circuit: Static, is_from_zero: bool, *tensors: Tensor) -> Tensor:
-    return circuit.plain_packed(None, *tensors) if is_from_zero else circuit.plain_packed(*tensors)
+def pull_of_one(call: PullCall, levels: PullTensors[Levels]) -> Callable[..., tuple[Tensor, ...]]:
+    """The same for one gradient: without the levels that are mapped over gradients."""
+    run: Callable[..., Any] = call.circuit.plain_packed
+    for level in range(call.axes.inner):
+        run = mapped(run, levels.run.flat, level)
 
-
-def pushed(function: Callable[..., Any], tensors: Sequence[Tensor | None]) -> Callable[..., Any]:
-    """A function of the given of some tensors, and its tangent, of these and given tangents."""
-    values, tangents = halves([tensor is not None for tensor in tensors])
-    moves = [
-        has_tangent for is_given, has_tangent in zip(values, tangents, strict=True) if is_given
-    ]
-
-    def of_given(*given: Tensor) -> Any:
-        fixed, moved = given[: len(moves)], given[len(moves) :]
-
-        def of_moving(*moving: Tensor) -> Any:
-            rest = iter(moving)
-            pairs = zip(fixed, moves, strict=True)
-            return function(*(next(rest) if does_move else value for value, does_move in pairs))
-
-        moving = (value for value, does_move in zip(fixed, moves, strict=True) if does_move)
-        return jvp(of_moving, tuple(moving), moved)
-
-    return of_given
-
-
-def both_mapped(
-    function: Callable[..., Any], levels: Iterable[Levels], of_values: Iterable[Levels], level: int
-) -> Callable[..., Any]:
-    """A function with values and their tangents, over a level that values may not depend on."""
-    mapped = _mapped(function, levels, level)
-    if any(level in own for own in of_values):
-        return mapped
-
-    def of_one(*given: Tensor) -> Any:
-        values, tangents = mapped(*given)
-        return tree_map(lambda value: value[0], values), tangents
+    def of_one(*flat: Tensor) -> tuple[Tensor, ...]:
+        tensors = PullTensors.of(flat)
+        return chosen(pulled(run, tensors.run.flat, tensors.gradient), call.wanted)
 
     return of_one
 
 
-def plain_pull(
-    circuit: Static, axes: Axes, wanted: tuple[bool, ...], is_from_zero: bool
-) -> Callable[..., tuple[Tensor, ...]]:
-    """What `Pull` computes, in plain torch calls, of the gradient, the state if any, leaves."""
-    of_state, _, of_gradient, *of_leaves = axes.levels
-    start = [] if is_from_zero else [of_state]
-    mapped = plain_pull_of_one(circuit, axes, wanted, is_from_zero)
-    for level in axes.outer[::-1]:
-        mapped = _mapped(mapped, [of_gradient, *start, *of_leaves], level)
-    return mapped
-
-
-def plain_pull_of_one(
-    circuit: Static, axes: Axes, wanted: tuple[bool, ...], is_from_zero: bool
-) -> Callable[..., tuple[Tensor, ...]]:
-    """The same of one gradient: without the levels that are mapped over gradients."""
-    n_leaves = len(circuit.packing.groups)
-    levels = [*([] if is_from_zero else [axes.levels[0]]), *axes.levels[3 : 3 + n_leaves]]
-    run: Any = partial(run_plainly, circuit, is_from_zero)
-    for level in range(axes.inner):
-        run = _mapped(run, levels, level)
-
-    def of_one(gradient: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        found = pulled(run, tensors, gradient)
-        every = (None, *found) if is_from_zero else found
-        return tuple(one for one, is_wanted in zip(every, wanted, strict=True) if is_wanted)
-
-    return of_one
-
-
-def _mapped(
-    function: Callable[..., Any], levels: Iterable[Levels], level: int
-) -> Callable[..., Any]:
-    return vmap(function, tuple(0 if level in own else None for own in levels))
-
-
-def halves(values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """What belongs to tensors, and what to their tangents."""
-    middle = len(values) // 2
-    return list(values[:middle]), list(values[middle:])
+def chosen(values: Iterable[Any], wanted: Iterable[bool]) -> tuple[Any, ...]:
+    return tuple(one for one, is_wanted in zip(values, wanted, strict=True) if is_wanted)

@@ -14,9 +14,10 @@ States are `(*batch, 2**n)`, coefficients and values `(*batch, n_words)`.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -59,27 +60,46 @@ class Flip(NamedTuple):
 Group: TypeAlias = Window | Flip
 
 
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Pauli words of one length, equal to themselves only, so that no letter is hashed twice."""
+
+    letters: tuple[str, ...]
+
+    def mapped(self, dims: Sequence[int | None], size: int) -> Self:
+        """The same words act on every state of a batch."""
+        del dims, size
+        return self
+
+
+@lru_cache(maxsize=1024)
+def interned(letters: tuple[str, ...]) -> Words:
+    """Letters of each word -> the one object for them."""
+    return Words(letters)
+
+
 @remembered(1024)
 def groups(
-    words: tuple[str, ...], dtype: torch.dtype, device: torch.device, has_windows: bool
+    words: Words, dtype: torch.dtype, device: torch.device, has_windows: bool
 ) -> tuple[Group, ...]:
     """Sort words into groups, with tensors of a complex dtype and of its real part's."""
+    letters = words.letters
     windows: list[tuple[int, list[int]]] = []
     flips: dict[tuple[str, bool], list[int]] = {}
-    spans = {t: _span(word) for t, word in enumerate(words) if set(word) & {"X", "Y"}}
+    spans = {t: _span(word) for t, word in enumerate(letters) if set(word) & {"X", "Y"}}
     narrow = [t for t, (first, last) in spans.items() if has_windows and last - first < WINDOW]
     for term in sorted(narrow, key=spans.__getitem__):
         first, last = spans[term]
         if not windows or last >= windows[-1][0] + WINDOW:
-            windows.append((_window_start(len(words[0]), first, last), []))
+            windows.append((_window_start(len(letters[0]), first, last), []))
         windows[-1][1].append(term)
-    for term in sorted(set(range(len(words))) - set(narrow)):
-        word = words[term]
+    for term in sorted(set(range(len(letters))) - set(narrow)):
+        word = letters[term]
         mask = "".join("1" if letter in "XY" else "0" for letter in word)
         flips.setdefault((mask, word.count("Y") % 2 == 1), []).append(term)
     return (
-        *(_window(words, start, terms, dtype, device) for start, terms in windows),
-        *(_flip(words, *key, terms, dtype.to_real(), device) for key, terms in flips.items()),
+        *(_window(letters, start, terms, dtype, device) for start, terms in windows),
+        *(_flip(letters, *key, terms, dtype.to_real(), device) for key, terms in flips.items()),
     )
 
 
@@ -157,9 +177,7 @@ def _signs(words: Sequence[str]) -> NDArray[np.int64]:
     return np.stack(rows)
 
 
-def expectations(
-    words: tuple[str, ...], bra: Tensor, ket: Tensor, *, has_windows: bool = False
-) -> Tensor:
+def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool = False) -> Tensor:
     """Real parts of ⟨bra|P|ket⟩ for each word.
 
     Args:
@@ -226,7 +244,7 @@ def _flipped(state: Tensor, group: Flip) -> Tensor:
 
 
 def apply_sum(
-    words: tuple[str, ...], coefficients: Tensor, state: Tensor, *, has_windows: bool = False
+    words: Words, coefficients: Tensor, state: Tensor, *, has_windows: bool = False
 ) -> Tensor:
     """The state `Σ c_t P_t ψ`, for real coefficients.
 

@@ -21,6 +21,7 @@ from quilt_func.evolution.steps import Block, block
 from quilt_func.evolution.tangents import jacobians
 from quilt_func.testing import strategies as qst
 
+pytestmark = pytest.mark.usefixtures("each_route")
 F32, F64 = torch.float32, torch.float64
 T, V = torch.zeros(2), torch.tensor([0.6, -0.8])
 few = settings(max_examples=3)

@@ -28,8 +28,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
     "gates", "ops", "derived", "circuits", "measurement",
-    "_torch/primitive",
-    "evolution/entry", "evolution/rules", "evolution/plain_rules", "evolution/batching",
+    "_torch/primitive", "_torch/fast_functions", "_torch/public_functions",
+    "evolution/entry", "evolution/rules", "evolution/plain_rules", "evolution/calls",
+    "evolution/batching",
     "evolution/signature", "evolution/planner", "evolution/partitioning",
     "evolution/reversible_run", "evolution/reference", "evolution/steps/permutation",
     "evolution/steps/diagonal_phases", "evolution/tangents/jacobians",

@@ -1,4 +1,6 @@
-"""Primitives under transforms, against the same function in plain torch calls."""
+"""Primitives under transforms, against the same function in plain torch calls, by both routes."""
+
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -8,58 +10,95 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 from quilt_func._torch.levels import forward_mode_levels, is_within_transform
 from quilt_func._torch.primitive import Primitive
 
+pytestmark = pytest.mark.usefixtures("each_route")
 F64 = torch.float64
 
 
+@dataclass(frozen=True)
+class Sign:
+    """A sign, and whether `b` has the axis of each level that is mapped over."""
+
+    sign: float
+    has_b: tuple[bool, ...] = ()
+
+    def mapped(self, dims, size):
+        assert size == 3, "a batch of one is no batch"
+        return replace(self, has_b=(dims[1] is not None, *self.has_b))
+
+    def of_b(self, tensor):
+        return tensor.squeeze([axis for axis, has_b in enumerate(self.has_b) if not has_b])
+
+
 class Wave(Primitive):
-    """`a sin b` and `b²`, the second without regard to `a`."""
+    """`a sin b` and `b²`, the second without the axes that `b` lacks."""
 
     @staticmethod
-    def forward(sign, a, b):
-        return sign * a * b.sin(), b * b
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.sign, a, b = inputs
-        ctx.save_for_backward(a, b)
+    def forward(static, a, b):
+        hash(static)
+        assert torch.compiler.is_compiling() or not is_within_transform()
+        return static.sign * a * b.sin(), static.of_b(b * b)
 
     @staticmethod
     def backward(ctx, by_wave, by_square):
         a, b = ctx.saved_tensors
-        by_a = ctx.sign * by_wave * b.sin() if ctx.needs_input_grad[1] else None
-        by_b = (ctx.sign * by_wave * a * b.cos()).sum_to_size(b.shape)
-        return None, by_a, by_b + 2 * b * by_square
-
-    @classmethod
-    def push(cls, values, tangents):
-        (sign, a, b), (_, by_a, by_b) = values, tangents
-        moved = torch.zeros_like(b)
-        if by_a is not None:
-            moved = moved + sign * by_a * b.sin()
-        if by_b is not None:
-            moved = moved + sign * by_b * a * b.cos()
-        square = torch.zeros_like(b) if by_b is None else 2 * b * by_b
-        return cls.apply(sign, a, b), (moved, square)
-
-    @classmethod
-    def vmap(cls, info, in_dims, sign, *given):
-        assert in_dims[0] is None
-        assert info.batch_size == 3, "a batch of one needs no rule"
-        pairs = zip(given, in_dims[1:], strict=True)
-        wave, square = cls.apply(
-            sign, *(x[None] if d is None else x.movedim(d, 0) for x, d in pairs)
+        of_a, of_b = Primitive.wanted(ctx)
+        by_b = (ctx.static.sign * by_wave * a * b.cos()).sum_to_size(b.shape)
+        return (
+            ctx.static.sign * by_wave * b.sin() if of_a else None,
+            by_b + 2 * b * by_square.reshape(b.shape) if of_b else None,
         )
-        is_batched = in_dims[2] is not None
-        return (wave, square if is_batched else square[0]), (0, 0 if is_batched else None)
+
+    @classmethod
+    def push(cls, static, values, tangents):
+        (a, b), (by_a, by_b) = values, tangents
+        of_wave = torch.zeros_like(a * b)
+        if by_a is not None:
+            of_wave = of_wave + static.sign * by_a * b.sin()
+        if by_b is not None:
+            of_wave = of_wave + static.sign * by_b * a * b.cos()
+        square = torch.zeros_like(b) if by_b is None else 2 * b * by_b
+        return cls.apply(static, a, b), (of_wave, static.of_b(square))
+
+    @staticmethod
+    def batch_first(tensor, dim):
+        return tensor[None] if dim is None else tensor.movedim(dim, 0)
+
+    @staticmethod
+    def result_dims(dims, n_results):
+        assert n_results == 2
+        return 0, None if dims[1] is None else 0
 
 
-def plain(sign, a, b):
-    return sign * a * b.sin(), b * b
+class Product(Primitive):
+    """`a b`, of which `b` may be None."""
+
+    batch_first = staticmethod(Wave.batch_first)
+
+    @staticmethod
+    def forward(static, a, b):
+        return static.sign * a if b is None else static.sign * a * b
+
+    @staticmethod
+    def backward(ctx, gradient):
+        a, b = ctx.saved_tensors
+        by_a = ctx.static.sign * gradient
+        return by_a if b is None else by_a * b, None if b is None else by_a * a
+
+    @classmethod
+    def push(cls, static, values, tangents):
+        a, b = values
+        parts = [] if tangents[0] is None else [cls.apply(static, tangents[0], b)]
+        parts += [] if tangents[1] is None else [cls.apply(static, a, tangents[1])]
+        return cls.apply(static, a, b), sum(parts)
+
+
+def plain(static, a, b):
+    return static.sign * a * b.sin(), b * b
 
 
 def mixed(run):
     def f(a, b):
-        wave, square = run(2.0, a, b)
+        wave, square = run(Sign(2.0), a, b)
         return wave * square.exp() + a
 
     return f
@@ -100,11 +139,21 @@ def test_rules_are_met_as_torch_would(transform):
 
 @pytest.mark.parametrize("name", ["grad", "jvp", "hessian", "vmap(grad)"])
 def test_a_wrong_rule_shows(name):
-    def wrong(*args):
-        return plain(args[0], args[1], args[2])[0] + 1e-6 * args[1] * args[2], args[2] * args[2]
+    def wrong(static, a, b):
+        return plain(static, a, b)[0] + 1e-6 * a * b, b * b
 
     with pytest.raises(AssertionError, match="deviation"):
         assert_close(TRANSFORMS[name](mixed(wrong)), TRANSFORMS[name](mixed(Wave.apply)), n_gates=8)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@pytest.mark.parametrize("has_b", [True, False])
+def test_tensors_may_be_missing(transform, has_b):
+    def function(a, b):
+        return Product.apply(Sign(3.0), a, b if has_b else None) + b
+
+    expected = transform(lambda a, b: 3.0 * a * b + b if has_b else 3.0 * a + b)
+    assert_close(transform(function), expected, n_gates=8)
 
 
 def test_torchs_own_backward():
@@ -129,7 +178,7 @@ def test_reverse_mode_may_be_off_outside():
 
 class Broken(Wave):
     @staticmethod
-    def forward(sign, a, b):
+    def forward(static, a, b):
         raise ZeroDivisionError
 
 
@@ -140,7 +189,7 @@ def test_a_failure_leaves_no_level_behind(name):
     def watched(a, b):
         before = forward_mode_levels()
         with pytest.raises(ZeroDivisionError):
-            Broken.apply(1.0, a, b)
+            Broken.apply(Sign(1.0), a, b)
         seen.append((before, forward_mode_levels()))
         return mixed(plain)(a, b)
 
@@ -154,4 +203,4 @@ def test_a_forward_rule_is_asked_for():
         push = Primitive.push
 
     with pytest.raises(NotImplementedError):
-        jvp(lambda a: Without.apply(1.0, a, B)[0], (A,), (B,))
+        jvp(lambda a: Without.apply(Sign(1.0), a, B)[0], (A,), (B,))

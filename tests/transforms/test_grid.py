@@ -11,6 +11,7 @@ from oracles.compare import assert_close, assert_close_fd, central_difference
 from systems import MODELS
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
+pytestmark = pytest.mark.usefixtures("each_route")
 F64 = torch.float64
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 

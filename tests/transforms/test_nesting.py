@@ -16,6 +16,7 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 import quilt_func as qf
 
+pytestmark = pytest.mark.usefixtures("each_route")
 F64 = torch.float64
 SIZES = (2, 3, 2)
 BOUNDS = {"n_gates": 2048, "scale": 16.0}
