@@ -16,7 +16,7 @@ The words of this package, each with one meaning:
 - *lead*, *last*: levels before and after the amplitudes, `(lead, 2**n, last)`. Levels that matrices
   carry lead.
 - *cotangent*: the gradient by a state on the way back; `Run` holds its complex conjugate.
-- *kept run*: what a run leaves to its vjp, held by a `kept.Tape` while autograd may ask for it.
+- *kept run*: what a run leaves to its vjp, held by a `kept.KeptRun` while autograd may ask for it.
 - *jet*: a state and its tangents in all directions, as one tensor.
 - *slope*: the derivative of a block's matrix by one of the angles in it.
 - *plain route*: the steps of a plan in ordinary torch calls, which any transform can see through.

@@ -1,4 +1,4 @@
-"""Batch axes: which `vmap` levels a tensor carries, once rules have laid them bare."""
+"""Batch axes: which `vmap` levels are axes of a plain tensor, as rules for `vmap` are given them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ def union(*levels: Levels) -> Levels:
 
 
 @dataclass(frozen=True)
-class Axes:
-    """Which batch axes the tensors of a call carry; a level's number is its age.
+class BatchAxes:
+    """Which batch axes the tensors of a call carry. Level `i` is the `i`-th that was met, from within.
 
     Attributes:
         sizes: Size of each level.

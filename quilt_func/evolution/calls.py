@@ -10,9 +10,9 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from torch import Tensor
 
-from quilt_func.evolution.batching import Axes
-from quilt_func.evolution.kept import Tape
-from quilt_func.evolution.signature import Static
+from quilt_func.evolution.batching import BatchAxes
+from quilt_func.evolution.kept import KeptRun
+from quilt_func.evolution.signature import Signature
 
 T = TypeVar("T")
 
@@ -96,8 +96,8 @@ def in_places(is_there: Iterable[bool], values: Iterable[T]) -> tuple[T | None, 
 class Call:
     """A circuit, and the batch axes of the tensors that come with it."""
 
-    circuit: Static
-    axes: Axes
+    circuit: Signature
+    axes: BatchAxes
 
     def mapped(self, dims: Sequence[int | None], size: int) -> Self:
         return replace(self, axes=self.axes.mapped(dims, size))
@@ -107,7 +107,7 @@ class Call:
 class RunCall(Call):
     """Of a run: all its levels are those of a gradient, too."""
 
-    tape: Tape = field(compare=False)
+    kept: KeptRun = field(compare=False)
 
     def mapped(self, dims: Sequence[int | None], size: int) -> Self:
         mapped = self.axes.mapped(dims, size)
@@ -123,10 +123,10 @@ class PullCall(Call):
     """
 
     wanted: tuple[bool, ...]
-    tape: Tape = field(compare=False)
+    kept: KeptRun = field(compare=False)
 
 
-def levels_with_tangents(axes: Axes, tangents: Sequence[Tensor | None]) -> Axes:
+def levels_with_tangents(axes: BatchAxes, tangents: Sequence[Tensor | None]) -> BatchAxes:
     """The axes of tensors, which their tangents share."""
     pairs = zip(axes.levels, tangents, strict=True)
     shared = (() if tangent is None else levels for levels, tangent in pairs)

@@ -3,7 +3,7 @@
 Two routes run the same plan. The *fused* one is a Function, `rules.Evolve`: it is given plain
 tensors with explicit batch axes, runs the steps between two buffers, and has rules of its own; its
 vjp walks the circuit back, with memory for a few states at any depth. The *plain* one,
-`Static.plain`, is made of ordinary torch calls, which any nesting of transforms can see through;
+`Signature.plain`, is made of ordinary torch calls, which any nesting of transforms can see through;
 it takes circuits of a few qubits, nested forward mode and `torch.export`.
 
 References:
@@ -17,12 +17,12 @@ from torch import Tensor
 
 from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
 from quilt_func._torch import is_recorded, trusts_forward_rules
-from quilt_func.evolution.batching import Axes
+from quilt_func.evolution.batching import BatchAxes
 from quilt_func.evolution.calls import RunCall
-from quilt_func.evolution.kept import Tape
+from quilt_func.evolution.kept import KeptRun
 from quilt_func.evolution.partitioning import WHOLE
 from quilt_func.evolution.rules import Evolve
-from quilt_func.evolution.signature import Packing, Static
+from quilt_func.evolution.signature import Packing, Signature
 from quilt_func.ops import Op, check_fits
 from quilt_func.states import zero_state
 
@@ -85,11 +85,11 @@ def _evolved(
     weak = tuple(tuple(p if type(p) is float else None for p in op.params) for op in acting)
     leaves = [leaf for op in acting for leaf in op.leaves]
     packing = Packing.of(leaves)
-    circuit = Static(n_qubits, structures, weak, packing, dtype, device)
+    circuit = Signature(n_qubits, structures, weak, packing, dtype, device)
     if n_qubits <= WHOLE or not trusts_forward_rules():
         return circuit.plain(state, *leaves)
     packed = [packing.pack(leaves, group) for group in packing.groups]
-    axes, tape = Axes((), ((),) * (1 + len(packed))), Tape(tuple(map(is_recorded, packed)))
-    evolved: Tensor = Evolve.apply(RunCall(circuit, axes, tape), state, *packed)
-    tape.owner = None
+    axes, kept = BatchAxes((), ((),) * (1 + len(packed))), KeptRun(tuple(map(is_recorded, packed)))
+    evolved: Tensor = Evolve.apply(RunCall(circuit, axes, kept), state, *packed)
+    kept.owner = None
     return evolved

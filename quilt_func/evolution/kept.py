@@ -1,9 +1,9 @@
-"""The kept run: what a run leaves to its vjp, and for how long.
+"""What a run leaves for its vjp, and for how long.
 
-A tape is made before the Function `Evolve` is called, and notes the run that its forward makes. An
-empty tensor, the *owner*, holds that run. Autograd saves the owner among the tensors for the
-backward pass, and frees it, and so the run, after the last such pass. The tape itself has only a
-weak reference; where the run is gone, the vjp makes a new one.
+A `KeptRun` is made where a run begins, and the run puts itself in. A small tensor, the *owner*,
+holds the run; autograd saves the owner among the tensors for the backward pass, and lets go of it,
+and so of the run, when that pass has been taken for the last time. `KeptRun` itself has a weak
+reference only.
 """
 
 import weakref
@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from quilt_func.evolution.batching import Axes
+from quilt_func.evolution.batching import BatchAxes
 from quilt_func.evolution.reversible_run import Run
-from quilt_func.evolution.signature import Static
+from quilt_func.evolution.signature import Signature
 
 
 @dataclass
-class Tape:
+class KeptRun:
     """Where a vjp finds the run of the forward call, while that lives.
 
     Attributes:
@@ -37,13 +37,13 @@ class Tape:
         self.owner.run = run  # type: ignore[attr-defined]
 
     def rerun(
-        self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor],
+        self, circuit: Signature, axes: BatchAxes, from_zero: bool, packed: Sequence[Tensor],
         wanted: Sequence[bool],
     ) -> Run:  # fmt: skip
         """The kept run, if it is of the same tensors, or a new one.
 
         Args:
-            circuit: Static part of the ops.
+            circuit: Signature part of the ops.
             axes: Batch axes of the state, then of the packed leaves.
             from_zero: Whether the run starts with |0...0⟩.
             packed: Packed leaves.

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from quilt_func.evolution.batching import Axes, Levels, union
+from quilt_func.evolution.batching import BatchAxes, Levels, union
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Layout:
         last: Levels after the amplitudes, descending.
     """
 
-    axes: Axes
+    axes: BatchAxes
     lead: Levels
     last: Levels
 

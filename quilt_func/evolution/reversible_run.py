@@ -16,11 +16,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from quilt_func.evolution.batching import Axes, Levels, union
+from quilt_func.evolution.batching import BatchAxes, Levels, union
 from quilt_func.evolution.buffers import Buffers
 from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
-from quilt_func.evolution.signature import Static
+from quilt_func.evolution.signature import Signature
 from quilt_func.evolution.steps import Built, Params, Prefix, Step, product
 from quilt_func.states import zero_state
 
@@ -35,13 +35,13 @@ class Run:
     """A planned run on plain tensors with explicit batch axes, and its vjp."""
 
     def __init__(
-        self, circuit: Static, axes: Axes, from_zero: bool, packed: Sequence[Tensor],
+        self, circuit: Signature, axes: BatchAxes, from_zero: bool, packed: Sequence[Tensor],
         recorded: Sequence[bool],
     ) -> None:  # fmt: skip
         """Plan a run.
 
         Args:
-            circuit: Static part of the ops.
+            circuit: Signature part of the ops.
             axes: Batch axes of the state, then of the packed leaves.
             from_zero: Whether the run starts with |0...0⟩.
             packed: Packed leaves.

@@ -36,15 +36,15 @@ class Evolve(Primitive):
 
     @staticmethod
     def forward(call: RunCall, state: Tensor | None, *leaves: Tensor) -> Tensor:
-        run = Run(call.circuit, call.axes, state is None, leaves, call.tape.recorded)
-        is_kept = any(call.tape.recorded)
+        run = Run(call.circuit, call.axes, state is None, leaves, call.kept.recorded)
+        is_kept = any(call.kept.recorded)
         if is_kept:
-            call.tape.keep(run)
+            call.kept.keep(run)
         return run.forward(state, is_kept=is_kept)
 
     @staticmethod
     def setup_context(ctx: Any, tensors: Sequence[Tensor | None], output: Tensor) -> None:
-        ctx.save_for_backward(*tensors, output, ctx.static.tape.owner)
+        ctx.save_for_backward(*tensors, output, ctx.static.kept.owner)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -57,7 +57,7 @@ class Evolve(Primitive):
         pull = Pull.apply if trusts_forward_rules() else plain_pull
         tensors = PullTensors(state, output, gradient, leaves)
         return in_places(
-            wanted, pull(PullCall(call.circuit, axes, wanted, call.tape), *tensors.flat)
+            wanted, pull(PullCall(call.circuit, axes, wanted, call.kept), *tensors.flat)
         )
 
     @staticmethod
@@ -124,7 +124,7 @@ class Pull(Primitive):
         tensors, levels = PullTensors.of(flat), PullTensors.of(call.axes.levels)
         axes = replace(call.axes, levels=levels.run.flat)
         is_from_zero = tensors.state is None
-        run = call.tape.rerun(call.circuit, axes, is_from_zero, tensors.leaves, call.wanted)
+        run = call.kept.rerun(call.circuit, axes, is_from_zero, tensors.leaves, call.wanted)
         return run.pull(
             tensors.state, tensors.output, levels.output, tensors.gradient, levels.gradient,
             call.wanted,

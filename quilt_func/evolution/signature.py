@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._torch import batch_levels
-from quilt_func.evolution.batching import Axes, union
+from quilt_func.evolution.batching import BatchAxes, union
 from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Plan, plan
 from quilt_func.evolution.steps import BatchKey, Built, Params, product
@@ -72,7 +72,7 @@ class Packing:
 
 
 @dataclass(frozen=True)
-class Static:
+class Signature:
     """A run without its tensors: structures of ops, numbers among their parameters, dtype, device.
 
     Attributes:
@@ -124,7 +124,7 @@ class Static:
         keys = (union(*own) for own in self.per_op(map(batch_levels, leaves)))
         found = self.plan(keys, state is None)
         params = self.params(leaves, [()] * len(self.ops))
-        constants, layout = found.on(self.dtype, self.device), Layout(Axes((), ()), (), ())
+        constants, layout = found.on(self.dtype, self.device), Layout(BatchAxes((), ()), (), ())
         if found.prefix is not None:
             state = product(found.prefix, params, constants)[:, 0]
         if state is None and not found.starts_whole:

@@ -429,13 +429,13 @@ def energy_of(n):
 @pytest.fixture
 def runs(monkeypatch):
     """All runs that are kept, by weak references."""
-    found, keep = [], kept.Tape.keep
+    found, keep = [], kept.KeptRun.keep
 
     def watched(tape, run):
         found.append(weakref.ref(run))
         keep(tape, run)
 
-    monkeypatch.setattr(kept.Tape, "keep", watched)
+    monkeypatch.setattr(kept.KeptRun, "keep", watched)
     return found
 
 
@@ -459,13 +459,13 @@ def test_a_run_that_nobody_walks_back_ends(runs):
 
 
 def test_a_walk_back_finds_the_run(runs, monkeypatch):
-    reruns, rerun = [], kept.Tape.rerun
+    reruns, rerun = [], kept.KeptRun.rerun
 
     def watched(tape, *args):
         reruns.append(rerun(tape, *args) is runs[-1]())
         return rerun(tape, *args)
 
-    monkeypatch.setattr(kept.Tape, "rerun", watched)
+    monkeypatch.setattr(kept.KeptRun, "rerun", watched)
     theta = 6 * qf.uniforms((2, 6, 2), 0)
     grad(energy_of(6))(theta)
     vmap(grad(energy_of(6)))(torch.stack([theta, -theta]))

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from quilt_func.evolution.batching import Axes, Levels, union
+from quilt_func.evolution.batching import BatchAxes, Levels, union
 from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
-from quilt_func.evolution.signature import Static
+from quilt_func.evolution.signature import Signature
 from quilt_func.evolution.steps import BatchKey, Params, Prefix, Recipe, product
 from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Made, made
 from quilt_func.evolution.tangents.jet_steps import JetSteps
@@ -37,13 +37,13 @@ class TangentRun:
     """
 
     def __init__(
-        self, circuit: Static, axes: Axes, from_zero: bool, leaves: Sequence[Tensor],
+        self, circuit: Signature, axes: BatchAxes, from_zero: bool, leaves: Sequence[Tensor],
         tangents: Sequence[Tensor | None], states: Sequence[Levels], wanted: Sequence[bool],
     ) -> None:  # fmt: skip
         """Plan a run.
 
         Args:
-            circuit: Static part of the ops.
+            circuit: Signature part of the ops.
             axes: Batch axes of the packed leaves, then of their tangents.
             from_zero: Whether the run starts with |0...0⟩.
             leaves: Packed leaves.
