@@ -1,4 +1,4 @@
-"""Batch axes: which `vmap` levels are axes of a plain tensor, as rules for `vmap` are given them."""
+"""Batch axes: which `vmap` levels are axes of a plain tensor, as vmap rules are given them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ def union(*levels: Levels) -> Levels:
 
 @dataclass(frozen=True)
 class BatchAxes:
-    """Which batch axes the tensors of a call carry. Level `i` is the `i`-th that was met, from within.
+    """Which batch axes the tensors of a call carry; levels are counted from within.
 
     Attributes:
         sizes: Size of each level.
