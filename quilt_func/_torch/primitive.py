@@ -76,16 +76,15 @@ class Primitive:
         cls, size: int, dims: Dims, static: StaticArgument, tensors: Sequence[Tensor | None]
     ) -> tuple[Results, Dims]:
         """Tensors with an axis to map over -> results, and that axis of each."""
-        pairs = list(zip(tensors, dims, strict=True))
+        pairs = zip(tensors, dims, strict=True)
         if size == 1:  # `jacrev` makes it of a scalar; it needs no axis
-            given = [t if t is None or dim is None else t.squeeze(dim) for t, dim in pairs]
-            found = cls.apply(static, *given)
-            one = isinstance(found, Tensor)
-            return (
-                (found[None], (0,)) if one else (tuple(f[None] for f in found), (0,) * len(found))
-            )
-        given = [t if t is None else cls.batch_first(t, dim) for t, dim in pairs]
-        found = cls.apply(static.mapped(dims, size), *given)
+            plain = (t if t is None or dim is None else t.squeeze(dim) for t, dim in pairs)
+            found = cls.apply(static, *plain)
+            if isinstance(found, Tensor):
+                return found[None], (0,)
+            return tuple(one[None] for one in found), (0,) * len(found)
+        first = (t if t is None else cls.batch_first(t, dim) for t, dim in pairs)
+        found = cls.apply(static.mapped(dims, size), *first)
         return found, cls.result_dims(dims, 1 if isinstance(found, Tensor) else len(found))
 
     @classmethod

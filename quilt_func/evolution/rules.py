@@ -56,9 +56,8 @@ class Evolve(Primitive):
         axes = replace(call.axes, levels=PullTensors(of_state, every, every, of_leaves).flat)
         pull = Pull.apply if trusts_forward_rules() else plain_pull
         tensors = PullTensors(state, output, gradient, leaves)
-        return in_places(
-            wanted, pull(PullCall(call.circuit, axes, wanted, call.kept), *tensors.flat)
-        )
+        found = pull(PullCall(call.circuit, axes, wanted, call.kept), *tensors.flat)
+        return in_places(wanted, found)
 
     @staticmethod
     def push(
@@ -91,16 +90,11 @@ class EvolveTangents(_Jvp):
         values, tangents = WithTangents.of(RunTensors.of, tensors)
         of_values, of_tangents = WithTangents.of(RunTensors.of, call.axes.levels)
         axes = replace(call.axes, levels=(*of_values.leaves, *of_tangents.leaves))
-        of_states, none = (of_values.state, of_tangents.state), (False,) * len(values.flat)
+        of_states = of_values.state, of_tangents.state
         run = TangentRun(
-            call.circuit,
-            axes,
-            values.state is None,
-            values.leaves,
-            tangents.leaves,
-            of_states,
-            none,
-        )
+            call.circuit, axes, values.state is None, values.leaves, tangents.leaves, of_states,
+            (False,) * len(values.flat),
+        )  # fmt: skip
         start = None if values.state is None else Moving(values.state, tangents.state)
         return run.push(start, of_states)
 
