@@ -47,6 +47,9 @@ def _gain(candidate: _Candidate) -> float:
     return candidate.gain
 
 
+_END = -1
+"""What stands behind the last gate of a queue."""
+
 _NOTHING = _Candidate(0.0, 1.0, BLOCK, (), ())
 
 
@@ -64,9 +67,12 @@ class _Search:
         for position, gate in enumerate(gates):
             for wire in gate.wires:
                 self.queues[wire].append(position)
+        for queue in self.queues:
+            queue.append(_END)
         rows = {gate.gate for gate in gates}
-        self.fits = {kind: {row for row in rows if kind.fits(row)} for kind in steps.KINDS}
-        self.gains = [LIGHT if gate.gate in self.fits[PERMUTATION] else 1.0 for gate in gates]
+        fits = {kind: {row for row in rows if kind.fits(row)} for kind in steps.KINDS}
+        self.allowed = {kind: [g.gate in own for g in gates] for kind, own in fits.items()}
+        self.gains = [LIGHT if is_light else 1.0 for is_light in self.allowed[PERMUTATION]]
         self.heads = [0] * n_qubits
         self.done = [False] * len(gates)
         self.scan = 0
@@ -104,18 +110,16 @@ class _Search:
     def _candidates(
         self, heads: Sequence[int], keys: Iterable[BatchKey], looks_ahead: bool
     ) -> Iterator[_Candidate]:
-        pending = (q[h] for q, h in zip(self.queues, heads, strict=True) if h < len(q))
-        first = min(pending, default=None)
-        if first is None:
+        pending = (queue[head] for queue, head in zip(self.queues, heads, strict=True))
+        first = min((position for position in pending if position != _END), default=_END)
+        if first == _END:
             return
-        following = self.gates[self.scan : self.scan + 128]
+        ahead = [self.gates[first], *self.gates[self.scan : self.scan + 128]]
         kinds = [kind for kind in steps.KINDS if kind.looks_ahead == looks_ahead]
         for key in keys:
             is_batched = bool(key) and key == self.deepest
             for kind in kinds:
-                for wires in kind.windows(
-                    self.n_qubits, (self.gates[first], *following), is_batched=is_batched
-                ):
+                for wires in kind.windows(self.n_qubits, ahead, is_batched=is_batched):
                     yield self._candidate(kind, wires, key, heads)
 
     def _candidate(
@@ -127,7 +131,7 @@ class _Search:
             taken = self._absorbed(kind, wires, key, heads)
             cost = kind.price(self.n_qubits, wires, len(taken)).cost
             gain = sum(map(self.gains.__getitem__, taken))
-            if not kind.is_worth([self.gates[position] for position in taken]):
+            if not kind.is_worth(map(self.gates.__getitem__, taken)):
                 gain = 0.0
             found = self.found[here] = _Candidate(gain, cost, kind, wires, taken)
         return found
@@ -136,25 +140,28 @@ class _Search:
         self, kind: Kind, wires: WireSet, key: BatchKey, heads: Sequence[int]
     ) -> tuple[int, ...]:
         """Pending gates that act within some wires, fit a kind of step and share a batch key."""
-        fits, most = self.fits[kind], kind.most(len(wires)) or len(self.gates)
+        allowed, left = self.allowed[kind], kind.most(len(wires)) or len(self.gates)
         local = {wire: heads[wire] for wire in wires}
         absorbed: list[int] = []
         waiting = list(wires)
-        while waiting and len(absorbed) < most:
+        while waiting and left:
             wire = waiting.pop()
             queue = self.queues[wire]
-            while local[wire] < len(queue) and len(absorbed) < most:
+            while left:
                 position = queue[local[wire]]
-                acted = self.wires[position]
+                if position == _END or not allowed[position]:
+                    break
+                acted, own = self.wires[position], self.own_keys[position]
+                if own is not None and own != key:
+                    break
                 if len(acted) > 1 and not self._is_ready(position, acted, local):
                     break
-                is_other = self.own_keys[position] not in (None, key)
-                if is_other or self.gates[position].gate not in fits:
-                    break
-                absorbed.append(position)
                 for touched in acted:
                     local[touched] += 1
-                waiting += [touched for touched in acted if touched != wire]
+                if len(acted) > 1:
+                    waiting += [touched for touched in acted if touched != wire]
+                absorbed.append(position)
+                left -= 1
         return tuple(absorbed)
 
     def _is_ready(self, position: int, acted: WireSet, heads: dict[int, int]) -> bool:

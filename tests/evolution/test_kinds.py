@@ -48,6 +48,9 @@ class SwapKind(Kind):
     def fits(self, gate):
         return gate is swap_halves
 
+    def most(self, width):
+        return 1
+
     def windows(self, n_qubits, pending, *, is_batched):
         yield (0,)
 
@@ -55,10 +58,7 @@ class SwapKind(Kind):
         return Price(1, 0, 0.001)
 
     def collect(self, ops, n_qubits, first, parts):
-        return [], {number: SwapHalves((0,), len(part.gates)) for number, part in parts.items()}
-
-    def is_worth(self, gates):
-        return len(gates) == 1
+        return [], {number: SwapHalves((0,), 1) for number in parts}
 
 
 SWAP = SwapKind()

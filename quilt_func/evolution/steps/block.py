@@ -227,20 +227,8 @@ class BlockKind(Kind):
         yield _grown(pending, min(n_qubits, max(width, len(pending[0].wires))))
 
     def price(self, n_qubits: int, wires: WireSet, n_gates: int) -> Price:
-        """A pass, arithmetic, a call and the building; wires that are apart cost more.
-
-        Wires that are apart are brought together and back by two slow passes, and a window that
-        ends 1 to 3 wires before the last makes many tiny products.
-        """
-        call = COSTS.call_share(n_qubits)
-        build = 8.0 ** len(wires) / COSTS.call * call
-        arithmetic = 2.0 ** len(wires) / COSTS.products
-        is_short = 1 <= n_qubits - 1 - wires[-1] <= 3
-        extra = COSTS.apart
-        if is_window(wires):
-            extra = COSTS.short_window if is_short else 0.0
-        passes = 1 if is_window(wires) else 3
-        return Price(passes, 8 * 2 ** len(wires), 1.0 + arithmetic + call + build + extra)
+        """See `_price`: whatever the gates, it is one matrix."""
+        return _price(n_qubits, wires)
 
     def collect(
         self, ops: Sequence[Structure], n_qubits: int, first: int, parts: Mapping[int, Part]
@@ -290,6 +278,24 @@ def _grown(pending: Sequence[Applied], width: int) -> WireSet:
         if not wires.isdisjoint(later.wires) and len(grown) <= width:
             wires = grown
     return tuple(sorted(wires))
+
+
+@lru_cache(maxsize=65536)
+def _price(n_qubits: int, wires: WireSet) -> Price:
+    """A pass, arithmetic, a call and the building; wires that are apart cost more.
+
+    Wires that are apart are brought together and back by two slow passes, and a window that
+    ends 1 to 3 wires before the last makes many tiny products.
+    """
+    call = COSTS.call_share(n_qubits)
+    build = 8.0 ** len(wires) / COSTS.call * call
+    arithmetic = 2.0 ** len(wires) / COSTS.products
+    is_short = 1 <= n_qubits - 1 - wires[-1] <= 3
+    extra = COSTS.apart
+    if is_window(wires):
+        extra = COSTS.short_window if is_short else 0.0
+    passes = 1 if is_window(wires) else 3
+    return Price(passes, 8 * 2 ** len(wires), 1.0 + arithmetic + call + build + extra)
 
 
 @lru_cache(maxsize=64)

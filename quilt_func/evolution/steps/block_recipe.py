@@ -183,7 +183,9 @@ class _TableBuilder:
         self.table = Table(
             tuple(op for its_ops in rotations.values() for op in its_ops),
             sum(len(ops[op].wires) for its_ops in rotations.values() for op in its_ops),
-            _waves([(row, len(ops[op].wires)) for row, its in rotations.items() for op in its]),
+            _waves(
+                [(row, sum(len(ops[op].wires) for op in its)) for row, its in rotations.items()]
+            ),
             tuple((row, tuple(its_ops)) for row, its_ops in members.items()),
             np.concatenate([_constant_matrix(row).reshape(-1) for row in constants]),
         )

@@ -8,7 +8,7 @@ References:
     Welch et al. (2014), New J. Phys. 16, 033040, for diagonal unitaries as Walsh series.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -231,7 +231,7 @@ class DiagonalKind(Kind):
         """Whether the Walsh series of a gate's phase is known."""
         return spectrum(gate) is not None
 
-    def is_worth(self, gates: Sequence[Applied]) -> bool:
+    def is_worth(self, gates: Iterator[Applied]) -> bool:
         """Constant phases alone are better off in blocks."""
         return any(not gate.is_constant for gate in gates)
 
