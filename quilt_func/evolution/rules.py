@@ -28,7 +28,7 @@ from quilt_func.evolution.plain_rules import (
     with_tangents,
 )
 from quilt_func.evolution.reversible_run import Run
-from quilt_func.evolution.tangents.tangent_run import Moving, TangentRun
+from quilt_func.evolution.tangents.tangent_run import TangentRun, WithTangent
 
 
 class Evolve(Primitive):
@@ -95,7 +95,7 @@ class EvolveTangents(_Jvp):
             call.circuit, axes, values.state is None, values.leaves, tangents.leaves, of_states,
             (False,) * len(values.flat),
         )  # fmt: skip
-        start = None if values.state is None else Moving(values.state, tangents.state)
+        start = None if values.state is None else WithTangent(values.state, tangents.state)
         return run.push(start, of_states)
 
     @staticmethod
@@ -150,11 +150,12 @@ class PullTangents(_Jvp):
             call.circuit, axes, values.state is None, values.leaves, tangents.leaves, of_states,
             call.wanted,
         )  # fmt: skip
-        start = None if values.state is None else Moving(values.state, tangents.state)
+        start = None if values.state is None else WithTangent(values.state, tangents.state)
         found, found_tangents = run.walk_back(
             start, (of_values.state, of_tangents.state),
-            Moving(values.output, tangents.output), (of_values.output, of_tangents.output),
-            Moving(values.gradient, tangents.gradient), (of_values.gradient, of_tangents.gradient),
+            WithTangent(values.output, tangents.output), (of_values.output, of_tangents.output),
+            WithTangent(values.gradient, tangents.gradient),
+            (of_values.gradient, of_tangents.gradient),
         )  # fmt: skip
         return *found, *found_tangents
 

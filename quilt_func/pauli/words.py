@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quilt_func._amplitudes import apply_block, outer_product
+from quilt_func._amplitudes import apply_block, outer_product, sign_table
 from quilt_func._torch import constant, matmul, remembered
 from quilt_func.typing import WireSet
 
@@ -168,13 +168,7 @@ def _flip(
 
 def _signs(words: Sequence[str]) -> NDArray[np.int64]:
     """Rows `(-1)^(b·z)` over the basis states `b` of the words' wires."""
-    rows = []
-    for word in words:
-        row = np.ones(1, dtype=np.int64)
-        for letter in word:
-            row = np.kron(row, [1, -1 if letter in "YZ" else 1])
-        rows.append(row)
-    return np.stack(rows)
+    return sign_table([letter in "YZ" for letter in word] for word in words)
 
 
 def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool = False) -> Tensor:

@@ -169,7 +169,7 @@ def no_curvature(slopes, by):
 
 
 def only_the_value(duals, by):
-    duals.motion = None
+    duals.tangents_built = None
     yield from PULL_DUALS(duals, by)
 
 

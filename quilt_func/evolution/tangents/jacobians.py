@@ -59,7 +59,7 @@ class ByLeaf(NamedTuple):
     jet: Tensor
 
 
-class Made:
+class Pushed:
     """The tensor that a recipe builds, its tangents, and the way back to the leaves.
 
     Attributes:
@@ -81,17 +81,17 @@ class Made:
         raise NotImplementedError
 
 
-class Fixed(Made):
+class Fixed(Pushed):
     """A tensor without tangents whose gradient nobody asks for."""
 
     def __init__(self, make: Make, leaves: Leaves) -> None:
         self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()}, None)
 
 
-def made(
+def pushed(
     make: Make, recipe: Stack | Prefix | None, leaves: Leaves, n_directions: int,
     constants: Constants,
-) -> Made:  # fmt: skip
+) -> Pushed:  # fmt: skip
     """Build a tensor and its tangents: by slopes if it has few of them, else by duals."""
     if not _is_active(leaves):
         return Fixed(make, leaves)
@@ -111,7 +111,7 @@ def _is_active(leaves: Leaves) -> bool:
     return any(leaf.is_wanted or leaf.tangent is not None for leaf in flat)
 
 
-class Duals(Made):
+class Duals(Pushed):
     """Copies in forward mode, one for each direction; before them one without, for gradients."""
 
     def __init__(self, make: Make, leaves: Leaves, n_directions: int) -> None:
@@ -129,17 +129,19 @@ class Duals(Made):
             return [make({op: [next(remaining) for _ in own] for op, own in leaves.items()}, None)]
 
         with torch.inference_mode(False), torch.enable_grad():
-            ((self.built, self.motion),) = push_forward(make_one, values, tangents)
+            ((self.built, self.tangents_built),) = push_forward(make_one, values, tangents)
         self.value = self._split(self.built, batch)[:, 0].detach()
-        if self.motion is not None:
-            self.tangent = self._split(self.motion, batch)[:, self.copies - n_directions :].detach()
+        if self.tangents_built is not None:
+            self.tangent = self._split(self.tangents_built, batch)[
+                :, self.copies - n_directions :
+            ].detach()
 
     def pull(self, by: Tensor) -> Iterator[ByLeaf]:
-        """See `Made`."""
+        """See `Pushed`."""
         first, pairs = by[:, :1], [(self.built, by)]
-        if self.motion is not None and self.motion.requires_grad:
+        if self.tangents_built is not None and self.tangents_built.requires_grad:
             rest = first.expand(-1, self.copies - 1, *first.shape[2:])
-            pairs.append((self.motion, torch.cat([torch.zeros_like(first), rest], 1)))
+            pairs.append((self.tangents_built, torch.cat([torch.zeros_like(first), rest], 1)))
         outputs, gradients = zip(*pairs, strict=True)
         flat = [gradient.flatten(0, 1) for gradient in gradients]
         found = torch.autograd.grad(outputs, self.sources, flat, allow_unused=True)
@@ -163,7 +165,7 @@ class Duals(Made):
         return split
 
 
-class Slopes(Made):
+class Slopes(Pushed):
     """Blocks of rotations, and each block's derivatives by its own angles."""
 
     def __init__(
@@ -191,16 +193,16 @@ class Slopes(Made):
         self.tangent = self._tangent()
 
     def pull(self, by: Tensor) -> Iterator[ByLeaf]:
-        """See `Made`."""
+        """See `Pushed`."""
         weights = self.weights.view(-1, *(1,) * (by.ndim - 2))
         halves = (by[:, :1] * weights).flatten(0, 1)
         (flat,) = torch.autograd.grad(self.built, self.theta, halves)
         found = flat.unflatten(1, (-1, len(self.weights)))
-        moved = _reals(by[:, 1:]).movedim(2, 1) @ self.slopes.mT
+        tangents = _reals(by[:, 1:]).movedim(2, 1) @ self.slopes.mT
         if self.along is not None:
             curvature = self._of_blocks(found)[..., 1:].permute(2, 0, 3, 1)
-            moved = moved + self.along @ curvature
-        by_theta = torch.cat([found[..., :1], self._of_angles(moved, len(found))], -1)
+            tangents = tangents + self.along @ curvature
+        by_theta = torch.cat([found[..., :1], self._of_angles(tangents, len(found))], -1)
         for leaf, part in zip(self.leaves, by_theta.split(self.sizes), strict=True):
             if leaf.is_wanted and leaf.place is not None:
                 yield ByLeaf(leaf.place, part)
@@ -221,8 +223,8 @@ class Slopes(Made):
         if self.along is None:
             return None
         flat = (self.along @ self.slopes).unflatten(-1, (-1, 2)).movedim(2, 1)
-        motion = torch.view_as_complex(flat.contiguous())
-        split: Tensor = motion.unflatten(-1, self.value.shape[2:])
+        tangents_built = torch.view_as_complex(flat.contiguous())
+        split: Tensor = tangents_built.unflatten(-1, self.value.shape[2:])
         return split
 
     def _of_blocks(self, of_angles: Tensor) -> Tensor:

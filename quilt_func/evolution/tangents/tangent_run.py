@@ -16,12 +16,12 @@ from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
 from quilt_func.evolution.signature import Signature
 from quilt_func.evolution.steps import BatchKey, Params, Prefix, Recipe, product
-from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Made, made
+from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Pushed, pushed
 from quilt_func.evolution.tangents.jet_steps import JetSteps
 from quilt_func.states import zero_state
 
 
-class Moving(NamedTuple):
+class WithTangent(NamedTuple):
     """A tensor and its tangent; None stands for a tangent that is zero throughout."""
 
     value: Tensor
@@ -55,9 +55,9 @@ class TangentRun:
         self.circuit, self.axes = circuit, axes
         self.leaves, self.levels = packing.unpack(leaves), packing.spread(axes.levels[:n_packed])
         filled = [leaf if t is None else t for leaf, t in zip(leaves, tangents, strict=True)]
-        moves = packing.spread(tangent is not None for tangent in tangents)
-        pairs = zip(packing.unpack(filled), moves, strict=True)
-        self.tangents = [tangent if does_move else None for tangent, does_move in pairs]
+        have_tangents = packing.spread(tangent is not None for tangent in tangents)
+        pairs = zip(packing.unpack(filled), have_tangents, strict=True)
+        self.tangents = [tangent if has_tangent else None for tangent, has_tangent in pairs]
         self.tangent_levels: list[Levels] = packing.spread(axes.levels[n_packed:])
         self.wanted_packed = wanted[1:]
         self.is_state_wanted = wanted[0]
@@ -74,7 +74,7 @@ class TangentRun:
         self.layout = Layout(axes, lead, last)
         self.jets: dict[int, Tensor] = {}
 
-    def push(self, state: Moving | None, levels: Sequence[Levels]) -> tuple[Tensor, Tensor]:
+    def push(self, state: WithTangent | None, levels: Sequence[Levels]) -> tuple[Tensor, Tensor]:
         """The state after the run, and its tangent, their levels first."""
         leaves = self._leaves()
         if state is None:
@@ -103,8 +103,8 @@ class TangentRun:
         return JetSteps(segment, made_, self.constants, self.layout, is_back=is_back)
 
     def walk_back(
-        self, start: Moving | None, of_start: Sequence[Levels], output: Moving,
-        of_output: Sequence[Levels], gradient: Moving, of_gradient: Sequence[Levels],
+        self, start: WithTangent | None, of_start: Sequence[Levels], output: WithTangent,
+        of_output: Sequence[Levels], gradient: WithTangent, of_gradient: Sequence[Levels],
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:  # fmt: skip
         """Gradients of the state and of packed leaves, where wanted, and their tangents."""
         jet = torch.cat([self._jet(output, of_output), self._jet(gradient, of_gradient)])
@@ -136,8 +136,8 @@ class TangentRun:
             self.circuit.per_op(one) for one in (self.levels, self.tangent_levels, self.wanted)
         ]
         return [
-            self._kept(*levels, *moved, self.axes.outer if any(is_wanted) else ())
-            for levels, moved, is_wanted in zip(*columns, strict=True)
+            self._kept(*levels, *tangents, self.axes.outer if any(is_wanted) else ())
+            for levels, tangents, is_wanted in zip(*columns, strict=True)
         ]
 
     def _kept(self, *levels: Levels) -> Levels:
@@ -178,50 +178,52 @@ class TangentRun:
     def _first_axis(self, tensor: Tensor, axis: int) -> Tensor:
         return tensor.movedim(axis, 0) if axis else tensor
 
-    def _made_of(self, recipe: Recipe, leaves: Sequence[Sequence[Leaf]]) -> Made:
+    def _made_of(self, recipe: Recipe, leaves: Sequence[Sequence[Leaf]]) -> Pushed:
         def make(params: Params, turned: Tensor | None) -> Tensor:
             found = recipe.build(params, self.constants, turned)
             return found if found.ndim > 2 else found.unsqueeze(1)
 
         own = {op: leaves[op] for op in recipe.ops}
-        return made(make, recipe.rotations, own, self.n_directions, self.constants)
+        return pushed(make, recipe.rotations, own, self.n_directions, self.constants)
 
-    def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Made:
+    def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Pushed:
         """The product state to start from, `(batch, 1, 2**n)`."""
 
         def make(params: Params, turned: Tensor | None) -> Tensor:
             return product(prefix, params, self.constants, turned).mT.unsqueeze(1)
 
         own = {op: leaves[op] for op in prefix.ops}
-        return made(make, prefix, own, self.n_directions, self.constants)
+        return pushed(make, prefix, own, self.n_directions, self.constants)
 
-    def _started(self, leaves: Sequence[Sequence[Leaf]]) -> tuple[Moving, tuple[Levels, Levels]]:
+    def _started(
+        self, leaves: Sequence[Sequence[Leaf]]
+    ) -> tuple[WithTangent, tuple[Levels, Levels]]:
         """The product state of the prefix, or |0...0⟩, and its levels."""
         prefix = self.plan.prefix
         if prefix is None:
             circuit = self.circuit
             zero = zero_state(circuit.n_qubits, dtype=circuit.dtype, device=circuit.device)
-            return Moving(zero, None), ((), ())
+            return WithTangent(zero, None), ((), ())
         start, key = self._made_start(prefix, leaves), prefix.key
         levels = key, (*key, *self.new)
         value = start.value.reshape(*self.axes.shape(key), -1)
         if start.tangent is None:
-            return Moving(value, None), levels
-        return Moving(value, start.tangent.reshape(*self.axes.shape(levels[1]), -1)), levels
+            return WithTangent(value, None), levels
+        return WithTangent(value, start.tangent.reshape(*self.axes.shape(levels[1]), -1)), levels
 
     def _by_start(self, jet: Tensor, key: BatchKey) -> Tensor:
-        """Gradient of the product state and its tangents, as `Made.pull` takes it."""
+        """Gradient of the product state and its tangents, as `Pushed.pull` takes it."""
         levels = union(key, self.new)
-        value, moved = self._parted(jet, key, levels)
+        value, tangents = self._parted(jet, key, levels)
         size = value.shape[-1]
-        moved = self._arranged(moved, levels, (*key, *self.new))
-        parts = value.reshape(-1, 1, 1, size), moved.reshape(-1, self.n_directions, 1, size)
+        tangents = self._arranged(tangents, levels, (*key, *self.new))
+        parts = value.reshape(-1, 1, 1, size), tangents.reshape(-1, self.n_directions, 1, size)
         return torch.cat(parts, 1)
 
     def _by_state(self, jet: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
         kept = self._kept(self.axes.outer, levels)
-        value, moved = self._parted(jet, kept, union(self.axes.outer, levels))
-        return value.contiguous(), moved.contiguous()
+        value, tangents = self._parted(jet, kept, union(self.axes.outer, levels))
+        return value.contiguous(), tangents.contiguous()
 
     def _by_packed(
         self, leaves: Sequence[Sequence[Leaf]], sums: Mapping[int, ByLeaf]
@@ -256,7 +258,7 @@ class TangentRun:
             self.axes.reduce(tangent.movedim(0, len(levels)), levels, union(self.axes.outer, own)),
         )
 
-    def _jet(self, state: Moving, levels: Sequence[Levels]) -> Tensor:
+    def _jet(self, state: WithTangent, levels: Sequence[Levels]) -> Tensor:
         """A state and its tangent, their levels first, in the layout of the run."""
         here = (*self.layout.lead, *self.layout.last)
         value = self._in_layout(state.value, levels[0], here).unsqueeze(-1)
@@ -274,13 +276,13 @@ class TangentRun:
     def _parted(self, jet: Tensor, of_value: Levels, of_tangent: Levels) -> tuple[Tensor, Tensor]:
         """A state and its tangent, levels first, summed over levels that are not wanted."""
         levels = (*self.layout.last, *self.new)
-        moved = jet[..., 1:].reshape(
+        tangents = jet[..., 1:].reshape(
             *self.axes.shape(self.layout.lead), -1, *self.axes.shape(levels)
         )
-        moved = moved.movedim(len(self.layout.lead), -1)
+        tangents = tangents.movedim(len(self.layout.lead), -1)
         return (
             self.layout.unpack(jet[..., 0], of_value),
-            self.axes.reduce(moved, (*self.layout.lead, *levels), of_tangent),
+            self.axes.reduce(tangents, (*self.layout.lead, *levels), of_tangent),
         )
 
     def _arranged(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
