@@ -4,6 +4,7 @@ Kinds of step compete: each tries windows of wires, takes what gates fit, and na
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from quilt_func.evolution import steps
@@ -32,6 +33,7 @@ def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
 
 
 class _Candidate(NamedTuple):
+    rate: float
     gain: float
     cost: float
     kind: Kind
@@ -39,22 +41,16 @@ class _Candidate(NamedTuple):
     taken: tuple[int, ...]
 
 
-def _rate(candidate: _Candidate) -> float:
-    return candidate.gain / candidate.cost
+_RATE, _GAIN = itemgetter(0), itemgetter(1)
 
-
-def _gain(candidate: _Candidate) -> float:
-    return candidate.gain
-
-
-_END = -1
-"""What stands behind the last gate of a queue."""
-
-_NOTHING = _Candidate(0.0, 1.0, BLOCK, (), ())
+_NOTHING = _Candidate(0.0, 0.0, 1.0, BLOCK, (), ())
 
 
 class _Search:
-    """Pending gates as one queue per wire; candidates are tried by walking their queues."""
+    """Pending gates as one queue per wire; candidates are tried by walking their queues.
+
+    Behind the last gate of a queue stands the number of gates, which fits no kind.
+    """
 
     def __init__(self, n_qubits: int, gates: Sequence[Applied]) -> None:
         self.n_qubits = n_qubits
@@ -68,10 +64,12 @@ class _Search:
             for wire in gate.wires:
                 self.queues[wire].append(position)
         for queue in self.queues:
-            queue.append(_END)
+            queue.append(len(gates))
         rows = {gate.gate for gate in gates}
         fits = {kind: {row for row in rows if kind.fits(row)} for kind in steps.KINDS}
-        self.allowed = {kind: [g.gate in own for g in gates] for kind, own in fits.items()}
+        self.allowed = {
+            kind: [*(gate.gate in own for gate in gates), False] for kind, own in fits.items()
+        }
         self.gains = [LIGHT if is_light else 1.0 for is_light in self.allowed[PERMUTATION]]
         self.heads = [0] * n_qubits
         self.done = [False] * len(gates)
@@ -88,13 +86,13 @@ class _Search:
 
         It may be one that has it together with the step after it, such as a permutation.
         """
-        best = max(self._candidates(self.heads, self.keys, False), key=_rate, default=_NOTHING)
-        opening = max(self._candidates(self.heads, [()], True), key=_gain, default=_NOTHING)
+        best = max(self._candidates(self.heads, self.keys, False), key=_RATE, default=_NOTHING)
+        opening = max(self._candidates(self.heads, [()], True), key=_GAIN, default=_NOTHING)
         if opening.gain:
             heads = self._after(opening.taken)
-            after = max(self._candidates(heads, self.keys, False), key=_rate, default=_NOTHING)
+            after = max(self._candidates(heads, self.keys, False), key=_RATE, default=_NOTHING)
             rate = (opening.gain + after.gain) / (opening.cost + after.cost)
-            best = opening if rate > _rate(best) else best
+            best = opening if rate > best.rate else best
         for position in best.taken:
             self.done[position] = True
         self.heads = self._after(best.taken)
@@ -110,9 +108,8 @@ class _Search:
     def _candidates(
         self, heads: Sequence[int], keys: Iterable[BatchKey], looks_ahead: bool
     ) -> Iterator[_Candidate]:
-        pending = (queue[head] for queue, head in zip(self.queues, heads, strict=True))
-        first = min((position for position in pending if position != _END), default=_END)
-        if first == _END:
+        first = min(map(list.__getitem__, self.queues, heads))
+        if first == len(self.gates):
             return
         ahead = [self.gates[first], *self.gates[self.scan : self.scan + 128]]
         kinds = [kind for kind in steps.KINDS if kind.looks_ahead == looks_ahead]
@@ -133,7 +130,7 @@ class _Search:
             gain = sum(map(self.gains.__getitem__, taken))
             if not kind.is_worth(map(self.gates.__getitem__, taken)):
                 gain = 0.0
-            found = self.found[here] = _Candidate(gain, cost, kind, wires, taken)
+            found = self.found[here] = _Candidate(gain / cost, gain, cost, kind, wires, taken)
         return found
 
     def _absorbed(
@@ -149,7 +146,7 @@ class _Search:
             queue = self.queues[wire]
             while left:
                 position = queue[local[wire]]
-                if position == _END or not allowed[position]:
+                if not allowed[position]:
                     break
                 acted, own = self.wires[position], self.own_keys[position]
                 if own is not None and own != key:
