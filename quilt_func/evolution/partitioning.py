@@ -41,6 +41,9 @@ class _Candidate(NamedTuple):
     taken: tuple[int, ...]
 
 
+_REMEMBERED = 2**12
+"""Candidates that are remembered, at most: those of steps long taken are not asked for again."""
+
 _RATE, _GAIN = itemgetter(0), itemgetter(1)
 
 _NOTHING = _Candidate(0.0, 0.0, 1.0, BLOCK, (), ())
@@ -88,6 +91,8 @@ class _Search:
         """
         best = max(self._candidates(self.heads, self.keys, False), key=_RATE, default=_NOTHING)
         opening = max(self._candidates(self.heads, [()], True), key=_GAIN, default=_NOTHING)
+        if len(self.found) > _REMEMBERED:
+            self.found.clear()
         if opening.gain:
             heads = self._after(opening.taken)
             after = max(self._candidates(heads, self.keys, False), key=_RATE, default=_NOTHING)
