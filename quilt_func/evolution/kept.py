@@ -43,7 +43,7 @@ class KeptRun:
         """The kept run, if it is of the same tensors, or a new one.
 
         Args:
-            circuit: Signature part of the ops.
+            circuit: Signature of the ops.
             axes: Batch axes of the state, then of the packed leaves.
             from_zero: Whether the run starts with |0...0⟩.
             packed: Packed leaves.

@@ -41,7 +41,7 @@ class Run:
         """Plan a run.
 
         Args:
-            circuit: Signature part of the ops.
+            circuit: Signature of the ops.
             axes: Batch axes of the state, then of the packed leaves.
             from_zero: Whether the run starts with |0...0⟩.
             packed: Packed leaves.
@@ -69,7 +69,6 @@ class Run:
         self.is_kept = False
         self.built: dict[Segment | Prefix, list[Tensor]] = {}
         self.states: dict[int, Tensor] = {}
-        self.again: dict[int, Tensor] = {}
 
     def forward(self, state: Tensor | None, *, is_kept: bool) -> Tensor:
         """The state after the run, its levels first.
@@ -98,6 +97,7 @@ class Run:
         cotangent = self.layout.pack(gradient, of_gradient).conj_physical()
         spread = packing.spread(wanted[1:])
         sums = {i: torch.zeros_like(s) for i, s in enumerate(self.sources) if spread[i]}
+        again: dict[int, Tensor] = {}  # of this walk: a run may be walked twice at once
         number = self.plan.n_steps
         for segment in reversed(self.plan.segments):
             tensors = self._tensors(segment, has_graph=True)
@@ -106,7 +106,7 @@ class Run:
             for step in reversed(segment.steps):
                 number -= 1
                 operand = step.operand(built)
-                ket = self._before(number, step, operand, ket, state, buffers)
+                ket = self._before(number, step, operand, ket, state, again, buffers)
                 i = step.recipe
                 out = buffers.take(cotangent)
                 part = step.pull(
@@ -162,7 +162,7 @@ class Run:
 
     def _before(
         self, number: int, step: Step, operand: object, after: Tensor, start: Tensor | None,
-        buffers: Buffers,
+        again: dict[int, Tensor], buffers: Buffers,
     ) -> Tensor:  # fmt: skip
         """The state before a step: one that is kept, or undone, or computed again."""
         if number not in self.states and step.is_reversible:
@@ -170,14 +170,15 @@ class Run:
         buffers.free(after)
         if number in self.states:
             return buffers.owned(self.states[number])
-        if number not in self.again:
-            self._recompute(number, start)
-        return self.again.pop(number)
+        if number not in again:
+            again |= self._recomputed(number, start)
+        return again.pop(number)
 
-    def _recompute(self, number: int, start: Tensor | None) -> None:
+    def _recomputed(self, number: int, start: Tensor | None) -> dict[int, Tensor]:
         """Run again from the last state that is kept up to a step that cannot be undone.
 
-        States before other such steps on the way are noted, too: they are asked for next.
+        Returns:
+            The state before it, and those before other such steps on the way, by their numbers.
         """
         buffers = Buffers()
         first = max((here for here in self.states if here < number), default=None)
@@ -186,8 +187,9 @@ class Run:
         else:
             state = buffers.owned(self.states[first])
         between = frozenset(here for here in self.plan.irreversible if first < here < number)
-        last = self._advanced(state, first, number, between, self.again, buffers)
-        self.again[number] = last
+        found: dict[int, Tensor] = {}
+        found[number] = self._advanced(state, first, number, between, found, buffers)
+        return found
 
     def _start(self, state: Tensor | None, buffers: Buffers) -> Tensor:
         """The given state, the product state of the prefix, or |0...0⟩, in this run's layout."""

@@ -43,7 +43,7 @@ class TangentRun:
         """Plan a run.
 
         Args:
-            circuit: Signature part of the ops.
+            circuit: Signature of the ops.
             axes: Batch axes of the packed leaves, then of their tangents.
             from_zero: Whether the run starts with |0...0⟩.
             leaves: Packed leaves.
