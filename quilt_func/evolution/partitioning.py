@@ -3,9 +3,10 @@
 Kinds of step compete: each tries windows of wires, takes what gates fit, and names its price.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from quilt_func.evolution import steps
 from quilt_func.evolution.steps import BLOCK, PERMUTATION, Applied, BatchKey, Kind, Part
@@ -45,6 +46,13 @@ _REMEMBERED = 2**12
 """Candidates that are remembered, at most: those of steps long taken are not asked for again."""
 
 _RATE, _GAIN = itemgetter(0), itemgetter(1)
+
+
+@lru_cache(maxsize=4096)
+def _at(wires: WireSet) -> Callable[[Sequence[int]], Any]:
+    """What reads the entries of some wires."""
+    return itemgetter(*wires)
+
 
 _NOTHING = _Candidate(0.0, 0.0, 1.0, BLOCK, (), ())
 
@@ -127,7 +135,7 @@ class _Search:
     def _candidate(
         self, kind: Kind, wires: WireSet, key: BatchKey, heads: Sequence[int]
     ) -> _Candidate:
-        here = kind, wires, key, tuple(map(heads.__getitem__, wires))
+        here = kind, wires, key, _at(wires)(heads)
         found = self.found.get(here)
         if found is None:
             taken = self._absorbed(kind, wires, key, heads)

@@ -26,7 +26,7 @@ Params: TypeAlias = Sequence[Sequence[Tensor]] | Mapping[int, Sequence[Tensor]]
 """Of each op that is built, its parameters `(m, *event)` or, batched, `(m, batch, *event)`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Applied:
     """One gate on one wire set: set number `slot` of op number `op`."""
 
