@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from quilt_func._torch import is_same_view
 from quilt_func.evolution.batching import BatchAxes
 from quilt_func.evolution.reversible_run import Run
 from quilt_func.evolution.signature import Signature
@@ -54,14 +55,11 @@ class KeptRun:
             axes = replace(axes, inner=len(axes.sizes))
         run = self.run()
         has_graph = all(was or not now for was, now in zip(self.recorded, wanted[1:], strict=True))
-        if run is not None and has_graph and run.axes == axes and _are_same(run.packed, packed):
+        if (
+            run is not None
+            and has_graph
+            and run.axes == axes
+            and all(map(is_same_view, run.packed, packed))
+        ):
             return run
         return Run(circuit, axes, from_zero, packed, wanted[1:])
-
-
-def _are_same(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    pairs = zip(tensors, others, strict=True)
-    return all(
-        a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride()
-        for a, b in pairs
-    )
