@@ -80,6 +80,7 @@ from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.qasm import from_qasm, to_qasm
+from quilt_func.replay import jit
 from quilt_func.saving import from_json, to_json
 from quilt_func.states import (
     basis_state,
@@ -152,6 +153,7 @@ __all__ = [
     "inverse",
     "iswap",
     "jacobian_state",
+    "jit",
     "linear",
     "marginal",
     "molecules",

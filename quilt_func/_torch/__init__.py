@@ -4,6 +4,7 @@ from quilt_func._torch.arrays import (
     adjoint,
     as_seen_here,
     constant,
+    is_alias,
     is_same_view,
     matmul,
     own_precision,
@@ -11,6 +12,17 @@ from quilt_func._torch.arrays import (
     unconjugated,
 )
 from quilt_func._torch.dynamo import hide
+from quilt_func._torch.graphs import (
+    Flat,
+    compile_in_cpp,
+    has_tag,
+    is_about_values,
+    is_within_mode,
+    schema_of,
+    settings,
+    trace_flat,
+    without_views_in_place,
+)
 from quilt_func._torch.levels import (
     batch_levels,
     forward_mode_levels,
@@ -32,23 +44,32 @@ from quilt_func._torch.trees import (
 )
 
 __all__ = [
+    "Flat",
     "Primitive",
     "adjoint",
     "as_seen_here",
     "batch_levels",
+    "compile_in_cpp",
     "constant",
     "forward_mode_levels",
+    "has_tag",
     "hide",
+    "is_about_values",
+    "is_alias",
     "is_differentiated",
     "is_recorded",
     "is_same_view",
     "is_transformed",
+    "is_within_mode",
     "is_within_transform",
     "matmul",
     "own_precision",
     "push_forward",
     "register",
     "remembered",
+    "schema_of",
+    "settings",
+    "trace_flat",
     "tree_flatten",
     "tree_leaves",
     "tree_map",
@@ -56,4 +77,5 @@ __all__ = [
     "tree_unflatten",
     "trusts_forward_rules",
     "unconjugated",
+    "without_views_in_place",
 ]

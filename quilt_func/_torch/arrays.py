@@ -51,10 +51,16 @@ def as_seen_here(constants: T) -> T:
     return lifted
 
 
+def is_alias(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Tell whether two tensors share memory."""
+    private: Any = torch._C
+    return bool(private._is_alias_of(a, b))
+
+
 def is_same_view(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Tell whether two tensors show the same memory in the same way, also where it is fake."""
     return (
-        torch._C._is_alias_of(a, b)
+        is_alias(a, b)
         and a.storage_offset() == b.storage_offset()
         and a.shape == b.shape
         and a.stride() == b.stride()

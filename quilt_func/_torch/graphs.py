@@ -1,0 +1,185 @@
+"""Flat graphs of torch's own operations: traced below all transforms, and run in C++."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+C: Any = torch._C
+Flat = Callable[..., list[Tensor]]
+"""A function of tensors that lists tensors."""
+
+_one_trace_at_a_time = threading.RLock()
+VALUE_ERRORS = (
+    "data-dependent",
+    "not supported for tensor subclasses",
+    "unallocated storage",
+    "Cannot access data pointer",
+    "aten.equal.default",
+    "aten.allclose.default",
+)
+"""Parts of what torch says where a value is looked at that a trace does not have."""
+
+
+def trace_flat(fn: Flat, examples: Sequence[Tensor]) -> tuple[fx.Graph, dict[str, Tensor]]:
+    """Trace a function, with all transforms in it, to a graph of torch's own operations.
+
+    The trace knows shapes, strides and dtypes, but no values: nothing is computed, no example is
+    changed, and a value that the function looks at cannot end up in the graph.
+
+    Returns:
+        The graph, and the constants that its `get_attr` nodes name: tensors that the function
+        closes over, themselves, and copies of those it makes of numbers.
+    """
+    from torch.fx.experimental.proxy_tensor import make_fx  # slow to import
+
+    with _one_trace_at_a_time, torch.inference_mode(False):
+        module = make_fx(fn, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
+    names = [node.target for node in module.graph.nodes if node.op == "get_attr"]
+    return module.graph, {name: getattr(module, name) for name in names}
+
+
+def schema_of(node: fx.Node) -> Any:
+    """Schema of the operation that a node calls; None for other nodes."""
+    return getattr(node.target, "_schema", None)
+
+
+def has_tag(node: fx.Node, tag: torch.Tag) -> bool:
+    """Tell whether a node calls an operation with one of torch's tags."""
+    return schema_of(node) is not None and tag in node.target.tags  # type: ignore[union-attr]
+
+
+def without_views_in_place(graph: fx.Graph) -> None:
+    """Take a new view where an operation turns a tensor into a view of itself.
+
+    What comes later in the trace refers to the new view anyway.
+    """
+    for node in graph.nodes:
+        if has_tag(node, torch.Tag.inplace_view):
+            packet = getattr(torch.ops.aten, node.target._opname.removesuffix("_"), None)
+            node.target = getattr(packet, node.target._overloadname, node.target)
+
+
+def settings() -> tuple[bool, torch.dtype]:
+    """Torch's settings that a trace depends on: whether gradients are on, and the default dtype.
+
+    The library heeds no default dtype; a function that a user wrote may.
+    """
+    return torch.is_grad_enabled(), torch.get_default_dtype()
+
+
+def is_about_values(error: Exception) -> bool:
+    """Tell whether a trace failed since the function looked at a tensor's value."""
+    return "vmap:" not in str(error) and any(part in str(error) for part in VALUE_ERRORS)
+
+
+def is_within_mode() -> bool:
+    """Tell whether a mode of torch's or a user's meets every operation, or changes its result."""
+    return bool(
+        C._len_torch_dispatch_stack()
+        or C._len_torch_function_stack()
+        or torch.is_autocast_enabled("cpu")
+        or torch.is_autocast_enabled("cuda")
+        or torch.compiler.is_compiling()
+    )
+
+
+def compile_in_cpp(graph: fx.Graph, constants: dict[str, Tensor]) -> Flat:
+    """A function that runs a graph in torch's C++ interpreter, without any lock of Python's.
+
+    Raises:
+        AttributeError: If this torch has no such interpreter any more.
+        RuntimeError: If the interpreter does not know an operation.
+    """
+    built = _CppGraph(graph, constants)
+    run, fixed = built.function, built.fixed
+    return lambda *tensors: run(*tensors, *fixed)
+
+
+class _CppGraph:
+    """A graph in the interpreter's own form, each argument of each operation spelled out."""
+
+    def __init__(self, graph: fx.Graph, constants: dict[str, Tensor]) -> None:
+        self.graph, self.values = C.Graph(), dict[fx.Node, Any]()
+        by_op: dict[str, list[fx.Node]] = {}
+        for node in graph.nodes:
+            by_op.setdefault(node.op, []).append(node)
+        inputs, attributes = by_op.get("placeholder", []), by_op.get("get_attr", [])
+        self.fixed = [constants[str(node.target)] for node in attributes]
+        for node in inputs + attributes:
+            self.values[node] = self.graph.addInput(node.name)
+        for node in by_op.get("call_function", []):
+            self.values[node] = self._called(node)
+        output: Any = by_op["output"][0].args[0]
+        results = [self.values[result] for result in output]
+        kinds = C.TupleType([C.TensorType.get()] * len(results))
+        self.graph.registerOutput(self._insert("prim::TupleConstruct", results, [kinds])[0])
+        self.function = C._create_function_from_graph("replay", self.graph)
+
+    def _insert(self, name: str, arguments: list[Any], kinds: Sequence[Any]) -> list[Any]:
+        node = self.graph.insertNode(self.graph.create(name, arguments, len(kinds)))
+        found = list(node.outputs())
+        for value, kind in zip(found, kinds, strict=True):
+            value.setType(kind)
+        return found
+
+    def _called(self, node: fx.Node) -> Any:
+        if not isinstance(node.target, torch._ops.OpOverload):
+            return self.values[node.args[0]][node.args[1]]  # type: ignore[index]
+        schema = node.target._schema
+        arguments = [
+            self._value(
+                node.args[i]
+                if i < len(node.args)
+                else node.kwargs.get(argument.name, argument.default_value),
+                argument.type,
+            )
+            for i, argument in enumerate(schema.arguments)
+        ]
+        found = self._insert(schema.name, arguments, [result.type for result in schema.returns])
+        if len(found) != 1:
+            return found
+        if found[0].type().kind() != "ListType":
+            return found[0]
+        count = len(node.meta["val"])
+        return self._insert("prim::ListUnpack", found, [C.TensorType.get()] * count)
+
+    def _value(self, given: Any, kind: Any) -> Any:
+        if isinstance(given, fx.Node):
+            return self.values[given]
+        if given is None:
+            return self.graph.insertConstant(None)
+        if kind.kind() == "OptionalType":
+            return self._value(given, kind.getElementType())
+        is_list = kind.kind() == "ListType"
+        if is_list and (kind.getElementType().kind() != "IntType" or not given):
+            parts = [self._value(part, kind.getElementType()) for part in given]
+            return self._insert("prim::ListConstruct", parts, [kind])[0]
+        return self.graph.insertConstant(_as_number(given, kind.kind()))
+
+
+def _as_number(given: Any, kind: str) -> Any:
+    """Numbers, and torch's enumerations by their numbers in C++."""
+    if isinstance(given, torch.dtype):
+        return _DTYPES[given]
+    if isinstance(given, torch.memory_format | torch.layout):
+        return _FORMATS[given]
+    if kind == "ListType":
+        return list(given)
+    return float(given) if kind == "FloatType" else given
+
+
+_DTYPES = {
+    torch.uint8: 0, torch.int8: 1, torch.int16: 2, torch.int32: 3, torch.int64: 4,
+    torch.float16: 5, torch.float32: 6, torch.float64: 7, torch.complex32: 8, torch.complex64: 9,
+    torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
+}  # fmt: skip
+_FORMATS: dict[Any, int] = {
+    torch.strided: 0,
+    torch.contiguous_format: 0,
+    torch.preserve_format: 1,
+    torch.channels_last: 2,
+    torch.channels_last_3d: 3,
+}

@@ -1,0 +1,256 @@
+"""A trace that is being made shorter, and what is known of each of its tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, fx
+from torch.fx.node import map_arg
+
+from quilt_func._torch import is_alias, schema_of, tree_leaves
+
+
+class View(NamedTuple):
+    """What a tensor of the graph shows of the memory that a node allocated.
+
+    Attributes:
+        base: The node that allocated the memory, an input, or a constant.
+        layout: Dtype, shape, strides, offset from `first`, whether conjugated and negated lazily.
+        first: Offset of the base in its storage, not zero where an input is a part of a tensor.
+    """
+
+    base: fx.Node
+    layout: tuple[Any, ...]
+    first: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return tuple(self.layout[1])
+
+    @property
+    def numel(self) -> int:
+        """Number of entries."""
+        return torch.Size(self.shape).numel()
+
+
+@dataclass
+class Draft:
+    """A graph, its constants, and the view that each node is.
+
+    Attributes:
+        graph: Operations in order.
+        constants: Tensors that `get_attr` nodes name.
+        views: What nodes show; a tuple of views, with None for what is no tensor, where a node
+            gives several tensors.
+        written: Nodes whose memory some operation changes after it was made.
+        shown: Nodes that show each node's memory, by the node that made it.
+    """
+
+    graph: fx.Graph
+    constants: dict[str, Tensor]
+    views: dict[fx.Node, Any] = field(default_factory=dict)
+    written: set[fx.Node] = field(default_factory=set)
+    shown: dict[fx.Node, list[fx.Node]] = field(default_factory=dict)
+
+    def is_pure(self, node: fx.Node) -> bool:
+        """Tell whether a node only reads memory that nothing writes to, and makes such memory."""
+        if node.op != "call_function" or is_writing(node):
+            return False
+        nodes = (node, *node.all_input_nodes)
+        return not any(view.base in self.written for n in nodes for view in self.views_of(n))
+
+    def gives_tensors(self, node: fx.Node) -> bool:
+        """Tell whether a node calls an operation for its results."""
+        return node.op == "call_function" and self.views.get(node) is not None
+
+    def views_of(self, node: fx.Node) -> Sequence[View]:
+        """The views that a node is or gives."""
+        found = self.views.get(node)
+        return (found,) if isinstance(found, View) else [view for view in found or () if view]
+
+    def device_of(self, node: fx.Node) -> torch.device:
+        """Where a tensor lies."""
+        found: torch.device = node.meta["val"].device
+        return found
+
+    def devices(self, *ops: str) -> set[str]:
+        """Names of the devices of all tensors, or of those that some kinds of nodes give."""
+        return {
+            str(part.device)
+            for node in self.graph.nodes
+            if node.op in (ops or ("placeholder", "get_attr", "call_function"))
+            for part in tree_leaves(node.meta.get("val"))
+            if isinstance(part, Tensor)
+        }
+
+    def note(self, node: fx.Node, found: Any) -> None:
+        """Note the view, or the views, that a node is."""
+        self.views[node] = found
+        for view in self.views_of(node):
+            self.shown.setdefault(view.base, []).append(node)
+
+    def replace(self, node: fx.Node, other: fx.Node) -> None:
+        """Let another node of equal values stand for one, and its memory for that of the first."""
+        old, new = self.views.pop(node), self.views[other]
+        node.replace_all_uses_with(other)
+        self.graph.erase_node(node)
+        if isinstance(old, View):
+            self._rebase([(node, old)], [new])
+        else:
+            self._rebase([(node, view) for view in old or () if view], [v for v in new or () if v])
+
+    def part(
+        self, inputs: Sequence[fx.Node], nodes: Sequence[fx.Node], results: Sequence[fx.Node]
+    ) -> "Draft":
+        """A draft of some of the nodes, from others as its inputs."""
+        graph, new = fx.Graph(), dict[fx.Node, fx.Node]()
+        for node in inputs:
+            new[node] = graph.placeholder(node.name)
+            new[node].meta.update(node.meta)
+        constants = [node for node in self.graph.nodes if node.op == "get_attr"]
+        for node in (*constants, *nodes):
+            if node.op in ("get_attr", "call_function"):
+                new[node] = graph.node_copy(node, new.__getitem__)
+        graph.output(tuple(new[result] for result in results))
+        draft = Draft(graph, self.constants)
+        for node, copied in new.items():
+            draft.note(copied, _mapped(self.views[node], new, copied))
+        draft.written = {new[node] for node in self.written if node in new}
+        return draft
+
+    def _rebase(self, owned: list[tuple[fx.Node, View]], others: Sequence[View]) -> None:
+        """Let memory that a dropped node owned be another's."""
+        for (node, old), new in zip(owned, others, strict=True):
+            if old.base is not node:
+                continue
+            start = new.layout[3] - old.layout[3]
+            for other in self.shown.pop(node, ()):
+                if other in self.views:
+                    found = self.views[other]
+                    is_one = isinstance(found, View)
+                    parts = [
+                        _rebased(view, node, new, start) for view in ((found,) if is_one else found)
+                    ]
+                    self.note(other, parts[0] if is_one else tuple(parts))
+
+
+def _mapped(found: Any, new: dict[fx.Node, fx.Node], node: fx.Node) -> Any:
+    """Views of nodes of another graph; memory that no node there owns is that of the node."""
+    if isinstance(found, View):
+        return found._replace(base=new.get(found.base, node))
+    return found and tuple(_mapped(view, new, node) for view in found)
+
+
+def _rebased(view: View | None, node: fx.Node, new: View, start: int) -> View | None:
+    if view is None or view.base is not node:
+        return view
+    layout = (*view.layout[:3], view.layout[3] + start, *view.layout[4:])
+    return View(new.base, layout, new.first)
+
+
+def is_writing(node: fx.Node) -> bool:
+    """Tell whether a node changes one of its arguments."""
+    schema = schema_of(node)
+    return schema is not None and schema.is_mutable
+
+
+def written_arguments(node: fx.Node) -> list[fx.Node]:
+    """The arguments that a node changes."""
+    if not is_writing(node):
+        return []
+    found = []
+    for i, argument in enumerate(schema_of(node).arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            given = node.args[i] if i < len(node.args) else node.kwargs.get(argument.name)
+            found += [part for part in tree_leaves(given) if isinstance(part, fx.Node)]
+    return found
+
+
+def record(draft: Draft, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Run a trace once, as it stands, and note the view that each node is.
+
+    Strides and shared memory are what they are found to be, not what a rule says.
+
+    Returns:
+        The results.
+    """
+    values: dict[fx.Node, Any] = {}
+    last_uses = uses_of_last(draft.graph)
+    rest = iter(inputs)
+    for node in draft.graph.nodes:
+        if node.op == "output":
+            return [values[result] for result in node.args[0]]
+        if node.op == "placeholder":
+            values[node] = next(rest)
+        elif node.op == "get_attr":
+            values[node] = draft.constants[node.target]
+        else:
+            args, kwargs = map_arg((node.args, node.kwargs), values.__getitem__)
+            values[node] = node.target(*args, **kwargs)
+        draft.note(node, _views(draft, node, values))
+        draft.written |= {
+            view.base for changed in written_arguments(node) for view in draft.views_of(changed)
+        }
+        for done in last_uses.get(node, ()):
+            del values[done]
+    raise AssertionError("a graph ends with its output")
+
+
+def uses_of_last(graph: fx.Graph) -> dict[fx.Node, list[fx.Node]]:
+    """Nodes whose value a node is the last to need, itself where nothing does."""
+    found: dict[fx.Node, list[fx.Node]] = {}
+    seen: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        new = [n for n in (node, *node.all_input_nodes) if n not in seen and n.op != "output"]
+        found[node] = list(dict.fromkeys(new))
+        seen.update(new)
+    return found
+
+
+def _views(draft: Draft, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+    """The view that a node's value is, or the views that its values are.
+
+    One of several values that shows no other node's memory has no view: the node that takes it
+    from among them owns it.
+    """
+    value = values[node]
+    if not isinstance(value, list | tuple):
+        found = _view(draft, node, value, values)
+        return whole(node, value) if found is None and isinstance(value, Tensor) else found
+    return tuple(_view(draft, node, part, values) for part in value)
+
+
+def _view(draft: Draft, node: fx.Node, value: Any, values: dict[fx.Node, Any]) -> View | None:
+    """The view that a value is of the memory of one of the node's arguments, if it is one."""
+    for source in node.all_input_nodes if isinstance(value, Tensor) else ():
+        parts, views = values[source], draft.views[source]
+        is_one = isinstance(parts, Tensor)
+        for part, view in zip(*(((parts,), (views,)) if is_one else (parts, views)), strict=True):
+            if view is not None and is_alias(part, value):
+                return View(view.base, layout_of(value, view.first), view.first)
+    return None
+
+
+def whole(node: fx.Node, tensor: Tensor) -> View:
+    """The view of a node that owns its memory."""
+    first = int(tensor.storage_offset())
+    return View(node, layout_of(tensor, first), first)
+
+
+def source_of(node: fx.Node) -> Any:
+    """The first argument of a node, where that is another node."""
+    return node.args[0]
+
+
+def layout_of(tensor: Tensor, first: int) -> tuple[Any, ...]:
+    """What a tensor shows of memory whose first entry is at an offset."""
+    return (
+        tensor.dtype,
+        tuple(tensor.shape),
+        tensor.stride(),
+        int(tensor.storage_offset()) - first,
+        tensor.is_conj(),
+        tensor.is_neg(),
+    )
