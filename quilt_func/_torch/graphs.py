@@ -94,12 +94,23 @@ def compile_in_cpp(graph: fx.Graph, constants: dict[str, Tensor]) -> Flat:
         RuntimeError: If the interpreter does not know an operation.
     """
     built = _CppGraph(graph, constants)
-    run, fixed = built.function, built.fixed
-    return lambda *tensors: run(*tensors, *fixed)
+    run, fixed, checks, count = built.function, built.fixed, built.checks, built.n_results
+
+    def checked(*tensors: Tensor) -> list[Tensor]:
+        found = run(*tensors, *fixed)
+        for place, check in enumerate(checks, start=count):
+            check(found[place])
+        return list(found[:count])
+
+    return checked
 
 
 class _CppGraph:
-    """A graph in the interpreter's own form, each argument of each operation spelled out."""
+    """A graph in the interpreter's own form, each argument of each operation spelled out.
+
+    The interpreter drops what gives no result, such as the check that a matrix was not singular.
+    So the tensor that is checked becomes a result, and the check comes after the run.
+    """
 
     def __init__(self, graph: fx.Graph, constants: dict[str, Tensor]) -> None:
         self.graph, self.values = C.Graph(), dict[fx.Node, Any]()
@@ -110,10 +121,14 @@ class _CppGraph:
         self.fixed = [constants[str(node.target)] for node in attributes]
         for node in inputs + attributes:
             self.values[node] = self.graph.addInput(node.name)
-        for node in by_op.get("call_function", []):
-            self.values[node] = self._called(node)
+        called = by_op.get("call_function", [])
+        idle = [node for node in called if _is_check(node)]
+        for node in called:
+            if node not in idle:
+                self.values[node] = self._called(node)
         output: Any = by_op["output"][0].args[0]
-        results = [self.values[result] for result in output]
+        self.n_results, self.checks = len(output), [_check_of(node) for node in idle]
+        results = [self.values[result] for result in (*output, *(node.args[0] for node in idle))]
         kinds = C.TupleType([C.TensorType.get()] * len(results))
         self.graph.registerOutput(self._insert("prim::TupleConstruct", results, [kinds])[0])
         self.function = C._create_function_from_graph("replay", self.graph)
@@ -158,6 +173,16 @@ class _CppGraph:
             parts = [self._value(part, kind.getElementType()) for part in given]
             return self._insert("prim::ListConstruct", parts, [kind])[0]
         return self.graph.insertConstant(_as_number(given, kind.kind()))
+
+
+def _is_check(node: fx.Node) -> bool:
+    schema = schema_of(node)
+    return schema is not None and not schema.returns
+
+
+def _check_of(node: fx.Node) -> Callable[[Tensor], None]:
+    target: Any = node.target
+    return lambda tensor: target(tensor, *node.args[1:], **node.kwargs)
 
 
 def _as_number(given: Any, kind: str) -> Any:

@@ -1,12 +1,12 @@
 """Arguments of a call, split into tensors and a hashable signature of all else."""
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from quilt_func._checks import a_kind, kind_error
+from quilt_func._checks import kind_error
 from quilt_func._torch import settings, tree_flatten, tree_unflatten
 
 
@@ -124,12 +124,12 @@ def _positional_names(fn: Callable[..., Any]) -> list[str]:
     return [p.name for p in parameters if p.kind in positional]
 
 
-def _check_static(positions: Sequence[Any], names: Sequence[Any]) -> None:
-    for argument, given, kind in (
-        ("static_argnums", positions, int),
-        ("static_argnames", names, str),
-    ):
-        for value in given:
-            if type(value) is not kind:
-                need = f"hold values of type {kind.__name__}, but got {a_kind(value)}"
-                raise TypeError(f"jit({argument}={given!r}): `{argument}` must {need}.")
+def _check_static(positions: Iterable[Any], names: Iterable[Any]) -> None:
+    for position in positions:
+        if type(position) is not int:
+            remedy = "Give names as `static_argnames`."
+            raise kind_error("jit", "static_argnums", position, "be ints", remedy)
+    for name in names:
+        if type(name) is not str:
+            remedy = "Give positions as `static_argnums`."
+            raise kind_error("jit", "static_argnames", name, "be names", remedy)

@@ -34,7 +34,7 @@ class Jitted(Generic[P, T]):
         self.fn, self._static = fn, static
         self._programs: OrderedDict[Hashable, _Programs] = OrderedDict()
         self._lock = threading.RLock()
-        functools.update_wrapper(self, fn)
+        functools.update_wrapper(self, fn, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """What `fn` returns, replayed where it can be."""

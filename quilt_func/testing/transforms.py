@@ -19,6 +19,7 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from quilt_func._checks import a_kind, message
 from quilt_func._torch import tree_flatten, tree_leaves, tree_unflatten, unconjugated
+from quilt_func.replay import jit
 from quilt_func.testing._law import DIFFERENCES, Law, LawError, equal, law, same
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 
@@ -295,6 +296,75 @@ def dtype(fn: Any, subject: _Subject) -> None:
         same(grad(there.number)(point.to(real)).dtype, real, "the gradient's dtype")
         pushed = jvp(there.values, (point.to(real),), (torch.ones_like(point, dtype=real),))[1]
         same(pushed.dtype, real, "the tangent's dtype")
+
+
+@law(
+    TRANSFORM_LAWS,
+    statement="`jit(f)` equals `f` at other values too, and its results are its own.",
+    cause="values read in Python, a tensor kept from an earlier call, or a change in place.",
+)
+def _jit(fn: Any, subject: _Subject) -> None:
+    """Values at several points, spoilt between the calls, and gradients by ordinary autograd."""
+    del fn
+    if not any(isinstance(leaf, Tensor) for leaf in subject.leaves):
+        raise _NotApplicableError
+    batch = _batch(subject.point()) if subject.moving else [None, None]
+    replayed = jit(lambda leaves: subject.with_leaves(dict(enumerate(leaves))))
+    for point in batch:
+        leaves = list(subject.leaves)
+        for i, leaf in ({} if point is None else subject.apart(point)).items():
+            leaves[i] = leaf
+        expected = subject.with_leaves(dict(enumerate(leaves)))
+        given = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        for found, value in zip(replayed(given), expected, strict=True):
+            same(found.dtype, value.dtype, "the dtype")
+            equal(found, value, _rounding(value, subject.scale), "the replay")
+            found.zero_()
+        same(_all_equal(given, leaves), True, "that arguments are left alone")
+
+
+def _rounding(value: Tensor, scale: float) -> float:
+    if not _is_number(value):
+        return 0.0
+    return tolerance(value.dtype, 4096, scale * (1.0 + float(value.detach().abs().sum())))
+
+
+def _all_equal(given: Iterable[Any], leaves: Iterable[Any]) -> bool:
+    pairs = zip(given, leaves, strict=True)
+    return all(torch.equal(a, b) for a, b in pairs if isinstance(a, Tensor))
+
+
+def _replayed(
+    name: str, order: int, transform: Callable[[Callable[[Tensor], Tensor]], Any], is_leaf: bool
+) -> None:
+    """Add a transform within a jitted function, which equals the transform alone."""
+
+    def check(fn: Any, subject: _Subject) -> None:
+        del fn
+        derivative = transform(subject.number)
+        replayed = jit(subject.number if is_leaf else derivative)
+        for point in _batch(subject.point()):
+            if is_leaf:
+                leaf = point.clone().requires_grad_()
+                (found,) = torch.autograd.grad(replayed(leaf), leaf)
+            else:
+                found = replayed(point)
+            equal(found, derivative(point), _bounds(subject, order)[1], f"`{name}`")
+
+    statement = f"`{name}` equals the derivative that is not replayed."
+    cause = "a value that the trace has kept, such as a tensor made into a number."
+    TRANSFORM_LAWS[name] = Law(name, statement, cause, check)
+
+
+_replayed("backward through jit", 1, grad, is_leaf=True)
+_replayed("jit(grad)", 1, grad, is_leaf=False)
+_replayed(
+    "jit(vmap(grad))",
+    1,
+    lambda f: lambda p: vmap(grad(f))(torch.stack([p, 0.9 * p])),
+    is_leaf=False,
+)
+_replayed("jit(hessian)", 2, hessian, is_leaf=False)
 
 
 def _cast(leaf: Tensor, real: torch.dtype) -> Tensor:

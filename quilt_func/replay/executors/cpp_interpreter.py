@@ -25,7 +25,7 @@ def build(draft: Draft, tensors: Sequence[Tensor]) -> Callable[[Sequence[Tensor]
 
     def run(tensors: Sequence[Tensor]) -> list[Tensor]:
         with torch.no_grad():
-            return list(compiled(*tensors))
+            return compiled(*tensors)
 
     run(tensors)  # an operation that is not known shows at the first run
     return run
