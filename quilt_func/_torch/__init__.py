@@ -21,7 +21,7 @@ from quilt_func._torch.graphs import (
     schema_of,
     settings,
     trace_flat,
-    without_views_in_place,
+    with_plain_views,
 )
 from quilt_func._torch.levels import (
     batch_levels,
@@ -77,5 +77,5 @@ __all__ = [
     "tree_unflatten",
     "trusts_forward_rules",
     "unconjugated",
-    "without_views_in_place",
+    "with_plain_views",
 ]

@@ -51,8 +51,8 @@ def has_tag(node: fx.Node, tag: torch.Tag) -> bool:
     return schema_of(node) is not None and tag in node.target.tags  # type: ignore[union-attr]
 
 
-def without_views_in_place(graph: fx.Graph) -> None:
-    """Take a new view where an operation turns a tensor into a view of itself.
+def with_plain_views(graph: fx.Graph) -> None:
+    """Let operations that turn a tensor into a view of itself, or hide that they do, give views.
 
     What comes later in the trace refers to the new view anyway.
     """
@@ -60,6 +60,8 @@ def without_views_in_place(graph: fx.Graph) -> None:
         if has_tag(node, torch.Tag.inplace_view):
             packet = getattr(torch.ops.aten, node.target._opname.removesuffix("_"), None)
             node.target = getattr(packet, node.target._overloadname, node.target)
+        if node.target is torch.ops.aten._unsafe_view.default:  # a view whose schema hides it
+            node.target = torch.ops.aten.view.default
 
 
 def settings() -> tuple[bool, torch.dtype]:

@@ -1,5 +1,6 @@
 """A trace that is being made shorter, and what is known of each of its tensors."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -61,10 +62,6 @@ class Draft:
         nodes = (node, *node.all_input_nodes)
         return not any(view.base in self.written for n in nodes for view in self.views_of(n))
 
-    def gives_tensors(self, node: fx.Node) -> bool:
-        """Tell whether a node calls an operation for its results."""
-        return node.op == "call_function" and self.views.get(node) is not None
-
     def views_of(self, node: fx.Node) -> Sequence[View]:
         """The views that a node is or gives."""
         found = self.views.get(node)
@@ -74,6 +71,48 @@ class Draft:
         """Where a tensor lies."""
         found: torch.device = node.meta["val"].device
         return found
+
+    def is_contiguous(self, node: fx.Node) -> bool:
+        """Tell whether a tensor's entries lie in order, as numbers that are not conjugated."""
+        dtype, shape, strides, _, *lazy = self.views[node].layout
+        dense = torch.empty(shape, dtype=dtype, device="meta").stride()
+        is_dense = all(s == d for s, d, size in zip(strides, dense, shape, strict=True) if size > 1)
+        return is_dense and not any(lazy)
+
+    def empty_like(self, node: fx.Node) -> Tensor:
+        """A tensor of a node's dtype and layout."""
+        dtype, shape, strides, *_ = self.views[node].layout
+        return torch.empty_strided(shape, strides, dtype=dtype, device=self.device_of(node))
+
+    def constant(self, before: fx.Node, value: Tensor) -> fx.Node:
+        """Add a constant in front of a node."""
+        name = f"constant_{len(self.constants)}"
+        while name in self.constants:
+            name += "_"
+        self.constants[name] = value
+        with self.graph.inserting_before(before):
+            made = self.graph.create_node("get_attr", name)
+        made.meta["val"] = value
+        self.note(made, whole(made, value))
+        return made
+
+    def call(
+        self, before: fx.Node, target: Any, args: tuple[Any, ...], shape: Sequence[int]
+    ) -> fx.Node:
+        """Add an operation whose result is contiguous, and of its first argument's dtype."""
+        with self.graph.inserting_before(before):
+            made = self.graph.call_function(target, args)
+        example = args[0].meta["val"]
+        made.meta["val"] = torch.empty(shape, dtype=example.dtype, device=example.device)
+        self.note(made, whole(made, made.meta["val"]))
+        return made
+
+    def view(self, before: fx.Node, source: fx.Node, shape: Sequence[int]) -> fx.Node:
+        """Add a view of a contiguous tensor in another shape in front of a node."""
+        made = self.call(before, torch.ops.aten.view.default, (source, list(shape)), shape)
+        own, given = self.views[made].layout, self.views[source]
+        self.note(made, View(given.base, (*own[:3], *given.layout[3:]), given.first))
+        return made
 
     def devices(self, *ops: str) -> set[str]:
         """Names of the devices of all tensors, or of those that some kinds of nodes give."""
@@ -91,11 +130,16 @@ class Draft:
         for view in self.views_of(node):
             self.shown.setdefault(view.base, []).append(node)
 
+    def erase(self, node: fx.Node) -> None:
+        """Drop a node that no other needs."""
+        self.graph.erase_node(node)
+        self.views.pop(node, None)
+
     def replace(self, node: fx.Node, other: fx.Node) -> None:
         """Let another node of equal values stand for one, and its memory for that of the first."""
-        old, new = self.views.pop(node), self.views[other]
+        old, new = self.views[node], self.views[other]
         node.replace_all_uses_with(other)
-        self.graph.erase_node(node)
+        self.erase(node)
         if isinstance(old, View):
             self._rebase([(node, old)], [new])
         else:
@@ -154,6 +198,13 @@ def is_writing(node: fx.Node) -> bool:
     """Tell whether a node changes one of its arguments."""
     schema = schema_of(node)
     return schema is not None and schema.is_mutable
+
+
+def is_needed(node: fx.Node) -> bool:
+    """Tell whether a node does more than to give results: writes, checks, or is an input."""
+    schema = schema_of(node)
+    is_idle = node.op == "get_attr" or node.target is operator.getitem
+    return not is_idle and (schema is None or schema.is_mutable or not schema.returns)
 
 
 def written_arguments(node: fx.Node) -> list[fx.Node]:

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, fx
 from torch.fx.node import map_arg
 
-from quilt_func.replay.draft import Draft, View, is_writing, source_of, whole
+from quilt_func.replay.draft import Draft, View, is_needed, is_writing, source_of
+from quilt_func.replay.movements import shorten_movements
 
 aten: Any = torch.ops.aten
 FOLDED_ENTRIES = 2**16
 """Larger tensors are computed at each run: as constants they would hold memory."""
-COPIES = {aten.clone.default, aten.lift_fresh_copy.default}
+COPIES = {aten.clone.default, aten.lift_fresh_copy.default, aten.cat.default}
 LIKES = {aten.zeros_like.default, aten.ones_like.default, aten.full_like.default}
 LIKES |= {aten.new_zeros.default, aten.new_ones.default, aten.new_full.default}
 """Operations that read the shape and dtype of their input alone."""
@@ -27,7 +28,10 @@ def simplify(draft: Draft) -> None:
     drop_unused(draft)
     fold_constants(draft)
     drop_copies(draft)
+    drop_paddings(draft)
     merge_equal(draft)
+    shorten_views(draft)
+    shorten_movements(draft)
     shorten_views(draft)
     merge_equal(draft)
     drop_unused(draft)
@@ -36,10 +40,8 @@ def simplify(draft: Draft) -> None:
 def drop_unused(draft: Draft) -> None:
     """Drop what no result needs; what writes to memory stays, and what only checks its input."""
     for node in reversed(draft.graph.nodes):
-        is_idle = node.op == "get_attr" or (draft.gives_tensors(node) and not is_writing(node))
-        if not node.users and is_idle:
-            draft.graph.erase_node(node)
-            draft.views.pop(node, None)
+        if not node.users and not is_needed(node):
+            draft.erase(node)
 
 
 def fold_constants(draft: Draft) -> None:
@@ -59,14 +61,14 @@ def fold_constants(draft: Draft) -> None:
             continue
         if node.target in LIKES:
             known[node] = node.target(
-                _empty_like(draft, source_of(node)), *node.args[1:], **node.kwargs
+                draft.empty_like(source_of(node)), *node.args[1:], **node.kwargs
             )
         elif _is_literal(node) or all(source in known for source in node.all_input_nodes):
             args, kwargs = map_arg((node.args, node.kwargs), value_of)
             known[node] = node.target(*args, **kwargs)
     for node, value in known.items():
         if isinstance(value, Tensor) and any(user not in known for user in node.users):
-            _make_constant(draft, node, value)
+            draft.replace(node, draft.constant(node, value))
     drop_unused(draft)
 
 
@@ -77,23 +79,6 @@ def _is_small(draft: Draft, node: fx.Node) -> bool:
 def _is_literal(node: fx.Node) -> bool:
     """Tell whether a node copies a constant, as for what is made of numbers within the function."""
     return node.target is aten.lift_fresh_copy.default and source_of(node).op == "get_attr"
-
-
-def _empty_like(draft: Draft, node: fx.Node) -> Tensor:
-    dtype, shape, strides, *_ = draft.views[node].layout
-    return torch.empty_strided(shape, strides, dtype=dtype, device=draft.device_of(node))
-
-
-def _make_constant(draft: Draft, node: fx.Node, value: Tensor) -> None:
-    name = f"constant_{len(draft.constants)}"
-    while name in draft.constants:
-        name += "_"
-    draft.constants[name] = value
-    with draft.graph.inserting_before(node):
-        made = draft.graph.create_node("get_attr", name)
-    made.meta["val"] = value
-    draft.note(made, whole(made, value))
-    draft.replace(node, made)
 
 
 def merge_equal(draft: Draft) -> None:
@@ -121,11 +106,14 @@ def _frozen(arguments: Any) -> Hashable:
 
 
 def shorten_views(draft: Draft) -> None:
-    """Take each view from the memory's owner, in one step, and each different view once."""
+    """Take each view from the memory's owner, in one step, and each different view once.
+
+    A view reads nothing, so that it does not matter whether something writes to what it shows.
+    """
     seen: dict[Hashable, fx.Node] = {}
     for node in list(draft.graph.nodes):
         view = draft.views.get(node)
-        if not isinstance(view, View) or view.base in draft.written or node.op == "output":
+        if not isinstance(view, View) or is_writing(node):
             continue
         key = (view.base, view.layout)
         if key in seen:
@@ -163,14 +151,35 @@ def _take_from_base(draft: Draft, node: fx.Node, view: View) -> fx.Node:
 
 
 def drop_copies(draft: Draft) -> None:
-    """Let a copy's source stand for it where both lie alike and nothing writes to either."""
+    """Let a copy's source stand for it where both lie alike and nothing writes to either.
+
+    What is copied onto itself, as `x[1:] += y` does at its end, is no operation at all.
+    """
     for node in list(draft.graph.nodes):
-        if node.target not in COPIES or not draft.is_pure(node):
+        if node.target is aten.copy_.default and _is_own_copy(draft, node):
+            node.replace_all_uses_with(node.args[0])
+            draft.erase(node)
+        if node.target not in COPIES or not draft.is_pure(node) or len(node.all_input_nodes) != 1:
             continue
-        source = source_of(node)
-        given, copied = draft.views[source], draft.views[node]
-        if _without_offset(given) == _without_offset(copied):
+        (source,) = node.all_input_nodes
+        if _without_offset(draft.views[source]) == _without_offset(draft.views[node]):
             draft.replace(node, source)
+
+
+def drop_paddings(draft: Draft) -> None:
+    """View a tensor anew where an axis of one place is all that is put around it."""
+    for node in list(draft.graph.nodes):
+        if node.target is not aten.select_backward.default or not draft.is_pure(node):
+            continue
+        source, sizes, dim, _ = node.args
+        if sizes[dim] == 1 and draft.is_contiguous(source) and draft.is_contiguous(node):
+            draft.replace(node, draft.view(node, source, sizes))
+
+
+def _is_own_copy(draft: Draft, node: fx.Node) -> bool:
+    nodes: Any = node.args[:2]
+    own, given = (draft.views.get(source) for source in nodes)
+    return own is not None and own == given
 
 
 def _without_offset(view: View) -> tuple[Any, ...]:

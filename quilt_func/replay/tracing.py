@@ -17,10 +17,10 @@ from quilt_func._torch import (
     trace_flat,
     tree_flatten,
     tree_unflatten,
-    without_views_in_place,
+    with_plain_views,
 )
 from quilt_func.replay.arguments import TENSOR, Arguments
-from quilt_func.replay.draft import Draft, record, written_arguments
+from quilt_func.replay.draft import Draft, is_needed, record, written_arguments
 from quilt_func.replay.executors import Executor, choose
 from quilt_func.replay.passes import separate_results, simplify
 
@@ -121,7 +121,8 @@ def draft_of(flat: Flat, name: str, tensors: Sequence[Tensor]) -> tuple[Draft, l
         _check_node(name, node)
     _check_writes(name, graph)
     _check_constants(name, constants)
-    without_views_in_place(graph)
+    with_plain_views(graph)
+    graph.eliminate_dead_code(is_needed)
     draft = Draft(graph, constants)
     with torch.no_grad():
         return draft, record(draft, tensors)
