@@ -33,10 +33,14 @@ def trace_flat(fn: Flat, examples: Sequence[Tensor]) -> tuple[fx.Graph, dict[str
         The graph, and the constants that its `get_attr` nodes name: tensors that the function
         closes over, themselves, and copies of those it makes of numbers.
     """
-    from torch.fx.experimental.proxy_tensor import make_fx  # slow to import
+    from torch._subclasses.fake_tensor import FakeTensorMode  # both are slow to import
+    from torch.fx.experimental.proxy_tensor import make_fx
 
     with _one_trace_at_a_time, torch.inference_mode(False):
-        module = make_fx(fn, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
+        mode = FakeTensorMode(allow_non_fake_inputs=True, static_shapes=True)
+        mode.cache_enabled = False  # views from its cache have no place for forward derivatives
+        fakes = [mode.from_tensor(example) for example in examples]
+        module = make_fx(fn, tracing_mode="fake", _allow_non_fake_inputs=True)(*fakes)
     names = [node.target for node in module.graph.nodes if node.op == "get_attr"]
     return module.graph, {name: getattr(module, name) for name in names}
 
