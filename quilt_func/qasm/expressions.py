@@ -6,10 +6,10 @@ Nesting is counted, a chain of operators is a loop, and time is linear.
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from quilt_func.qasm.arithmetic import FUNCTIONS
 from quilt_func.qasm.lexer import (
     CASTS,
     DIGITS,
-    FUNCTIONS,
     MARKS,
     Expression,
     QasmError,
@@ -163,14 +163,6 @@ class Cursor:
     # --- expressions ---
 
     def expression(self) -> Expression:
-        at, token = self.at, self.token
-        if self.tokens[at + 1] in _ENDS:  # most of them are one number or name
-            if token[:1] in DIGITS:
-                self.at += 1
-                return (Step("number", number(token, at), 0, at),)
-            if is_word(token):
-                self.at += 1
-                return (Step("name", token, 0, at),)
         steps: list[Step] = []
         self.chain(steps, 1)
         return tuple(steps)
@@ -180,9 +172,10 @@ class Cursor:
         self.signed(steps)
         place = self.at
         while (found := _RANKS.get(self.tokens[place], 0)) >= rank:
-            self.at = place + 1
+            self.at, mark = place + 1, self.tokens[place]
             self.chain(steps, found + 1)
-            steps.append(Step("operator", self.tokens[place], 2, place))
+            kind = "//" if mark == "/" and self.version == 3 else mark
+            steps.append(Step(kind, mark, 2, place))
             place = self.at
 
     def signed(self, steps: list[Step]) -> None:
@@ -199,7 +192,7 @@ class Cursor:
         elif token in ("-", "+"):
             self.nested(lambda: self.signed(steps))
             if token == "-":
-                steps.append(Step("operator", "neg", 1, at))
+                steps.append(Step("neg", "neg", 1, at))
             return
         else:
             self.at = at
@@ -213,7 +206,7 @@ class Cursor:
             raise QasmError("`^`", place, "In version 3 it means bits. Write `**` for a power.")
         self.at += 1
         self.nested(lambda: self.signed(steps))
-        steps.append(Step("operator", "pow", 2, place))
+        steps.append(Step("pow", "pow", 2, place))
 
     def named(self, steps: list[Step], token: str) -> None:
         """A function or a cast with its arguments, or a name."""
@@ -234,4 +227,4 @@ class Cursor:
                 self.expect(",")
             self.nested(lambda: self.chain(steps, 1))
             arity += 1
-        steps.append(Step("function", token, arity, place))
+        steps.append(Step(token, token, arity, place))

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from quilt_func.derived import controlled, power, with_inverse
@@ -13,15 +14,23 @@ from quilt_func.gates import p, ry, u
 from quilt_func.ops import Gate, Made, Matrix
 from quilt_func.typing import WireSet
 
-Value = int | float | Tensor
-
 
 class Placed(NamedTuple):
-    """A gate with its angles on wires; without a gate, a phase."""
+    """A gate with its angles on wires."""
 
-    gate: Gate | None
+    gate: Gate
     angles: tuple[Any, ...]
     wires: WireSet
+
+
+def _phase(angle: Tensor) -> Tensor:
+    return torch.exp(1j * angle)[:, None, None]
+
+
+PHASE = with_inverse(
+    Gate("gphase", 0, 1, _phase, generator=np.array([[-2.0]]), tags=frozenset({"unitary"}))
+)
+"""`gphase`: a phase on no wires, which a control turns into `p`."""
 
 
 def root(found: Sequence[Placed], exponent: float, name: str) -> list[Placed]:
@@ -33,9 +42,8 @@ def root(found: Sequence[Placed], exponent: float, name: str) -> list[Placed]:
     matrix = _product(found, wires)
     if not wires:
         angle = float(np.angle(matrix[0, 0]))
-        return [
-            Placed(None, (exponent * (math.pi if math.isclose(angle, -math.pi) else angle),), ())
-        ]
+        principal = math.pi if math.isclose(angle, -math.pi) else angle
+        return [Placed(PHASE, (exponent * principal,), ())]
     gate = composed(name, len(wires), matrix.tobytes())
     return [Placed(power(gate, exponent), (), wires)]
 
@@ -61,9 +69,6 @@ def _product(found: Sequence[Placed], wires: WireSet) -> Matrix:
     n = len(wires)
     total = np.eye(2**n, dtype=np.complex128).reshape((2,) * n + (2**n,))
     for placed in found:
-        if placed.gate is None:
-            total = np.exp(1j * placed.angles[0]) * total
-            continue
         for gate, angles in _simple(placed.gate, placed.angles):
             k, axes = gate.n_wires, [wires.index(wire) for wire in placed.wires]
             matrix = _matrix(gate, angles).reshape((2,) * (2 * k))
