@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from quilt_func.circuits import Circuit
-from quilt_func.ops import Gate, Op, make_op
+from quilt_func.ops import Op, make_op
 from quilt_func.qasm.arithmetic import CONSTANTS, Value
 from quilt_func.qasm.calls import Budget, Calls
 from quilt_func.qasm.definitions import built_in
@@ -218,7 +218,8 @@ class Reader:
         if self.run_of:
             gate, angles, _ = self.run_of[0]
             wires = tuple([placed.wires for placed in self.run_of])
-            self.ops.append(_op(gate, angles, wires))
+            are_floats = all(type(angle) is float for angle in angles)  # nothing to check
+            self.ops.append(Op(gate, wires, angles) if are_floats else make_op(gate, angles, wires))
             self.run_of = []
 
     def broadcast(self, call: Call) -> list[WireSet]:
@@ -268,15 +269,9 @@ def _as_list(wires: int | list[int]) -> list[int]:
     return wires if isinstance(wires, list) else [wires]
 
 
-def _op(gate: Gate, angles: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
-    if all(type(angle) is float for angle in angles):
-        return Op(gate, wires, angles)
-    return make_op(gate, angles, wires)
-
-
 def _is_same(some: Placed, other: Placed) -> bool:
     """Whether two have the same gate and the same numbers, or the same tensors, as angles."""
-    if some.gate is not other.gate:
-        return False
-    pairs = zip(some.angles, other.angles, strict=True)
-    return all(a is b or (type(a) is float and type(b) is float and a == b) for a, b in pairs)
+    return some.gate is other.gate and all(
+        a is b or (type(a) is type(b) is float and a == b)
+        for a, b in zip(some.angles, other.angles, strict=True)
+    )
