@@ -1,7 +1,7 @@
 """Powers of gates that an OpenQASM text composes of others, by their matrix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -69,32 +69,24 @@ def _product(found: Sequence[Placed], wires: WireSet) -> Matrix:
     n = len(wires)
     total = np.eye(2**n, dtype=np.complex128).reshape((2,) * n + (2**n,))
     for placed in found:
-        for gate, angles in _simple(placed.gate, placed.angles):
-            k, axes = gate.n_wires, [wires.index(wire) for wire in placed.wires]
-            matrix = _matrix(gate, angles).reshape((2,) * (2 * k))
-            moved = np.tensordot(matrix, total, (range(k, 2 * k), axes))
-            total = np.moveaxis(moved, range(k), axes)
+        k, axes = len(placed.wires), [wires.index(wire) for wire in placed.wires]
+        matrix = _matrix(placed.gate, placed.angles).reshape((2,) * (2 * k))
+        moved = np.tensordot(matrix, total, (range(k, 2 * k), axes))
+        total = np.moveaxis(moved, range(k), axes)
     return np.ascontiguousarray(total.reshape(2**n, 2**n))
 
 
-def _simple(gate: Gate, angles: tuple[float, ...]) -> Iterator[tuple[Gate, tuple[float, ...]]]:
-    """Gates that are constant or have a generator: only `u`, and with controls, is made of some."""
-    base, n_controls = gate, 0
-    while made_of := base.made_by(controlled):
-        (base,), n_controls = made_of, n_controls + 1
-    if base is not u:
-        yield gate, angles
-        return
-    theta, phi, lam = angles
-    for part, angle in ((p, lam), (ry, theta), (p, phi)):
-        yield controlled(part, n_controls), (angle,)
-
-
 def _matrix(gate: Gate, angles: tuple[float, ...]) -> Matrix:
-    """By numpy, which no mode of torch changes."""
+    """By numpy, which no mode of torch changes; only `u` and its controls have no generator."""
     if not callable(gate.matrix):
         return gate.matrix
-    assert gate.generator is not None
-    values, vectors = np.linalg.eigh(gate.generator)
-    matrix: Matrix = (vectors * np.exp(-0.5j * angles[0] * values)) @ vectors.conj().T
-    return matrix
+    if gate.generator is not None:
+        values, vectors = np.linalg.eigh(gate.generator)
+        matrix: Matrix = (vectors * np.exp(-0.5j * angles[0] * values)) @ vectors.conj().T
+        return matrix
+    if gate is u:
+        theta, phi, lam = angles
+        return _matrix(p, (phi,)) @ _matrix(ry, (theta,)) @ _matrix(p, (lam,))
+    (base,) = gate.made_by(controlled)
+    inner = _matrix(base, angles)
+    return np.block([[np.eye(len(inner)), 0 * inner], [0 * inner, inner]])
