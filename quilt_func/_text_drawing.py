@@ -22,23 +22,27 @@ class _Column:
 
 def draw_text(n_qubits: int, ops: Sequence[Op], width: int = 100) -> str:
     """Draw ops as text, wrapped at a width in characters."""
-    columns, shown = _layout(n_qubits, ops)
-    columns = columns or [_Column({}, [])] * (n_qubits > 0)  # wires without gates
-    prefix = len(f"q{max(n_qubits - 1, 0)}: ")
-    blocks: list[str] = []
-    current: list[list[str]] = []
-    used = prefix
-    for column in columns:
+    if not n_qubits:
+        return ""
+    prefix = len(f"q{n_qubits - 1}: ")
+    heads = [text.ljust(prefix) for wire in range(n_qubits) for text in (f"q{wire}: ", "")]
+    blocks, used = [[heads]], prefix
+    for column in _layout(n_qubits, ops) or [_Column({}, [])]:  # wires without gates
         cells = _render(n_qubits, column)
-        if current and used + len(cells[0]) > width:
-            blocks.append(_join(n_qubits, current, prefix))
-            current, used = [], prefix
-        current.append(cells)
+        if len(blocks[-1]) > 1 and used + len(cells[0]) > width:
+            blocks.append([heads])
+            used = prefix
+        blocks[-1].append(cells)
         used += len(cells[0])
-    blocks.append(_join(n_qubits, current, prefix))
-    total = sum(len(op) for op in ops)
-    more = [f"... {total - shown} more gates"] if shown < total else []
-    return "\n\n".join(blocks + more)
+    texts = [_joined(block) for block in blocks]
+    more = sum(len(op) for op in ops) - _MAX_GATES
+    return "\n\n".join(texts + [f"... {more} more gates"] * (more > 0))
+
+
+def _joined(columns: list[list[str]]) -> str:
+    """Columns side by side, without the gap below the last wire."""
+    lines = ["".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    return "\n".join(lines[:-1])
 
 
 def _gates(ops: Iterable[Op]) -> Iterator[tuple[WireSet, tuple[str, ...]]]:
@@ -71,7 +75,7 @@ def columns_of(n_qubits: int, sets: Iterable[WireSet]) -> Iterator[int]:
         yield column
 
 
-def _layout(n_qubits: int, ops: Sequence[Op]) -> tuple[list[_Column], int]:
+def _layout(n_qubits: int, ops: Sequence[Op]) -> list[_Column]:
     columns: list[_Column] = []
     gates = list(islice(_gates(ops), _MAX_GATES))
     places = columns_of(n_qubits, (wires for wires, _ in gates))
@@ -80,7 +84,7 @@ def _layout(n_qubits: int, ops: Sequence[Op]) -> tuple[list[_Column], int]:
             columns.append(_Column({}, []))
         columns[place].labels.update(zip(wires, labels, strict=True))
         columns[place].spans.append((min(wires), max(wires)))
-    return columns, len(gates)
+    return columns
 
 
 def _render(n_qubits: int, column: _Column) -> list[str]:
@@ -94,11 +98,3 @@ def _render(n_qubits: int, column: _Column) -> list[str]:
         joined = any(first <= wire < last for first, last in column.spans)
         lines.append(("│" if joined else " ").center(width))
     return lines
-
-
-def _join(n_qubits: int, columns: list[list[str]], prefix: int) -> str:
-    lines = []
-    for row in range(max(2 * n_qubits - 1, 0)):
-        head = f"q{row // 2}: " if row % 2 == 0 else ""
-        lines.append((head.ljust(prefix) + "".join(cells[row] for cells in columns)).rstrip())
-    return "\n".join(lines)

@@ -108,18 +108,19 @@ def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:
     """
     remedy = "Read the file first: `Path(name).read_text()`."
     check_is("from_json", "text", text, str, "be a string", remedy)
-    names = _registry("from_json", gates)
+    reader, remedy = _Reader(_registry("from_json", gates)), _DAMAGED
     try:
-        return _Reader(names).file(json.loads(text, parse_constant=_refuse_constant))
+        return reader.file(json.loads(text, parse_constant=_refuse_constant))
     except _DamageError as error:
-        raise _refusal(text, str(error), error.remedy) from None
+        got, remedy = str(error), error.remedy
     except RecursionError:
-        raise _refusal(text, "values nested too deeply", _DAMAGED) from None
+        got = "values nested too deeply"
     except json.JSONDecodeError as error:
         got = f"no JSON at line {error.lineno}, column {error.colno}"
-        raise _refusal(text, got, _DAMAGED) from None
     except ValueError as error:  # JSON's numbers can be longer than Python reads
-        raise _refusal(text, f"no JSON: {_unstopped(error)}", _DAMAGED) from None
+        got = f"no JSON: {_unstopped(error)}"
+    need = "be a whole file of `to_json`"
+    raise ValueError(message("from_json", "text", text, need, got, remedy))
 
 
 _DAMAGED = "Save it again with `to_json`."
@@ -129,11 +130,6 @@ class _DamageError(Exception):
     def __init__(self, got: str, remedy: str = _DAMAGED) -> None:
         super().__init__(got)
         self.remedy = remedy
-
-
-def _refusal(text: str, got: str, remedy: str) -> ValueError:
-    requirement = "be a whole file of `to_json`"
-    return ValueError(message("from_json", "text", text, requirement, got, remedy))
 
 
 def _unstopped(error: Exception) -> str:
@@ -183,8 +179,7 @@ class _Writer:
         if isinstance(value, Tensor):
             return _tensor_out(value)
         if type(value) is Circuit:
-            ops = [self.op(op) for op in value.ops]
-            return {"$circuit": value.n_qubits, "ops": ops}
+            return {"$circuit": value.n_qubits, "ops": [self.op(op) for op in value.ops]}
         if type(value) is PauliSum:
             return {"$pauli_sum": list(value.words), "coefficients": self.write(value.coefficients)}
         requirement = "hold circuits, Pauli sums, tensors, numbers, strings, dicts, lists, tuples"
@@ -194,8 +189,7 @@ class _Writer:
         """A dict as an object, where its keys allow, or as pairs."""
         if all(type(key) is str and not key.startswith("$") for key in value):
             return {key: self.write(item) for key, item in value.items()}
-        pairs = [[self.write(key), self.write(item)] for key, item in value.items()]
-        return {"$dict": pairs}
+        return {"$dict": [[self.write(key), self.write(item)] for key, item in value.items()]}
 
     def op(self, op: Op) -> dict[str, Any]:
         params = [self.write(param) for param in op.params]
@@ -250,19 +244,18 @@ def _number_out(number: Any, dtype: torch.dtype) -> Any:
 def _layout(value: Any, indent: int = 0) -> str:
     """One line where it fits, or one per member; numbers of a tensor stay in one line."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    members = list(value.values()) if isinstance(value, dict) else value
-    members = members if isinstance(members, list) else []
-    if indent and (len(text) <= _WIDTH - indent or not any(map(_is_nested, members))):
+    if not isinstance(value, list | dict):
         return text
-    heads = [f"{json.dumps(key, ensure_ascii=False)}: " for key in value]
-    heads = heads if isinstance(value, dict) else [""] * len(heads)
-    lines = [head + _layout(m, indent + 1) for head, m in zip(heads, members, strict=True)]
+    members = value if isinstance(value, list) else [*value.values()]
+    is_flat = not any(isinstance(member, list | dict) for member in members)
+    if indent and (len(text) <= _WIDTH - indent or is_flat):
+        return text
+    lines = [_layout(member, indent + 1) for member in members]
+    if isinstance(value, dict):
+        heads = [json.dumps(key, ensure_ascii=False) for key in value]
+        lines = [f"{head}: {line}" for head, line in zip(heads, lines, strict=True)]
     space = "\n" + " " * indent
     return text[0] + space + " " + f",{space} ".join(lines) + space + text[-1]
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, list | dict)
 
 
 # --- reading ---

@@ -15,6 +15,7 @@ INK, PAPER, WIRE = "#1B1B1B", "#FFFFFF", "#8A8A8A"
 FILLS = {"plain": "#DCE9F5", "turn": "#FBE3D0", "own": "#E2EFDA"}
 """Constant gates, gates of angles, given matrices."""
 _NARROW, _PER_CHARACTER, _HEIGHT = 0.72, 0.135, 0.66
+_MARKS = ("●", "⊕", "×")
 _DENOMINATORS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
@@ -54,17 +55,15 @@ def rows(gates: Sequence[Placed], width: float) -> list[Row]:
     for gate in gates:
         widths[gate.column] = max(widths[gate.column], _box_width(gate))
     found: list[Row] = []
-    start = 0
-    while start < n_columns or not found:
-        stop, used = start, 0.0
-        while stop < n_columns and (stop == start or used + widths[stop] + 0.2 <= width):
-            used += widths[stop] + 0.2
-            stop += 1
-        ends = [sum(widths[start:i]) + 0.2 * (i - start) for i in range(start, stop)]
-        middles = [end + 0.1 + widths[start + i] / 2 for i, end in enumerate(ends)]
-        found.append(Row(range(start, stop), tuple(middles), used))
-        start = max(stop, start + 1)
-    return found
+    middles: list[float] = []
+    used = 0.0
+    for column, own in enumerate(widths):
+        if middles and used + own + 0.2 > width:
+            found.append(Row(range(column - len(middles), column), tuple(middles), used))
+            middles, used = [], 0.0
+        middles.append(used + 0.1 + own / 2)
+        used += own + 0.2
+    return [*found, Row(range(n_columns - len(middles), n_columns), tuple(middles), used)]
 
 
 def draw_row(axes: Axes, n_qubits: int, gates: Sequence[Placed], row: Row, top: float) -> None:
@@ -82,8 +81,7 @@ def _draw_gate(axes: Axes, gate: Placed, x: float, top: float) -> None:
     heights = [top - wire for wire in gate.wires]
     if len(heights) > 1:
         axes.plot([x, x], [min(heights), max(heights)], color=INK, lw=1.3, zorder=1)
-    together = _is_one_box(gate)
-    if together:
+    if _is_one_box(gate):
         _box(axes, gate, x, (min(heights), max(heights)), gate.labels[0])
         return
     for label, y in zip(gate.labels, heights, strict=True):
@@ -104,9 +102,8 @@ def _draw_gate(axes: Axes, gate: Placed, x: float, top: float) -> None:
 def _is_one_box(gate: Placed) -> bool:
     """Whether neighbouring wires bear one label, such as the two of `rxx`."""
     first, last = min(gate.wires), max(gate.wires)
-    is_mark = gate.labels[0] in ("●", "⊕", "×")
     is_whole = len(gate.wires) == last - first + 1 > 1
-    return is_whole and len(set(gate.labels)) == 1 and not is_mark
+    return is_whole and len(set(gate.labels)) == 1 and gate.labels[0] not in _MARKS
 
 
 def _box(axes: Axes, gate: Placed, x: float, ends: tuple[float, float], label: str) -> None:
@@ -128,8 +125,8 @@ def _box(axes: Axes, gate: Placed, x: float, ends: tuple[float, float], label: s
 
 
 def _box_width(gate: Placed) -> float:
-    boxed = [label for label in gate.labels if label not in ("●", "⊕", "×")]
-    longest = max([1.25 * len(label) for label in boxed] + [len(gate.angles) * bool(boxed)] + [0])
+    boxed = [1.25 * len(label) for label in gate.labels if label not in _MARKS]
+    longest = max([*boxed, len(gate.angles)]) if boxed else 0
     return max(_NARROW, 0.22 + _PER_CHARACTER * longest)
 
 

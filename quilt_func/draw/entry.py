@@ -33,15 +33,10 @@ from quilt_func._checks import (
 )
 from quilt_func._torch import is_transformed, tree_leaves, tree_map
 from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.diagonals import bit_strings
 from quilt_func.draw.circuit_figure import INK, WIRE, draw_row, placed, rows
-from quilt_func.measurement import expval
-from quilt_func.pauli import pauli_sum
 from quilt_func.states import reduced_density
 from quilt_func.typing import PyTree
-
-__all__ = [
-    "draw_mpl", "plot_bloch", "plot_city", "plot_landscape", "plot_outcomes", "plot_training",
-]  # fmt: skip
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Told apart by most eyes (Okabe and Ito, 2008)."""
@@ -111,32 +106,30 @@ def plot_outcomes(values: Tensor | Mapping[str, int], *, n_bars: int = 32) -> Fi
         ['00', '11']
     """
     check_count("plot_outcomes", "n_bars", n_bars, 1)
-    shares, errors = _shares(values)
+    shares, shots = _shares(values)
     chosen = sorted(sorted(shares, key=lambda bits: -shares[bits])[:n_bars])
     figure = Figure(figsize=(max(4.0, 0.32 * len(chosen) + 1.5), 3.2), layout="constrained")
     axes = figure.add_subplot()
     heights = [shares[bits] for bits in chosen]
-    bars = None if errors is None else [errors[bits] for bits in chosen]
-    kind: dict[str, Any] = {"ecolor": INK, "capsize": 2.5, "error_kw": {"lw": 1.0}} if bars else {}
-    axes.bar(range(len(chosen)), heights, 0.72, color=COLOURS[0], yerr=bars, **kind)
+    errors = [math.sqrt(p * (1 - p) / shots) for p in heights] if shots else None
+    axes.bar(range(len(chosen)), heights, 0.72, color=COLOURS[0], yerr=errors,
+             ecolor=INK, capsize=2.5, error_kw={"lw": 1.0})  # fmt: skip
     is_long = len(chosen) * (len(chosen[0]) + 1) > 40
     axes.set_xticks(range(len(chosen)), chosen, rotation=90 if is_long else 0, family="monospace")
-    axes.set(ylabel="probability" if errors is None else "share of shots", ylim=(0, None))
+    axes.set(ylabel="share of shots" if shots else "probability", ylim=(0, None))
     axes.set(xlabel="outcome (wire 0 first)", xlim=(-0.7, len(chosen) - 0.3))
     if len(chosen) < len(shares):
-        left = 1 - sum(heights)
-        note = f"{len(shares) - len(chosen)} more outcomes, together {left:.2g}"
+        note = f"{len(shares) - len(chosen)} more outcomes, together {1 - sum(heights):.2g}"
         axes.set_title(note, fontsize=9, color=INK, loc="right")
     return _clean(figure)
 
 
-def _shares(values: Any) -> tuple[dict[str, float], dict[str, float] | None]:
-    """Share of each outcome, and the error of each where they were counted."""
+def _shares(values: Any) -> tuple[dict[str, float], int]:
+    """Share of each outcome, and the number of shots where they were counted."""
     if isinstance(values, Mapping):
         shots = sum(values.values())
         if shots:
-            shares = {bits: count / shots for bits, count in values.items()}
-            return shares, {b: math.sqrt(p * (1 - p) / shots) for b, p in shares.items()}
+            return {bits: count / shots for bits, count in values.items()}, shots
         remedy, got = "Give counts of at least one shot.", "no shots"
         requirement = "hold something to draw"
         raise ValueError(message("plot_outcomes", "values", values, requirement, got, remedy))
@@ -147,7 +140,7 @@ def _shares(values: Any) -> tuple[dict[str, float], dict[str, float] | None]:
         remedy = "Give `probs(state)` or `counts(samples, n_qubits)`, outside of transforms."
         got = describe(values)
         raise TypeError(message("plot_outcomes", "values", values, requirement, got, remedy))
-    return {f"{i:0{n}b}" if n else "": p for i, p in enumerate(values.tolist())}, None
+    return dict(zip(bit_strings(n), values.tolist(), strict=True)), 0
 
 
 def plot_bloch(state: Tensor) -> Figure:
@@ -177,26 +170,19 @@ def plot_bloch(state: Tensor) -> Figure:
     n = check_state("plot_bloch", state)
     _some_qubits("plot_bloch", "state", state, n)
     _check_readable("plot_bloch", "state", state)
-    across = min(n, 5)
-    down = -(-n // across)
-    figure = Figure(figsize=(2.6 * across, 3.0 * down), layout="constrained")
+    n_columns = min(n, 5)
+    n_rows = -(-n // n_columns)
+    figure = Figure(figsize=(2.6 * n_columns, 3.0 * n_rows), layout="constrained")
     for wire in range(n):
-        axes: Any = figure.add_subplot(down, across, wire + 1, projection="3d")
+        axes: Any = figure.add_subplot(n_rows, n_columns, wire + 1, projection="3d")
         _sphere(axes)
-        vector = _bloch_vector(state.detach(), wire, n)
+        (up, across), (_, down) = reduced_density(state.detach(), [wire]).tolist()
+        vector = [2 * across.real, -2 * across.imag, (up - down).real]
         axes.quiver(0, 0, 0, *vector, color=COLOURS[1], lw=2.6, arrow_length_ratio=0.16)
         axes.scatter(*vector, color=COLOURS[1], s=24)
-        length = math.sqrt(sum(part**2 for part in vector))
-        axes.set_title(f"$q_{{{wire}}}$, length {length:.2f}", fontsize=11, color=INK, y=-0.13)
+        title = f"$q_{{{wire}}}$, length {math.hypot(*vector):.2f}"
+        axes.set_title(title, fontsize=11, color=INK, y=-0.13)
     return figure
-
-
-def _bloch_vector(state: Tensor, wire: int, n_qubits: int) -> list[float]:
-    def word(letter: str) -> str:
-        return "".join(letter if w == wire else "I" for w in range(n_qubits))
-
-    values: list[float] = expval(state, [pauli_sum({word(a): 1.0}) for a in "XYZ"]).tolist()
-    return values
 
 
 def _sphere(axes: Any) -> None:
@@ -207,10 +193,9 @@ def _sphere(axes: Any) -> None:
     for i, (plus, minus) in enumerate((("|+⟩", ""), ("|i⟩", ""), ("|0⟩", "|1⟩"))):
         end = [1.0 if axis == i else 0.0 for axis in range(3)]
         axes.plot(*([-e, e] for e in end), color=WIRE, lw=0.7)
-        axes.text(*(1.22 * e for e in end), plus, fontsize=9.5, ha="center", va="center", color=INK)
-        axes.text(
-            *(-1.22 * e for e in end), minus, fontsize=9.5, ha="center", va="center", color=INK
-        )
+        for far, label in ((1.22, plus), (-1.22, minus)):
+            place = [far * e for e in end]
+            axes.text(*place, label, fontsize=9.5, ha="center", va="center", color=INK)
     axes.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8))
     axes.set_box_aspect((1, 1, 1), zoom=1.1)
     axes.view_init(elev=18, azim=32)
@@ -246,26 +231,21 @@ def plot_city(state: Tensor) -> Figure:
     figure = Figure(figsize=(9.0, 4.4), layout="constrained")
     top = float(torch.view_as_real(rho).abs().max()) or 1.0
     lowest = min(0.0, float(torch.view_as_real(rho).min()))
+    labels = bit_strings(n)
+    x, y = (torch.cartesian_prod(*[torch.arange(size)] * 2).double() - 0.35).T.numpy()
     for i, part in enumerate((rho.real, rho.imag)):
         axes: Any = figure.add_subplot(1, 2, i + 1, projection="3d")
-        x, y = (grid.flatten().numpy() - 0.35 for grid in _grid(size))
         heights = part.flatten().tolist()
         colours = [_FAINT if abs(h) < 0.01 * top else COLOURS[int(h < 0)] for h in heights]
         bottoms, tops = [min(h, 0.0) for h in heights], [abs(h) for h in heights]
         axes.bar3d(x, y, bottoms, 0.7, 0.7, tops, color=colours, alpha=0.92, shade=True,
                    edgecolor="white", linewidth=0.3)  # fmt: skip
-        labels = [f"{index:0{n}b}" for index in range(size)]
         axes.set_xticks(range(size), labels, fontsize=8 if size <= 8 else 6)
         axes.set_yticks(range(size), labels, fontsize=8 if size <= 8 else 6)
         axes.set(zlim=(lowest, top), xlabel="row", ylabel="column")
         axes.set_title(("Re ρ", "Im ρ")[i], fontsize=12, color=INK)
         axes.view_init(elev=32, azim=-58)
     return figure
-
-
-def _grid(size: int) -> tuple[Tensor, ...]:
-    axis = torch.arange(size, dtype=torch.float64)
-    return torch.meshgrid(axis, axis, indexing="ij")
 
 
 def _density(state: Any) -> Tensor:
@@ -275,9 +255,8 @@ def _density(state: Any) -> Tensor:
     _check_readable("plot_city", "state", state)
     if n > 5 or (is_matrix and state.shape[0] != state.shape[1]):
         need = "have shape (2**n_qubits,) or (2**n_qubits, 2**n_qubits), of at most 5 qubits"
-        raise shape_error(
-            "plot_city", "state", state, need, "Reduce it with `reduced_density` first."
-        )
+        remedy = "Reduce it with `reduced_density` first."
+        raise shape_error("plot_city", "state", state, need, remedy)
     rho = state.detach() if is_matrix else reduced_density(state.detach(), range(n))
     return rho.cpu().resolve_conj()
 
@@ -370,7 +349,7 @@ def plot_landscape(
         None: a figure has no derivative.
 
     Examples:
-        >>> from quilt_func import circuit, expval, rx, ry
+        >>> from quilt_func import circuit, expval, pauli_sum, rx, ry
         >>> def energy(p):
         ...     return expval(circuit(1, rx(p[0], 0), ry(p[1], 0))(), pauli_sum({"Z": 1.0}))
         >>> unit = torch.eye(2).unbind(0)
@@ -403,9 +382,8 @@ def plot_landscape(
     lowest = f"lowest: {float(values.min()):.3g}"
     axes.plot(sides[column], sides[row], "x", ms=9, color=COLOURS[1], mew=2.5, label=lowest)
     axes.set(xlabel="first direction", ylabel="second direction", aspect="equal")
-    legend = axes.legend(fontsize=9, facecolor="#444444", edgecolor="none", framealpha=0.7)
-    for text in legend.get_texts():
-        text.set_color("white")
+    axes.legend(fontsize=9, facecolor="#444444", edgecolor="none", framealpha=0.7,
+                labelcolor="white")  # fmt: skip
     figure.colorbar(shades, label="energy", shrink=0.9)
     return figure
 

@@ -11,9 +11,9 @@ from quilt_func.derived import controlled, power
 from quilt_func.gates import p, x
 from quilt_func.ops import Gate
 from quilt_func.qasm.arithmetic import Value, evaluate
-from quilt_func.qasm.definitions import Known, n_params, n_wires
+from quilt_func.qasm.definitions import Known
 from quilt_func.qasm.lexer import Call, Expression, Modifier, QasmError
-from quilt_func.qasm.powers import Placed, root
+from quilt_func.qasm.powers import PHASE, Placed, root
 from quilt_func.typing import WireSet
 
 _MAX_GATE_WIRES = 8
@@ -26,7 +26,8 @@ class Budget:
     """What a text may still cost, so that no short one takes long."""
 
     def __init__(self, max_gates: int) -> None:
-        self.max_gates, self.work = max_gates, _WORK + _WORK_PER_GATE * max_gates
+        self.max_gates, self.n_gates = max_gates, 0
+        self.work = _WORK + _WORK_PER_GATE * max_gates
 
     def spend(self, work: int, place: int) -> None:
         """Count work: of a step of an expression, a turn of a loop, a part of a call."""
@@ -34,9 +35,10 @@ class Budget:
         if self.work < 0:
             self.refuse("more work than max_gates={} allows", place)
 
-    def check_gates(self, n_gates: int, place: int) -> None:
-        """Count gates."""
-        if n_gates > self.max_gates:
+    def add_gate(self, place: int) -> None:
+        """Count a gate of the circuit."""
+        self.n_gates += 1
+        if self.n_gates > self.max_gates:
             self.refuse("more than max_gates={} gates", place)
 
     def refuse(self, got: str, place: int) -> None:
@@ -45,20 +47,15 @@ class Budget:
 
 
 class Calls:
-    """Expands calls.
+    """Expands calls, within a budget."""
 
-    Args:
-        version: The text's.
-        budget: What it may cost.
-    """
-
-    def __init__(self, version: int, budget: Budget) -> None:
-        self.version, self.spend = version, budget.spend
-        self.derived: set[tuple[Gate | None, float]] = set()
+    def __init__(self, budget: Budget) -> None:
+        self.spend = budget.spend
+        self.derived: set[tuple[Gate, float]] = set()
 
     def value(self, steps: Expression, names: Mapping[str, Value]) -> Value:
         self.spend(len(steps), steps[0].place)
-        return evaluate(steps, names, self.version)
+        return evaluate(steps, names)
 
     def apply(
         self, known: Known, call: Call, names: Mapping[str, Value], wires: WireSet
@@ -69,7 +66,7 @@ class Calls:
         n_controls = [self.n_controls(modifier, names) for modifier in call.modifiers]
         end = sum(n_controls)
         _check_counts(known, call, wires, end)
-        angles = tuple([self.angle(argument, names) for argument in call.arguments])
+        angles = tuple([_angle(argument, names) for argument in call.arguments])
         if not call.modifiers:
             return self.expand(known, angles, wires)
         found = self.expand(known, angles, wires[end:])
@@ -77,10 +74,6 @@ class Calls:
             found = self.modify(modifier, found, wires[end - n : end], names, call.name)
             end -= n
         return found
-
-    def angle(self, argument: Expression, names: Mapping[str, Value]) -> Value:
-        value = evaluate(argument, names, self.version)
-        return float(value) if isinstance(value, int) else value
 
     def n_controls(self, modifier: Modifier, names: Mapping[str, Value]) -> int:
         if modifier.kind not in ("ctrl", "negctrl"):
@@ -92,7 +85,7 @@ class Calls:
         return n
 
     def expand(self, known: Known, angles: tuple[Value, ...], wires: WireSet) -> list[Placed]:
-        if known is None or isinstance(known, Gate):
+        if isinstance(known, Gate):
             return [Placed(known, angles, wires)]
         names = dict(zip(known.parameters, angles, strict=True))
         found: list[Placed] = []
@@ -119,10 +112,8 @@ class Calls:
         return [*flips, *inner, *flips]
 
     def controlled(self, placed: Placed, controls: WireSet, place: int) -> Placed:
-        gate, wires = placed.gate, (*controls, *placed.wires)
-        n = len(controls)
-        if gate is None:
-            gate, n = p, n - 1
+        wires = (*controls, *placed.wires)
+        gate, n = (p, len(controls) - 1) if placed.gate is PHASE else (placed.gate, len(controls))
         _check_width(len(wires), place)
         self.pay_once(gate, n, 64 + 4 ** len(wires) // 4, place)
         return Placed(controlled(gate, n), placed.angles, wires)
@@ -151,21 +142,25 @@ class Calls:
     def root(self, found: list[Placed], exponent: float, place: int, name: str) -> list[Placed]:
         n = len({wire for placed in found for wire in placed.wires})
         _check_width(n, place)
-        only = found[0].gate if len(found) == 1 and not found[0].angles else None
-        if only is not None:
-            self.pay_once(only, exponent, 256 + 4**n, place)
-            return [found[0]._replace(gate=power(only, exponent))]
+        if len(found) == 1 and not found[0].angles:
+            self.pay_once(found[0].gate, exponent, 256 + 4**n, place)
+            return [found[0]._replace(gate=power(found[0].gate, exponent))]
         self.spend(256 + 4**n + (16 + 4**n // 256) * len(found), place)
         return root(found, exponent, name) if found else []
 
 
+def _angle(argument: Expression, names: Mapping[str, Value]) -> Value:
+    value = evaluate(argument, names)
+    return float(value) if isinstance(value, int) else value
+
+
 def _check_counts(known: Known, call: Call, wires: WireSet, n_controls: int) -> None:
-    if len(call.arguments) != n_params(known):
+    if len(call.arguments) != known.n_params:
         got = f"{len(call.arguments)} argument(s) of `{call.name[:40]}`"
-        raise QasmError(got, call.place, f"Give {n_params(known)}.")
-    if len(wires) != n_controls + n_wires(known):
+        raise QasmError(got, call.place, f"Give {known.n_params}.")
+    if len(wires) != n_controls + known.n_wires:
         got = f"{len(wires)} qubit(s) of `{call.name[:40]}`"
-        raise QasmError(got, call.place, f"Give {n_controls + n_wires(known)}.")
+        raise QasmError(got, call.place, f"Give {n_controls + known.n_wires}.")
     if len(set(wires)) < len(wires):
         got = f"`{call.name[:40]}` twice on one qubit"
         raise QasmError(got, call.place, "Give different qubits.")
@@ -179,7 +174,7 @@ def _check_width(n: int, place: int) -> None:
 
 def _scales_angle(placed: Placed) -> bool:
     """Whether a power scales the angle."""
-    return placed.gate is None or (placed.gate.generator is not None and placed.gate.n_params == 1)
+    return placed.gate.generator is not None and placed.gate.n_params == 1
 
 
 def _inverted(found: Sequence[Placed]) -> list[Placed]:
@@ -187,8 +182,6 @@ def _inverted(found: Sequence[Placed]) -> list[Placed]:
 
 
 def _inverse(placed: Placed) -> Placed:
-    if placed.gate is None:
-        return placed._replace(angles=(-placed.angles[0],))
     assert placed.gate.inverse is not None
     gate, angles = placed.gate.inverse(*placed.angles)
     return Placed(gate, angles, placed.wires)

@@ -12,6 +12,7 @@ from quilt_func.qasm.arithmetic import CONSTANTS, Value
 from quilt_func.qasm.expressions import MAX_NESTING
 from quilt_func.qasm.lexer import Call, Definition, Expression, Include, QasmError, Step
 from quilt_func.qasm.parser import Parser
+from quilt_func.qasm.powers import PHASE
 
 # fmt: off
 _STANDARD = [
@@ -55,19 +56,13 @@ class Defined(NamedTuple):
     body: tuple[tuple["Known", Call, tuple[int, ...]], ...]
     depth: int
 
-
-Known = Gate | Defined | None
-"""What a gate's name stands for; None is `gphase`."""
-
-
-def n_wires(known: Known) -> int:
-    return 0 if known is None else known.n_wires
+    @property
+    def n_params(self) -> int:
+        return len(self.parameters)
 
 
-def n_params(known: Known) -> int:
-    if known is None:
-        return 1
-    return known.n_params if isinstance(known, Gate) else len(known.parameters)
+Known = Gate | Defined
+"""What a gate's name stands for."""
 
 
 class Gates:
@@ -109,9 +104,9 @@ class Gates:
             self.opaque.add(name)
             return
         found = self.define(definition, numbers)
-        own = _written().get(definition.source)
-        is_row = own is not None and all(_is_standard(g, call) for g, call, _ in found.body)
-        self.known[name] = own if is_row else found
+        row = _written().get(definition.source)
+        is_standard = all(_is_standard(g, call) for g, call, _ in found.body)
+        self.known[name] = row if row is not None and is_standard else found
 
     def define(self, definition: Definition, numbers: Mapping[str, Value]) -> Defined:
         """Look the calls of a body up among the gates defined before: so none can call itself."""
@@ -160,7 +155,7 @@ class Gates:
 @lru_cache(maxsize=1)
 def standard() -> dict[str, Known]:
     """All standard gates, by name."""
-    gates = Gates(3, {row.name: row for row in GATES} | {"gphase": None})
+    gates = Gates(3, {row.name: row for row in (*GATES, PHASE)})
     for definition in Parser(_MORE, 1).statements():
         gates.known[definition.name] = gates.define(definition, {})
     return gates.known
@@ -199,7 +194,7 @@ def _constant(step: Step, numbers: Mapping[str, Value]) -> Step:
 
 
 def _is_standard(known: Known, call: Call) -> bool:
-    return call.name in standard() and known is standard()[call.name]
+    return standard().get(call.name) is known
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,10 @@ References:
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import tee
+from typing import Any
 
 from torch import Tensor
 
@@ -72,23 +74,16 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
 
 def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
     """Parse and run statements in turn, so that the bounds on what runs bound what is parsed."""
-
-    def read() -> Circuit | _FromInputs:
-        parser, statements = Parser(text, max_gates), []
-        is_kept = "input" in parser.tokens
-
-        def kept() -> Iterator[Any]:
-            for statement in parser.statements():
-                if is_kept:
-                    statements.append(statement)
-                yield statement
-
-        found = Reader(parser.version, None, max_gates).circuit(kept())
-        names = tuple(item.name for item in statements if isinstance(item, Input))
-        family = _FromInputs(text, max_gates, parser.version, tuple(statements), names)
-        return family if names else found
-
-    return _placed(text, read)
+    with _told_where(text):
+        parser = Parser(text, max_gates)
+        statements: Iterator[Any] = parser.statements()
+        kept: Iterator[Any] = iter(())
+        if "input" in parser.tokens:
+            statements, kept = tee(statements)
+        found = Reader(parser.version, None, max_gates).circuit(statements)
+    again = tuple(kept)
+    names = tuple(item.name for item in again if isinstance(item, Input))
+    return _FromInputs(text, max_gates, parser.version, again, names) if names else found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,8 +99,8 @@ class _FromInputs:
     def __call__(self, *values: Any, **named: Any) -> Circuit:
         """The circuit at values of the parameters."""
         inputs = _bound(self.names, values, named)
-        reader = Reader(self.version, inputs, self.max_gates)
-        return _placed(self.text, lambda: reader.circuit(self.statements))
+        with _told_where(self.text):
+            return Reader(self.version, inputs, self.max_gates).circuit(self.statements)
 
     def __repr__(self) -> str:
         return f"<circuit of ({', '.join(self.names)})>"
@@ -114,13 +109,11 @@ class _FromInputs:
         return _read, (self.text, self.max_gates)
 
 
-T = TypeVar("T")
-
-
-def _placed(text: str, work: Callable[[], T]) -> T:
+@contextmanager
+def _told_where(text: str) -> Iterator[None]:
     """Turn an error inside into one that tells line and column."""
     try:
-        return work()
+        yield
     except QasmError as error:
         before = text[: position(text, error)]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")

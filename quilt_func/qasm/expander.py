@@ -1,13 +1,13 @@
 """Statements of OpenQASM to a circuit: names, registers, broadcasting, loops, all of it bounded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from quilt_func.circuits import Circuit
-from quilt_func.ops import Gate, Op, make_op
+from quilt_func.ops import Op, make_op
 from quilt_func.qasm.arithmetic import CONSTANTS, Value
 from quilt_func.qasm.calls import Budget, Calls
 from quilt_func.qasm.definitions import built_in
@@ -29,14 +29,14 @@ from quilt_func.qasm.lexer import (
     Reset,
     Several,
 )
-from quilt_func.qasm.powers import Placed
+from quilt_func.qasm.powers import PHASE, Placed
 from quilt_func.typing import WireSet
 
 MAX_QUBITS = 4096
 _SAMPLE = 0.37
 """Where a text with inputs is tried before the first call."""
-_REGISTERS = {(2, True): "qreg {}[2];", (2, False): "creg {}[2];",
-              (3, True): "qubit[2] {};", (3, False): "bit[2] {};"}  # fmt: skip
+_DECLARATIONS = {(2, "qubit"): "qreg {}[2];", (2, "bit"): "creg {}[2];",
+                 (3, "qubit"): "qubit[2] {};", (3, "bit"): "bit[2] {};"}  # fmt: skip
 
 
 class Reader:
@@ -52,17 +52,15 @@ class Reader:
         self.version, self.inputs = version, inputs
         self.budget = Budget(max_gates)
         self.spend = self.budget.spend
-        self.calls = Calls(version, self.budget)
+        self.calls = Calls(self.budget)
         self.gates = built_in(version)
         self.numbers: dict[str, Value] = {}
-        self.qubits: dict[str, int | list[int]] = {}
-        self.bits: dict[str, int | list[int]] = {}
-        self.n_qubits = self.n_bits = 0
+        self.registers: dict[str, dict[str, int | list[int]]] = {"qubit": {}, "bit": {}}
+        self.sizes = {"qubit": 0, "bit": 0}
         self.measured: set[int] = set()
         self.acted_on: set[int] = set()
         self.ops: list[Op] = []
         self.run_of: list[Placed] = []
-        self.n_gates = 0
 
     def circuit(self, statements: Iterable[Any]) -> Circuit:
         """Run the statements.
@@ -73,7 +71,7 @@ class Reader:
         for statement in statements:
             self.run(statement)
         self.end_run()
-        return Circuit(self.n_qubits, tuple(self.ops))
+        return Circuit(self.sizes["qubit"], tuple(self.ops))
 
     # --- numbers ---
 
@@ -112,8 +110,7 @@ class Reader:
 
     def run_register(self, statement: Register) -> None:
         size = 1 if statement.size is None else self.integer(statement.size)
-        is_qubit = statement.kind == "qubit"
-        first = self.n_qubits if is_qubit else self.n_bits
+        first = self.sizes[statement.kind]
         if not 1 <= size <= MAX_QUBITS - first:
             got = f"a register of {size} after {first}"
             raise QasmError(got, statement.place, f"Declare 1 to {MAX_QUBITS} in all.")
@@ -121,17 +118,14 @@ class Reader:
             got = f"{size} bit(s) set to {statement.n_set}"
             raise QasmError(got, statement.place, "Leave the values out: nothing reads them.")
         self.new_name(statement.name, statement.place)
-        table = self.qubits if is_qubit else self.bits
-        table[statement.name] = first if statement.size is None else [*range(first, first + size)]
-        if is_qubit:
-            self.n_qubits += size
-        else:
-            self.n_bits += size
+        wires = first if statement.size is None else [*range(first, first + size)]
+        self.registers[statement.kind][statement.name] = wires
+        self.sizes[statement.kind] += size
         if statement.measured is not None:
             self.run_measure(statement.measured)
 
     def new_name(self, name: str, place: int) -> None:
-        taken = (self.qubits, self.bits, self.numbers, self.gates.own)
+        taken: list[Container[str]] = [*self.registers.values(), self.numbers, self.gates.own]
         is_constant = name == "pi" or (self.version == 3 and name in CONSTANTS)
         if is_constant or any(name in names for names in taken):
             raise QasmError(f"a second `{name[:40]}`", place, "Give it another name.")
@@ -147,16 +141,16 @@ class Reader:
 
     def run_input(self, statement: Input) -> None:
         self.new_name(statement.name, statement.place)
-        if self.inputs is None:
-            self.numbers[statement.name] = torch.tensor(_SAMPLE, dtype=torch.float64)
-        else:
-            self.numbers[statement.name] = self.inputs[statement.name]
+        sample = torch.tensor(_SAMPLE, dtype=torch.float64)
+        self.numbers[statement.name] = (
+            sample if self.inputs is None else self.inputs[statement.name]
+        )
 
     def run_alias(self, statement: Alias) -> None:
         self.new_name(statement.name, statement.place)
         wires = [w for operand in statement.operands for w in _as_list(self.wires(operand))]
         self.spend(len(wires), statement.place)
-        self.qubits[statement.name] = wires
+        self.registers["qubit"][statement.name] = wires
 
     def run_definition(self, statement: Definition) -> None:
         self.new_name(statement.name, statement.place)
@@ -182,7 +176,7 @@ class Reader:
         wires = _as_list(self.wires(statement.operand))
         self.spend(len(wires), statement.place)
         if statement.target is not None:
-            bits = _as_list(self.wires(statement.target, bits=True))
+            bits = _as_list(self.wires(statement.target, "bit"))
             if len(bits) != len(wires):
                 got = f"{len(wires)} qubit(s) measured to {len(bits)} bit(s)"
                 raise QasmError(got, statement.place, "Give as many bits as qubits.")
@@ -209,14 +203,13 @@ class Reader:
                 remedy = "Measuring within a circuit is not simulated. Measure at the end only."
                 raise QasmError(f"a gate on the measured qubit {late}", statement.place, remedy)
             for placed in self.calls.apply(known, statement, self.numbers, wires):
-                if placed.gate is not None:
+                if placed.gate is not PHASE:
                     self.place(placed, statement.place)
             self.acted_on.update(wires)
 
     def place(self, placed: Placed, place: int) -> None:
         """Equal gates in a row become one op."""
-        self.n_gates += 1
-        self.budget.check_gates(self.n_gates, place)
+        self.budget.add_gate(place)
         if self.run_of and not _is_same(placed, self.run_of[0]):
             self.end_run()
         self.run_of.append(placed)
@@ -225,7 +218,8 @@ class Reader:
         if self.run_of:
             gate, angles, _ = self.run_of[0]
             wires = tuple([placed.wires for placed in self.run_of])
-            self.ops.append(_op(gate, angles, wires))
+            are_floats = all(type(angle) is float for angle in angles)  # nothing to check
+            self.ops.append(Op(gate, wires, angles) if are_floats else make_op(gate, angles, wires))
             self.run_of = []
 
     def broadcast(self, call: Call) -> list[WireSet]:
@@ -240,11 +234,10 @@ class Reader:
             for i in (range(*sizes) if sizes else (0,))
         ]
 
-    def wires(self, operand: Operand, *, bits: bool = False) -> int | list[int]:
-        table = self.bits if bits else self.qubits
-        whole = table.get(operand.name)
+    def wires(self, operand: Operand, kind: str = "qubit") -> int | list[int]:
+        whole = self.registers[kind].get(operand.name)
         if whole is None:
-            raise self.no_register(operand, bits)
+            raise self.no_register(operand, kind)
         if operand.picked is None:
             return whole
         if not isinstance(whole, list):
@@ -257,14 +250,12 @@ class Reader:
             return [self.pick(whole, i, operand) for i in picked]
         return self.pick(whole, self.integer(operand.picked), operand)
 
-    def no_register(self, operand: Operand, bits: bool) -> QasmError:
-        name = operand.name[:40]
-        if operand.name in (self.qubits if bits else self.bits):
-            got = f"`{name}`, which holds {'qubits' if bits else 'bits'}"
-            remedy = f"Give {'bits' if bits else 'qubits'}."
-            return QasmError(got, operand.place, remedy)
-        got = f"the unknown {'bit' if bits else 'qubit'} register `{name}`"
-        declaration = _REGISTERS[self.version, not bits].format(name)
+    def no_register(self, operand: Operand, kind: str) -> QasmError:
+        name, other = operand.name[:40], "bit" if kind == "qubit" else "qubit"
+        if operand.name in self.registers[other]:
+            return QasmError(f"`{name}`, which holds {other}s", operand.place, f"Give {kind}s.")
+        got = f"the unknown {kind} register `{name}`"
+        declaration = _DECLARATIONS[self.version, kind].format(name)
         return QasmError(got, operand.place, f"Declare it before: `{declaration}`.")
 
     def pick(self, whole: list[int], index: int, operand: Operand) -> int:
@@ -278,16 +269,9 @@ def _as_list(wires: int | list[int]) -> list[int]:
     return wires if isinstance(wires, list) else [wires]
 
 
-def _op(gate: Gate | None, angles: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
-    assert gate is not None
-    if all(type(angle) is float for angle in angles):
-        return Op(gate, wires, angles)
-    return make_op(gate, angles, wires)
-
-
 def _is_same(some: Placed, other: Placed) -> bool:
     """Whether two have the same gate and the same numbers, or the same tensors, as angles."""
-    if some.gate is not other.gate:
-        return False
-    pairs = zip(some.angles, other.angles, strict=True)
-    return all(a is b or (type(a) is float and type(b) is float and a == b) for a, b in pairs)
+    return some.gate is other.gate and all(
+        a is b or (type(a) is type(b) is float and a == b)
+        for a, b in zip(some.angles, other.angles, strict=True)
+    )

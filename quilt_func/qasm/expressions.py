@@ -6,10 +6,10 @@ Nesting is counted, a chain of operators is a loop, and time is linear.
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from quilt_func.qasm.arithmetic import FUNCTIONS
 from quilt_func.qasm.lexer import (
     CASTS,
     DIGITS,
-    FUNCTIONS,
     MARKS,
     Expression,
     QasmError,
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 MAX_NESTING = 64
 _MAX_DIGITS = 40
-_DIGIT_KINDS = {"x": 16, "b": 2, "o": 8}
 _TOKENS, _TOKENS_PER_GATE = 100_000, 64
 """How long a text may be: room for a header, and for a gate with three long angles."""
 _ENDS = frozenset({",", ")", "]", ":", ";", "}"})
@@ -35,23 +34,19 @@ _OTHER_NAMES = {
 
 def number(text: str, place: int) -> int | float:
     """The value of a number's token."""
-    if len(text) < 16 and text.isdecimal():
-        return int(text)
     digits = text.replace("_", "")
     if len(digits) > _MAX_DIGITS:
         remedy = f"Write at most {_MAX_DIGITS} characters."
         raise QasmError(f"a number of {len(digits)} characters", place, remedy)
-    base = _DIGIT_KINDS.get(digits[1:2].lower(), 10) if digits[:1] == "0" else 10
     try:
-        if base != 10:
-            value: int | float = int(digits[2:], base)
+        if digits[:2].lower() in ("0x", "0b", "0o"):
+            value: int | float = int(digits, 0)
         else:
             value = int(digits) if digits.isdecimal() else float(digits)
     except ValueError:
         remedy = "Write it like 1.5e-3, without a unit, and products with `*`."
         raise QasmError(f"the number {text[:40]}", place, remedy) from None
-    bounded(value, place)
-    return value
+    return bounded(value, place)  # type: ignore[no-any-return]
 
 
 class Cursor:
@@ -138,13 +133,11 @@ class Cursor:
         items: list[T] = []
         tokens = self.tokens
         while tokens[self.at] != end:
-            if items:
-                if tokens[self.at] != ",":
-                    self.no_comma(end)
-                self.at += 1
-                if tokens[self.at] == end:
-                    break
             items.append(read())
+            if tokens[self.at] == ",":
+                self.at += 1
+            elif tokens[self.at] != end:
+                self.no_comma(end)
         self.at += 1
         return tuple(items)
 
@@ -164,13 +157,9 @@ class Cursor:
 
     def expression(self) -> Expression:
         at, token = self.at, self.token
-        if self.tokens[at + 1] in _ENDS:  # most of them are one number or name
-            if token[:1] in DIGITS:
-                self.at += 1
-                return (Step("number", number(token, at), 0, at),)
-            if is_word(token):
-                self.at += 1
-                return (Step("name", token, 0, at),)
+        if token[:1] in DIGITS and self.tokens[at + 1] in _ENDS:  # most of them are one number
+            self.at += 1
+            return (Step("number", number(token, at), 0, at),)
         steps: list[Step] = []
         self.chain(steps, 1)
         return tuple(steps)
@@ -180,9 +169,10 @@ class Cursor:
         self.signed(steps)
         place = self.at
         while (found := _RANKS.get(self.tokens[place], 0)) >= rank:
-            self.at = place + 1
+            self.at, mark = place + 1, self.tokens[place]
             self.chain(steps, found + 1)
-            steps.append(Step("operator", self.tokens[place], 2, place))
+            kind = "//" if mark == "/" and self.version == 3 else mark
+            steps.append(Step(kind, mark, 2, place))
             place = self.at
 
     def signed(self, steps: list[Step]) -> None:
@@ -199,7 +189,7 @@ class Cursor:
         elif token in ("-", "+"):
             self.nested(lambda: self.signed(steps))
             if token == "-":
-                steps.append(Step("operator", "neg", 1, at))
+                steps.append(Step("neg", "neg", 1, at))
             return
         else:
             self.at = at
@@ -213,7 +203,7 @@ class Cursor:
             raise QasmError("`^`", place, "In version 3 it means bits. Write `**` for a power.")
         self.at += 1
         self.nested(lambda: self.signed(steps))
-        steps.append(Step("operator", "pow", 2, place))
+        steps.append(Step("pow", "pow", 2, place))
 
     def named(self, steps: list[Step], token: str) -> None:
         """A function or a cast with its arguments, or a name."""
@@ -234,4 +224,4 @@ class Cursor:
                 self.expect(",")
             self.nested(lambda: self.chain(steps, 1))
             arity += 1
-        steps.append(Step("function", token, arity, place))
+        steps.append(Step(token, token, arity, place))

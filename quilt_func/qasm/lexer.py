@@ -16,14 +16,8 @@ _TOKEN = re.compile(
 )
 """Space, comments and lines of annotations; then a token, in any text."""
 MARKS = frozenset("[]{}();,:@=+*/%^<>!&|~-") | {"->", "**", "++", "=="}
-_BOUND = 2**63
+BOUND = 2**63
 DIGITS = frozenset("0123456789")
-# fmt: off
-FUNCTIONS = frozenset({
-    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "ln", "log", "sqrt", "floor",
-    "ceiling", "mod", "pow",
-})
-# fmt: on
 CASTS = frozenset({"int", "uint", "float", "angle"})
 
 
@@ -60,7 +54,7 @@ is_word = str.isidentifier
 def bounded(value: Any, place: int) -> Any:
     """Refuse an int that is no int64, and a float that is not finite."""
     if isinstance(value, int):
-        if abs(value) >= _BOUND:
+        if abs(value) >= BOUND:
             raise QasmError("an int of more than 64 bits", place, "Write a float.")
     elif isinstance(value, float) and not math.isfinite(value):
         raise QasmError("an infinite number", place, "Change the expression.")
@@ -68,7 +62,10 @@ def bounded(value: Any, place: int) -> Any:
 
 
 class Step(NamedTuple):
-    """A step of a postfix expression: a number, a name, or an operator of `arity` values."""
+    """A step of a postfix expression: "number", "name", or an operation on `arity` values.
+
+    The value is the number, or what the text calls it.
+    """
 
     kind: str
     value: Any

@@ -3,11 +3,6 @@
 Written by hand: the reference parser overflows Python's stack on 300 nested parentheses or a sum of
 3,000 terms, and lacks version 2's `opaque`; here nesting is counted, expressions become postfix
 lists, time is linear, and what a text may not expand to is not parsed either.
-
-References:
-    Cross et al., "Open Quantum Assembly Language", arXiv:1707.03429 (2017).
-    Cross et al., "OpenQASM 3: A broader and deeper quantum assembly language", ACM Trans. Quantum
-    Computing 3, 12 (2022).
 """
 
 from collections.abc import Callable, Iterator
@@ -53,8 +48,6 @@ _KEPT_OUT = _KEPT_OUT_OF_2 | {
     ),
 }  # fmt: skip
 _MODIFIERS = ("ctrl", "negctrl", "inv", "pow")
-_NEW_STATEMENTS = ("qubit", "bit", "const", "int", "uint", "float", "angle", "input", "let", "for")
-_WORDS_OF_3 = {*_KEPT_OUT, *_MODIFIERS, *_NEW_STATEMENTS, "gphase"} - {*_KEPT_OUT_OF_2}
 _ASSIGNED = frozenset("[=+-*/%^&|~<>") | {"**", "++"}
 """What may follow the name of what is assigned to; a gate's is followed by a name or `(`."""
 
@@ -67,17 +60,7 @@ class Parser(Cursor):
         self.version = self.header()
         self.defined: set[str] = set()
         self.kept_out = _KEPT_OUT if self.version == 3 else _KEPT_OUT_OF_2
-        self.readers: dict[str, Callable[[], Any]] = {
-            "include": self.include, "qreg": self.old_register, "creg": self.old_register,
-            "gate": self.gate, "opaque": self.gate, "measure": self.measure,
-            "barrier": self.barrier, "reset": self.reset,
-        }  # fmt: skip
-        if self.version == 3:
-            self.readers |= {
-                "qubit": self.new_register, "bit": self.new_register,
-                **dict.fromkeys(("const", "int", "uint", "float", "angle"), self.constant),
-                "input": self.input, "let": self.alias, "for": self.loop,
-            }  # fmt: skip
+        self.readers = _READERS | _READERS_OF_3 if self.version == 3 else _READERS
 
     def header(self) -> int:
         """The version: what the first line says, or what the text's own words tell."""
@@ -106,7 +89,7 @@ class Parser(Cursor):
         token = self.tokens[self.at]
         reader = self.readers.get(token)
         if reader is not None:
-            return reader()
+            return reader(self)
         if token in self.kept_out:
             raise QasmError(f"`{token}`", self.at, self.kept_out[token])
         if token == "@" and is_word(self.tokens[self.at + 1]):
@@ -343,3 +326,16 @@ class Parser(Cursor):
         if len(parts) == 1:
             return parts[0] or self.fail("an index")
         return Range(parts[0], parts[1] if len(parts) == 3 else None, parts[-1])
+
+
+_READERS: dict[str, Callable[[Parser], Any]] = {
+    "include": Parser.include, "qreg": Parser.old_register, "creg": Parser.old_register,
+    "gate": Parser.gate, "opaque": Parser.gate, "measure": Parser.measure,
+    "barrier": Parser.barrier, "reset": Parser.reset,
+}  # fmt: skip
+_READERS_OF_3: dict[str, Callable[[Parser], Any]] = {
+    "qubit": Parser.new_register, "bit": Parser.new_register,
+    **dict.fromkeys(("const", "int", "uint", "float", "angle"), Parser.constant),
+    "input": Parser.input, "let": Parser.alias, "for": Parser.loop,
+}  # fmt: skip
+_WORDS_OF_3 = {*_KEPT_OUT, *_MODIFIERS, *_READERS_OF_3, "gphase"} - {*_KEPT_OUT_OF_2}

@@ -1,11 +1,12 @@
 """Powers of gates that an OpenQASM text composes of others, by their matrix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from quilt_func.derived import controlled, power, with_inverse
@@ -13,15 +14,23 @@ from quilt_func.gates import p, ry, u
 from quilt_func.ops import Gate, Made, Matrix
 from quilt_func.typing import WireSet
 
-Value = int | float | Tensor
-
 
 class Placed(NamedTuple):
-    """A gate with its angles on wires; without a gate, a phase."""
+    """A gate with its angles on wires."""
 
-    gate: Gate | None
+    gate: Gate
     angles: tuple[Any, ...]
     wires: WireSet
+
+
+def _phase(angle: Tensor) -> Tensor:
+    return torch.exp(1j * angle)[:, None, None]
+
+
+PHASE = with_inverse(
+    Gate("gphase", 0, 1, _phase, generator=np.array([[-2.0]]), tags=frozenset({"unitary"}))
+)
+"""`gphase`: a phase on no wires, which a control turns into `p`."""
 
 
 def root(found: Sequence[Placed], exponent: float, name: str) -> list[Placed]:
@@ -33,9 +42,8 @@ def root(found: Sequence[Placed], exponent: float, name: str) -> list[Placed]:
     matrix = _product(found, wires)
     if not wires:
         angle = float(np.angle(matrix[0, 0]))
-        return [
-            Placed(None, (exponent * (math.pi if math.isclose(angle, -math.pi) else angle),), ())
-        ]
+        principal = math.pi if math.isclose(angle, -math.pi) else angle
+        return [Placed(PHASE, (exponent * principal,), ())]
     gate = composed(name, len(wires), matrix.tobytes())
     return [Placed(power(gate, exponent), (), wires)]
 
@@ -61,35 +69,24 @@ def _product(found: Sequence[Placed], wires: WireSet) -> Matrix:
     n = len(wires)
     total = np.eye(2**n, dtype=np.complex128).reshape((2,) * n + (2**n,))
     for placed in found:
-        if placed.gate is None:
-            total = np.exp(1j * placed.angles[0]) * total
-            continue
-        for gate, angles in _simple(placed.gate, placed.angles):
-            k, axes = gate.n_wires, [wires.index(wire) for wire in placed.wires]
-            matrix = _matrix(gate, angles).reshape((2,) * (2 * k))
-            moved = np.tensordot(matrix, total, (range(k, 2 * k), axes))
-            total = np.moveaxis(moved, range(k), axes)
+        k, axes = len(placed.wires), [wires.index(wire) for wire in placed.wires]
+        matrix = _matrix(placed.gate, placed.angles).reshape((2,) * (2 * k))
+        moved = np.tensordot(matrix, total, (range(k, 2 * k), axes))
+        total = np.moveaxis(moved, range(k), axes)
     return np.ascontiguousarray(total.reshape(2**n, 2**n))
 
 
-def _simple(gate: Gate, angles: tuple[float, ...]) -> Iterator[tuple[Gate, tuple[float, ...]]]:
-    """Gates that are constant or have a generator: only `u`, and with controls, is made of some."""
-    base, n_controls = gate, 0
-    while made_of := base.made_by(controlled):
-        (base,), n_controls = made_of, n_controls + 1
-    if base is not u:
-        yield gate, angles
-        return
-    theta, phi, lam = angles
-    for part, angle in ((p, lam), (ry, theta), (p, phi)):
-        yield controlled(part, n_controls), (angle,)
-
-
 def _matrix(gate: Gate, angles: tuple[float, ...]) -> Matrix:
-    """By numpy, which no mode of torch changes."""
+    """By numpy, which no mode of torch changes; only `u` and its controls have no generator."""
     if not callable(gate.matrix):
         return gate.matrix
-    assert gate.generator is not None
-    values, vectors = np.linalg.eigh(gate.generator)
-    matrix: Matrix = (vectors * np.exp(-0.5j * angles[0] * values)) @ vectors.conj().T
-    return matrix
+    if gate.generator is not None:
+        values, vectors = np.linalg.eigh(gate.generator)
+        matrix: Matrix = (vectors * np.exp(-0.5j * angles[0] * values)) @ vectors.conj().T
+        return matrix
+    if gate is u:
+        theta, phi, lam = angles
+        return _matrix(p, (phi,)) @ _matrix(ry, (theta,)) @ _matrix(p, (lam,))
+    (base,) = gate.made_by(controlled)
+    inner = _matrix(base, angles)
+    return np.block([[np.eye(len(inner)), 0 * inner], [0 * inner, inner]])

@@ -204,7 +204,7 @@ def test_equal_powers_are_one_gate_which_is_pickled_and_takes_any_precision():
 
 def test_mutant_without_the_phases_dies(monkeypatch):
     real = calls.root
-    without = lambda found, *a: real([g for g in found if g.gate] or found, *a)  # noqa: E731
+    without = lambda found, *a: real([g for g in found if g.wires] or found, *a)  # noqa: E731
     monkeypatch.setattr(calls, "root", without)
     with pytest.raises(AssertionError):
         test_known_roots(WITH_A_PHASE)
