@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quilt_func._checks import check_count, check_is, kind_error, message
 from quilt_func._torch import adjoint
-from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix
+from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix, Qasm
 
 _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})
 _NAMED: dict[Gate, Gate] = {}
@@ -50,9 +50,10 @@ def controlled(base: Gate, n_controls: int = 1) -> Gate:
     return base
 
 
-def named_controlled(base: Gate, name: str, **facts: Any) -> Gate:
+def named_controlled(base: Gate, name: str, doc: str, **facts: Any) -> Gate:
     """Make a row of the gate table that `controlled(base)` returns from now on."""
-    row = _NAMED[base] = replace(_controlled_row(base), name=name, origin=None, **facts)
+    facts = {"name": name, "doc": doc, "qasm": Qasm(name), "origin": None, **facts}
+    row = _NAMED[base] = replace(_controlled_row(base), **facts)
     return row
 
 
