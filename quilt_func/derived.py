@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from quilt_func._checks import check_count, check_is, kind_error, message
-from quilt_func._torch import adjoint
+from quilt_func._torch import adjoint, constant, remembered
 from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix, Qasm
 
 _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})
@@ -53,23 +54,18 @@ def controlled(base: Gate, n_controls: int = 1) -> Gate:
 def named_controlled(base: Gate, name: str, doc: str, **facts: Any) -> Gate:
     """Make a row of the gate table that `controlled(base)` returns from now on."""
     facts = {"name": name, "doc": doc, "qasm": Qasm(name), "origin": None, **facts}
-    row = _NAMED[base] = replace(_controlled_row(base), **facts)
+    row = _NAMED[base] = replace(_controlled(base), **facts)
     return row
 
 
 @lru_cache(maxsize=4096)
 def _controlled(base: Gate) -> Gate:
-    return _controlled_row(base)
-
-
-def _controlled_row(base: Gate) -> Gate:
-    identity = np.eye(2**base.n_wires, dtype=np.complex128)
+    size = 2**base.n_wires
+    identity = np.eye(size, dtype=np.complex128)
 
     def matrix(*params: Tensor) -> Tensor:
         block = base.matrices(*params)
-        one = torch.eye(len(identity), dtype=block.dtype, device=block.device).expand_as(block)
-        zero = torch.zeros_like(block)
-        return torch.cat([torch.cat([one, zero], -1), torch.cat([zero, block], -1)], -2)
+        return pad(block, (size, 0, size, 0)) + _corner(size, block.dtype, block.device)
 
     def inverse_rule(*params: Any) -> tuple[Gate, tuple[Any, ...]]:
         assert base.inverse is not None
@@ -89,6 +85,12 @@ def _controlled_row(base: Gate) -> Gate:
         doc=f"`{base.name}` where the first wire is 1.",
         origin=Made(controlled, (base,)),
     )
+
+
+@remembered(256)
+def _corner(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The identity where a control is 0, and zeros where it is 1."""
+    return constant(np.diag([1] * size + [0] * size), dtype, device)
 
 
 def _direct_sum(a: Matrix, b: Matrix) -> Matrix:

@@ -311,11 +311,11 @@ def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tu
         requirement = "be a Pauli word of at least one letter"
         raise ValueError(message("pauli_rot", "word", word, requirement, repr(word), remedy))
     op = word_gate(word)(theta, *wires, **misplaced)
-    kept = [i for i, letter in enumerate(word) if letter != "I"] or [0]
-    short = "".join(word[i] for i in kept)
-    if short != word:
-        op = Op(word_gate(short), tuple(tuple(ws[i] for i in kept) for ws in op.wires), op.params)
-    return op if len(short) <= _MAX_DENSE_WORD else _parity_chain(op, short)
+    if "I" in word:
+        kept = [i for i, letter in enumerate(word) if letter != "I"] or [0]
+        word = "".join(word[i] for i in kept)
+        op = Op(word_gate(word), tuple(tuple(ws[i] for i in kept) for ws in op.wires), op.params)
+    return op if len(word) <= _MAX_DENSE_WORD else _parity_chain(op, word)
 
 
 def _parity_chain(op: Op, word: str) -> tuple[Op, ...]:

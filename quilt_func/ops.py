@@ -67,17 +67,9 @@ class Qasm(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a row was made by: a function, and what it was called with. Pickle calls it again.
+    """A function at the top of a module and the arguments that it makes a row of, as pickle does.
 
-    Attributes:
-        by: A function at the top of a module.
-        args: Its arguments; equal ones give the same row.
-
-    Examples:
-        >>> from quilt_func import controlled, h
-        >>> by, (base,) = controlled(h, 2).origin
-        >>> by is controlled, base
-        (True, <gate ch>)
+    Equal arguments give the same row.
     """
 
     by: Callable[..., "Gate"]
@@ -383,68 +375,61 @@ def _parameter_name(gate: Gate, position: int) -> str:
 def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
     """Turn the wire arguments of a call into `m` tuples of ints, or raise."""
     if len(args) == 1 and type(args[0]) is range and gate.n_wires == 1:
-        return _of_range(gate, args[0])
+        return _known_wire_sets(gate, args[0])
     if len(args) == 1 and not is_index(args[0]):
-        given = _listed(gate, args[0])
-        sets = tuple((w,) for w in given) if gate.n_wires == 1 else given
+        sets = _listed(gate, args[0])
     elif len(args) == gate.n_wires:
         sets = (args,)
     else:
-        requirement = f"be {gate.n_wires} int(s) or one iterable of wire sets"
-        raise _wires_error(gate, args, requirement, got=f"{len(args)} arguments")
+        need = f"be {gate.n_wires} int(s) or one iterable of wire sets"
+        raise _wires_error(gate, args, need, f"{len(args)} arguments")
     if {*map(type, sets)} == {tuple} and {type(wire) for one in sets for wire in one} == {int}:
-        return _of_ints(gate, sets)
+        return _known_wire_sets(gate, sets)
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
-@lru_cache(maxsize=1024)
-def _of_range(gate: Gate, wires: range) -> tuple[WireSet, ...]:
-    """What is written most is parsed once."""
-    return tuple(_wire_set(gate, (wire,)) for wire in wires)
-
-
 @lru_cache(maxsize=4096)
-def _of_ints(gate: Gate, sets: tuple[WireSet, ...]) -> tuple[WireSet, ...]:
+def _known_wire_sets(gate: Gate, given: range | tuple[WireSet, ...]) -> tuple[WireSet, ...]:
+    """What is written most, ints that equal nothing else, is parsed once."""
+    sets = zip(given) if isinstance(given, range) else given
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
 def _listed(gate: Gate, given: Any) -> tuple[Any, ...]:
-    requirement = "be ints or an iterable of wire sets"
-    if isinstance(given, str):
-        raise _wires_error(gate, given, requirement)
+    no_text: Any = None if isinstance(given, str) else given
     try:
-        members = iter(given)
+        members = iter(no_text)
     except TypeError:  # 0-d arrays and tensors look iterable and are not
-        raise _wires_error(gate, given, requirement) from None
-    return tuple(members)
+        need = "be ints or an iterable of wire sets"
+        raise _wires_error(gate, given, need, describe(given)) from None
+    return tuple(zip(members) if gate.n_wires == 1 else members)
 
 
 def _wire_set(gate: Gate, given: Any) -> WireSet:
     if not isinstance(given, tuple) or len(given) != gate.n_wires:
-        requirement = f"be sets of {gate.n_wires} wires, as tuples"
-        raise _wires_error(gate, [given], requirement, describe(given))
+        need = f"be sets of {gate.n_wires} wires, as tuples"
+        raise _wires_error(gate, [given], need, describe(given))
     for wire in given:
         if type(wire) is bool or not is_index(wire):
             raise _wires_error(gate, [given], "be ints", describe(wire))
     wires = tuple(map(operator.index, given))
     if min(wires) < 0:
-        raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", kind=ValueError)
+        raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", ValueError)
     if len(set(wires)) < len(wires):
         remedy = "Give two different wires." if len(wires) == 2 else "Give different wires."
-        got = f"{wires}"
-        raise ValueError(message(called(gate), "wires", [given], "be distinct", got, remedy))
+        raise _wires_error(gate, [given], "be distinct", f"{wires}", ValueError, remedy)
     return wires
 
 
 def _wires_error(
     gate: Gate,
     given: object,
-    requirement: str,
-    got: str | None = None,
+    need: str,
+    got: str,
     kind: type[Exception] = TypeError,
+    remedy: str = "",
 ) -> Exception:
-    got = describe(given) if got is None else got
-    return kind(message(called(gate), "wires", given, requirement, got, call_form(gate)))
+    return kind(message(called(gate), "wires", given, need, got, remedy or call_form(gate)))
 
 
 def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
