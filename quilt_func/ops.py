@@ -182,7 +182,7 @@ class Gate:
         if self.generator is None:
             return False
         identity = np.eye(len(self.generator))
-        return bool(np.abs(self.generator @ self.generator - identity).max() <= _ROUNDING)
+        return bool(np.abs(self.generator @ self.generator - identity).max() <= ROUNDING)
 
     def matrices(self, *params: Tensor) -> Tensor:
         """Evaluate a parametrised gate: `n_params` tensors `(m, *param_shape)` to `(m, K, K)`."""
@@ -198,8 +198,8 @@ class Gate:
         return as_seen_here(self._constants[key])
 
 
-_ROUNDING = 64 * np.finfo(np.float64).eps
-"""How far a generator's square may be from the identity."""
+ROUNDING = 64 * np.finfo(np.float64).eps
+"""How far a gate's facts may be from one another."""
 
 
 def found_in(module: str, name: str) -> Made:
