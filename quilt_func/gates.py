@@ -20,6 +20,12 @@ from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Made, Matrix, Op, Qasm
 from quilt_func.typing import Angle
 
+__all__ = [
+    "GATES", "ccx", "ccz", "ch", "cp", "crx", "cry", "crz", "cswap", "cx", "cy", "cz", "h",
+    "id", "iswap", "linear", "p", "pauli_rot", "rx", "rxx", "ry", "ryy", "rz", "rzz", "s",
+    "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "unitary", "x", "y", "z",
+]  # fmt: skip
+
 
 def _array(rows: Any) -> Matrix:
     return np.array(rows, dtype=np.complex128)

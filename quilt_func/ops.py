@@ -67,9 +67,17 @@ class Qasm(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A function at the top of a module and the arguments that it makes a row of, as pickle does.
+    """What a row was made by: a function, and what it was called with. Pickle calls it again.
 
-    Equal arguments give the same row.
+    Attributes:
+        by: A function at the top of a module.
+        args: Its arguments; equal ones give the same row.
+
+    Examples:
+        >>> from quilt_func import controlled, h
+        >>> by, (base,) = controlled(h, 2).origin
+        >>> by is controlled, base
+        (True, <gate ch>)
     """
 
     by: Callable[..., "Gate"]
