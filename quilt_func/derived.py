@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from quilt_func._checks import check_count, check_is, kind_error, message
+from quilt_func._checks import check_count, check_is, is_number, kind_error, message
 from quilt_func._torch import adjoint, constant, remembered
 from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix, Qasm
 
@@ -171,7 +171,7 @@ def power(base: Gate, exponent: float) -> Gate:
                [0.5-0.5j, 0.5+0.5j]])
     """
     _check_gate("power", base)
-    if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
+    if not is_number(exponent):
         remedy = "Give an int or a float."
         if isinstance(exponent, Tensor):
             remedy = "A tensor exponent needs a gate of its own: write one with `@gate`."
