@@ -61,11 +61,10 @@ def named_controlled(base: Gate, name: str, doc: str, **facts: Any) -> Gate:
 @lru_cache(maxsize=4096)
 def _controlled(base: Gate) -> Gate:
     size = 2**base.n_wires
-    identity = np.eye(size, dtype=np.complex128)
 
     def matrix(*params: Tensor) -> Tensor:
         block = base.matrices(*params)
-        return pad(block, (size, 0, size, 0)) + _corner(size, block.dtype, block.device)
+        return pad(block, (size, 0, size, 0)) + _idle_tensor(size, block.dtype, block.device)
 
     def inverse_rule(*params: Any) -> tuple[Gate, tuple[Any, ...]]:
         assert base.inverse is not None
@@ -76,8 +75,8 @@ def _controlled(base: Gate) -> Gate:
         base,
         name=f"c{base.name}",
         n_wires=base.n_wires + 1,
-        matrix=matrix if callable(base.matrix) else _direct_sum(identity, base.matrix),
-        generator=None if base.generator is None else _direct_sum(0 * identity, base.generator),
+        matrix=matrix if callable(base.matrix) else np.pad(base.matrix, (size, 0)) + _idle(size),
+        generator=None if base.generator is None else np.pad(base.generator, (size, 0)),
         inverse=base.inverse and inverse_rule,
         tags=base.tags & _KEPT_BY_CONTROL,
         qasm=None,
@@ -87,15 +86,14 @@ def _controlled(base: Gate) -> Gate:
     )
 
 
-@remembered(256)
-def _corner(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _idle(size: int) -> Matrix:
     """The identity where a control is 0, and zeros where it is 1."""
-    return constant(np.diag([1] * size + [0] * size), dtype, device)
+    return np.diag(np.repeat([1, 0], size)).astype(np.complex128)
 
 
-def _direct_sum(a: Matrix, b: Matrix) -> Matrix:
-    zero = np.zeros_like(b)
-    return np.block([[a, zero], [zero, b]])
+@remembered(256)
+def _idle_tensor(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(_idle(size), dtype, device)
 
 
 def inverse(base: Gate) -> Gate:

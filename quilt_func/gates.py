@@ -239,15 +239,14 @@ def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
 
 
 def _n_wires(function: str, matrix: Any) -> int:
-    shape = tuple(matrix.shape) if isinstance(matrix, Tensor) else ()
-    size = shape[-1] if shape else 0
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
     remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
     check_is(function, "matrix", matrix, Tensor, requirement, remedy)
-    if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
+    size = matrix.shape[-1] if matrix.ndim in (2, 3) else 0
+    if size < 2 or matrix.shape[-2] != size or size & (size - 1):
         remedy = "Give square matrices whose size is a power of two."
         raise shape_error(function, "matrix", matrix, requirement, remedy)
-    return size.bit_length() - 1
+    return int(size).bit_length() - 1
 
 
 @lru_cache

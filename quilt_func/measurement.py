@@ -332,9 +332,8 @@ def counts(indices: Tensor, n_qubits: int) -> dict[str, int]:
     """
     _check_indices("counts", indices)
     check_count("counts", "n_qubits", n_qubits)
-    found = Counter(indices.flatten().tolist())
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return {f"{index:0{n_qubits}b}": number for index, number in ordered}
+    found = Counter(indices.flatten().sort().values.tolist()).most_common()
+    return {f"{index:0{n_qubits}b}": number for index, number in found}
 
 
 def _check_indices(function: str, indices: object) -> None:
