@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 import torch
@@ -23,14 +23,13 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    check_tensor,
     common_dtype_and_device,
     describe,
-    dtype_or_kind,
     is_hidden,
     is_index,
     kind_error,
     message,
-    names_of,
     qubits,
 )
 from quilt_func._torch import as_seen_here, constant, register
@@ -449,25 +448,29 @@ def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> 
 
 
 def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
-    shape, name = gate.param_shape, _parameter_name(gate, position)
-    if not shape and isinstance(given, (int, float, np.integer, np.floating)):
-        if isinstance(given, bool):
-            raise kind_error(called(gate), name, given, "be an angle", _ANGLE_REMEDY)
+    shape = gate.param_shape
+    if isinstance(given, Tensor) and given.dtype in (REAL_OF if shape else COMPLEX_OF):
+        if given.shape == (m, *shape):
+            return given
+        if given.shape == shape:
+            return given.expand(m, *shape)
+    elif not shape and isinstance(given, _NUMBERS) and not isinstance(given, bool):
         return float(given)
-    allowed = REAL_OF if shape else COMPLEX_OF
-    if not isinstance(given, Tensor) or given.dtype not in allowed:
-        need, got = f"be a {names_of(allowed)} tensor", dtype_or_kind(given)
-        remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
-        raise TypeError(message(called(gate), name, given, need, got, remedy))
-    if given.shape == shape:
-        return given.expand(m, *shape)
-    if given.shape != (m, *shape):
-        need = f"have shape {shape} or {(m, *shape)}"
-        got = f"shape {tuple(given.shape)} for {m} wire set(s)"
-        raise ValueError(message(called(gate), name, given, need, got, _SETS_REMEDY))
-    return given
+    return _refuse_parameter(gate, position, given, m)
 
 
+def _refuse_parameter(gate: Gate, position: int, given: Any, m: int) -> NoReturn:
+    function, name, shape = called(gate), _parameter_name(gate, position), gate.param_shape
+    if isinstance(given, bool) and not shape:
+        raise kind_error(function, name, given, "be an angle", _ANGLE_REMEDY)
+    remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
+    check_tensor(function, name, given, REAL_OF if shape else COMPLEX_OF, (...,), remedy)
+    need = f"have shape {shape} or {(m, *shape)}"
+    got = f"shape {tuple(given.shape)} for {m} wire set(s)"
+    raise ValueError(message(function, name, given, need, got, _SETS_REMEDY))
+
+
+_NUMBERS = (int, float, np.integer, np.floating)
 _SETS_REMEDY = (
     "Give one entry per wire set, or one for all; map over a batch with `torch.func.vmap`."
 )
