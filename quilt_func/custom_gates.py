@@ -1,8 +1,7 @@
 """Gates of your own: a function of angles becomes a row, checked where it is defined.
 
-The facts of a row are compared with its matrices at a few fixed angles. That costs a few products
-of small matrices once, and catches the slip that makes a wrong gate. What holds at these angles and
-not elsewhere is found by `quilt_func.testing.gate_laws`.
+The facts of a row are compared with its matrices at a few fixed angles, which costs a few products
+of small matrices. What holds there and not elsewhere is found by `quilt_func.testing.gate_laws`.
 """
 
 import inspect
@@ -172,13 +171,7 @@ def _as_complex(name: str, result: Tensor, angle: Tensor, n_wires: int) -> Tenso
 
 
 class _Sample(NamedTuple):
-    """A gate's name, and its matrices at fixed angles, or the one of a constant gate.
-
-    Attributes:
-        name: The gate's name.
-        points (real, (n_points, n_params)): Angles.
-        matrices (complex, (n_points, K, K)): Matrices.
-    """
+    """A gate's matrices `(n_points, K, K)` at fixed angles, or the one of a constant gate."""
 
     name: str
     points: Any

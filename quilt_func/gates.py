@@ -83,8 +83,10 @@ _MAX_DENSE_WORD = 5
 """Longer Pauli words are rotated by a chain of CNOTs: their matrix would outgrow a block."""
 
 
-def _rotation(name: str, word: str, doc: str, tags: str = "", **facts: Any) -> Gate:
+def _rotation(name: str, word: str, tags: str = "", **facts: Any) -> Gate:
     """The row of `exp(-i θ P / 2)`, for a Pauli word `P`."""
+    symbol, doc = (name.upper(),) * len(word), f"Rotation exp(-i θ {word} / 2)."
+    facts = {"qasm": Qasm(name), "symbol": symbol, "doc": doc, **facts}
 
     def matrix(theta: Tensor) -> Tensor:
         identity, real, imag = _parts(word, theta.dtype, theta.device)
@@ -94,7 +96,7 @@ def _rotation(name: str, word: str, doc: str, tags: str = "", **facts: Any) -> G
 
     tagged = _tags(f"group {tags} diagonal" if set(word) <= set("IZ") else f"group {tags}")
     generator = _word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None
-    return with_inverse(Gate(name, len(word), 1, matrix, generator, tags=tagged, doc=doc, **facts))
+    return with_inverse(Gate(name, len(word), 1, matrix, generator, tags=tagged, **facts))
 
 
 @remembered(1024)
@@ -127,12 +129,9 @@ sx: Gate = _constant(
 sxdg: Gate = _constant(
     "sxdg", [[0.5 - 0.5j, 0.5 + 0.5j], [0.5 + 0.5j, 0.5 - 0.5j]], "clifford", ("√X†",),
     "Inverse of `sx`.", lambda: (sx, ()), "gate sxdg a { s a; h a; s a; }")
-rx: Gate = _rotation(
-    "rx", "X", "Rotation exp(-i θ X / 2).", qasm=Qasm("rx"), symbol=("RX",))
-ry: Gate = _rotation(
-    "ry", "Y", "Rotation exp(-i θ Y / 2).", "real", qasm=Qasm("ry"), symbol=("RY",))
-rz: Gate = _rotation(
-    "rz", "Z", "Rotation exp(-i θ Z / 2).", qasm=Qasm("rz"), symbol=("RZ",))
+rx: Gate = _rotation("rx", "X")
+ry: Gate = _rotation("ry", "Y", "real")
+rz: Gate = _rotation("rz", "Z")
 p: Gate = with_inverse(Gate(
     "p", 1, 1, _p, _array(np.diag([0, -2])), None, _tags("group diagonal"), Qasm("p"), ("P",),
     "Phase diag(1, exp(i θ))."))
@@ -147,16 +146,13 @@ iswap: Gate = _constant(
     "iswap", [[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]], "clifford",
     ("iSWAP", "iSWAP"), "Exchange of two wires with a factor i: exp(i π (XX + YY) / 4).",
     definition="gate iswap a, b { s a; s b; h a; cx a, b; cx b, a; h b; }")
-rxx: Gate = _rotation(
-    "rxx", "XX", "Rotation exp(-i θ XX / 2).", symbol=("RXX", "RXX"), qasm=Qasm(
-        "rxx", "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }"))
-ryy: Gate = _rotation(
-    "ryy", "YY", "Rotation exp(-i θ YY / 2).", symbol=("RYY", "RYY"), qasm=Qasm(
-        "ryy", "gate ryy(theta) a, b { rx(pi/2) a; rx(pi/2) b; cx a, b; rz(theta) b; cx a, b; "
-        "rx(-pi/2) a; rx(-pi/2) b; }"))
-rzz: Gate = _rotation(
-    "rzz", "ZZ", "Rotation exp(-i θ ZZ / 2).", symbol=("RZZ", "RZZ"), qasm=Qasm(
-        "rzz", "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }"))
+rxx: Gate = _rotation("rxx", "XX", qasm=Qasm(
+    "rxx", "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }"))
+ryy: Gate = _rotation("ryy", "YY", qasm=Qasm(
+    "ryy", "gate ryy(theta) a, b { rx(pi/2) a; rx(pi/2) b; cx a, b; rz(theta) b; cx a, b; "
+    "rx(-pi/2) a; rx(-pi/2) b; }"))
+rzz: Gate = _rotation("rzz", "ZZ", qasm=Qasm(
+    "rzz", "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }"))
 
 _EXACT = frozenset({"unitary", "hermitian", "real", "clifford"})
 cx: Gate = named_controlled(
@@ -343,6 +339,7 @@ def word_gate(word: str) -> Gate:
     return _rotation(
         name=f"pauli_rot[{word}]",
         word=word,
+        qasm=None,
         doc="Rotation about a Pauli word.",
         symbol=tuple(f"R{letter}" for letter in word),
         origin=Made(word_gate, (word,)),
