@@ -292,18 +292,19 @@ def common_dtype_and_device(
 
     Complex tensors count as their real counterpart: complex64 goes with float32.
     """
-    first: Tensor | None = None
-    for tensor in tensors:
-        if first is None:
-            first = tensor
-            continue
-        if REAL_OF.get(tensor.dtype, tensor.dtype) != REAL_OF.get(first.dtype, first.dtype):
+    others = iter(tensors)
+    first = next(others, None)
+    if first is None:
+        return None
+    own_dtype = REAL_OF.get(first.dtype, first.dtype)
+    for tensor in others:
+        if REAL_OF.get(tensor.dtype, tensor.dtype) != own_dtype:
             raise TypeError(
                 f"{function}(): all tensors must share one precision, but got {first.dtype} and "
                 f"{tensor.dtype}. Convert one side with `.to(...)`; dtypes are never promoted."
             )
         check_device(function, first, tensor)
-    return None if first is None else (REAL_OF.get(first.dtype, first.dtype), first.device)
+    return own_dtype, first.device
 
 
 def check_device(function: str, first: Tensor, second: Tensor) -> None:
