@@ -99,7 +99,7 @@ def _rotation(name: str, word: str, tags: str = "", **facts: Any) -> Gate:
     return with_inverse(Gate(name, len(word), 1, matrix, generator, tags=tagged, **facts))
 
 
-@remembered(1024)
+@remembered(256)
 def _parts(word: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
     """The identity, and the real and the imaginary part of a Pauli word's matrix."""
     dense = _word_matrix(word)
