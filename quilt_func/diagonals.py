@@ -140,19 +140,14 @@ def from_diagonal(observable: Diagonal) -> PauliSum:
     return PauliSum(tuple(words), walsh_transform(observable.values) / len(words))
 
 
-def z_masks(
-    function: str,
-    observable: Any,
-    argument: str = "observable",
-    remedy: str = "Only those have a cost for every bit string.",
-) -> list[str]:
+def z_masks(function: str, observable: Any, argument: str = "observable") -> list[str]:
     """Masks of a Pauli sum's words, such as "011" for IZZ; other letters are refused."""
-    or_else = "Make one with `pauli_sum` or `from_diagonal`."
-    check_kind(function, observable, PauliSum, or_else, argument)
+    remedy = "Make one with `pauli_sum` or `from_diagonal`."
+    check_kind(function, observable, PauliSum, remedy, argument)
     for word in observable.words:
         if set(word) - set("IZ"):
-            need, got = "have words of I and Z", repr(word)
-            raise ValueError(message(function, argument, observable, need, got, remedy))
+            need, remedy = "have words of I and Z", "Only those have a cost for every bit string."
+            raise ValueError(message(function, argument, observable, need, repr(word), remedy))
     return [word.replace("I", "0").replace("Z", "1") for word in observable.words]
 
 

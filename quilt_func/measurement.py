@@ -22,7 +22,6 @@ from quilt_func._checks import (
 )
 from quilt_func._model_checks import check_observable
 from quilt_func._torch import is_differentiated, matmul, tree_leaves, unconjugated
-from quilt_func.diagonals import z_masks
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, expectations_at_once
 from quilt_func.typing import Observable
@@ -299,13 +298,17 @@ def expval_from_samples(indices: Tensor, observable: PauliSum | Diagonal) -> Ten
 
 
 def _word_means(indices: Tensor, observable: PauliSum) -> Tensor:
-    remedy = "Rotate the state to the word's basis before you sample: `h` for X."
-    masks = z_masks("expval_from_samples", observable, remedy=remedy)
+    off_diagonal = [word for word in observable.words if set(word) - set("IZ")]
+    if off_diagonal:
+        need, got = "have words of I and Z", repr(off_diagonal[0])
+        remedy = "Rotate the state to the word's basis before you sample: `h` for X."
+        function = "expval_from_samples"
+        raise ValueError(message(function, "observable", observable, need, got, remedy))
     given = observable.coefficients
     if isinstance(given, tuple):
         given = torch.tensor(given, dtype=torch.float32, device=indices.device)
-    bits = [[*map(float, mask)] for mask in masks]
-    table = torch.tensor(bits, dtype=given.dtype, device=indices.device)
+    masks = [[float(letter == "Z") for letter in word] for word in observable.words]
+    table = torch.tensor(masks, dtype=given.dtype, device=indices.device)
     parities = matmul(to_bits(indices, observable.n_qubits).to(given.dtype), table.mT)
     return matmul((1 - 2 * (parities % 2)).mean(0), given)
 
