@@ -93,22 +93,26 @@ def check_count(function: str, argument: str, value: object, minimum: int = 0) -
 
 
 def check_number(
-    function: str, argument: str, value: object, low: float = 0.0, high: float = math.inf
+    function: str, argument: str, value: Any, low: float = 0.0, high: float = math.inf
 ) -> None:
     """Check that a value is a finite Python number with `low <= value < high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        need, remedy = "be a Python number", "Give an int or a float."
-        raise kind_error(function, argument, value, need, remedy)
+    if not is_number(value):
+        remedy = "Give an int or a float."
+        raise kind_error(function, argument, value, "be a Python number", remedy)
     if not (low <= value < high and math.isfinite(value)):
         need, remedy = f"be finite and in [{low:g}, {high:g})", "Give a number in this range."
         raise ValueError(message(function, argument, value, need, str(value), remedy))
 
 
+def is_number(value: object) -> bool:
+    """Tell whether a value is a Python number, which a bool is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def check_function(function: str, argument: str, fn: object) -> None:
     """Check that a value can be called."""
-    if not callable(fn):
-        remedy = "Give the function itself, not what it returns."
-        raise kind_error(function, argument, fn, "be a function", remedy)
+    remedy = "Give the function itself, not what it returns."
+    check_is(function, argument, fn, Callable, "be a function", remedy)
 
 
 def check_iterable(function: str, argument: str, given: object, remedy: str) -> None:
@@ -288,18 +292,19 @@ def common_dtype_and_device(
 
     Complex tensors count as their real counterpart: complex64 goes with float32.
     """
-    first: Tensor | None = None
-    for tensor in tensors:
-        if first is None:
-            first = tensor
-            continue
-        if REAL_OF.get(tensor.dtype, tensor.dtype) != REAL_OF.get(first.dtype, first.dtype):
+    others = iter(tensors)
+    first = next(others, None)
+    if first is None:
+        return None
+    own_dtype = REAL_OF.get(first.dtype, first.dtype)
+    for tensor in others:
+        if REAL_OF.get(tensor.dtype, tensor.dtype) != own_dtype:
             raise TypeError(
                 f"{function}(): all tensors must share one precision, but got {first.dtype} and "
                 f"{tensor.dtype}. Convert one side with `.to(...)`; dtypes are never promoted."
             )
         check_device(function, first, tensor)
-    return None if first is None else (REAL_OF.get(first.dtype, first.dtype), first.device)
+    return own_dtype, first.device
 
 
 def check_device(function: str, first: Tensor, second: Tensor) -> None:

@@ -1,8 +1,7 @@
 """Gates of your own: a function of angles becomes a row, checked where it is defined.
 
-The facts of a row are compared with its matrices at a few fixed angles. That costs a few products
-of small matrices once, and catches the slip that makes a wrong gate. What holds at these angles and
-not elsewhere is found by `quilt_func.testing.gate_laws`.
+The facts of a row are compared with its matrices at a few fixed angles, which costs a few products
+of small matrices. What holds there and not elsewhere is found by `quilt_func.testing.gate_laws`.
 """
 
 import inspect
@@ -16,11 +15,10 @@ from torch.func import vmap
 
 from quilt_func._checks import COMPLEX_OF, check_count, check_is, describe, message
 from quilt_func.derived import with_inverse
-from quilt_func.ops import TAGS, Gate, Matrix, Qasm, found_in
+from quilt_func.ops import ROUNDING, TAGS, Gate, Matrix, Qasm, found_in
 
 _ANGLES = (0.37, 1.91, -2.6)
 """A small angle, one beyond a right angle, and a negative one."""
-_ROUNDING = 64 * np.finfo(np.float64).eps
 _SINGLE = 1e-5
 """Deviations below are those of constants in single precision, not slips of a formula."""
 
@@ -88,8 +86,8 @@ def gate(
             "`@gate(n_wires=1)` above the function."
         )
     check_count("gate", "n_wires", n_wires, 1)
-    claimed = _check_facts(n_wires, tags, symbol, qasm)
-    facts = claimed | {"unitary"} if _check_declaration(unitary, generator, claimed) else claimed
+    facts = _check_facts(n_wires, tags, symbol, qasm)
+    _check_declaration(unitary, generator, facts)
     G = None if generator is None else _generator_array(generator, n_wires)
 
     def decorate(function: Callable[..., Tensor]) -> Gate:
@@ -115,7 +113,7 @@ def gate(
             n_params=n_params,
             matrix=matrix if n_params else sample.matrices[0],
             generator=G,
-            tags=facts,
+            tags=facts | {"unitary"} if unitary else facts,
             qasm=qasm,
             symbol=symbol or (name,) * n_wires,
             doc=inspect.getdoc(function) or "",
@@ -173,24 +171,26 @@ def _as_complex(name: str, result: Tensor, angle: Tensor, n_wires: int) -> Tenso
 
 
 class _Sample(NamedTuple):
-    """A gate's name, and its matrices at fixed angles, or the one of a constant gate.
-
-    Attributes:
-        name: The gate's name.
-        points (real, (n_points, n_params)): Angles.
-        matrices (complex, (n_points, K, K)): Matrices.
-    """
+    """A gate's matrices `(n_points, K, K)` at fixed angles, or the one of a constant gate."""
 
     name: str
     points: Any
     matrices: Matrix
 
-    def worst(self, deviations: Any) -> tuple[float, str]:
-        """The largest of entries that should vanish, and the words for where it is."""
+    def check(
+        self, need: str, deviations: Any, size: float, measure: str, remedy: Callable[[float], str]
+    ) -> None:
+        """Check that entries which should vanish do, to the rounding of numbers of a size."""
         sizes = np.abs(deviations).max((-2, -1))
         at = int(sizes.argmax())
-        angles = ", ".join(f"{angle:.3g}" for angle in self.points[at])
-        return float(sizes[at]), f" at ({angles}) radians" if angles else ""
+        deviation = float(sizes[at])
+        if not deviation < ROUNDING * size:  # also where it is no number
+            angles = ", ".join(f"{angle:.3g}" for angle in self.points[at])
+            where = f" at ({angles}) radians" if angles else ""
+            raise ValueError(
+                f"{self.name}(): the gate's matrix must {need}, but got {measure} {deviation:.3g}"
+                f"{where}. {remedy(deviation)}"
+            )
 
 
 def _sample(
@@ -211,9 +211,8 @@ def _sample(
 
 
 def _check_points(n_params: int) -> Any:
-    """Angles to check at, in rows; one empty row for a constant gate."""
-    shifts = 0.61 * np.arange(n_params)
-    return np.array(_ANGLES)[:, None] + shifts if n_params else np.empty((1, 0))
+    """Angles to check at, in rows."""
+    return np.array(_ANGLES)[:, None] + 0.61 * np.arange(n_params)
 
 
 def _check_facts(n_wires: int, tags: Any, symbol: Any, qasm: Any) -> frozenset[str]:
@@ -233,15 +232,14 @@ def _check_facts(n_wires: int, tags: Any, symbol: Any, qasm: Any) -> frozenset[s
     return frozenset(found)
 
 
-def _check_declaration(unitary: bool, generator: Any, tags: frozenset[str]) -> bool:
-    """Check whether a gate is declared unitary; one that is not claims nothing that needs it."""
+def _check_declaration(unitary: bool, generator: Any, tags: frozenset[str]) -> None:
+    """Check that a gate which is declared not unitary claims nothing that needs it."""
     check_is("gate", "unitary", unitary, bool, "be a bool", "Write True or False.")
     claim = "a generator" if generator is not None else "the tag" if "unitary" in tags else ""
     if claim and not unitary:
         need = "be left out beside a generator or the tag `unitary`"
         remedy = "Drop one of the two: exp(-i θ G / 2) is unitary, and so is what the tag claims."
         raise ValueError(message("gate", "unitary", unitary, need, claim, remedy))
-    return unitary
 
 
 def _generator_array(generator: Any, n_wires: int) -> Matrix:
@@ -259,7 +257,7 @@ def _generator_array(generator: Any, n_wires: int) -> Matrix:
         remedy = "Its first wire is the most significant bit."
         raise ValueError(message("gate", "generator", generator, need, got, remedy))
     deviation = np.abs(found - found.conj().T).max()
-    if not deviation <= _ROUNDING * max(1.0, np.abs(found).max()):  # also where it is no number
+    if not deviation <= ROUNDING * max(1.0, np.abs(found).max()):  # also where it is no number
         got, remedy = f"max |G - G†| = {deviation:.3g}", "Give the G of exp(-i θ G / 2)."
         raise ValueError(message("gate", "generator", generator, "be Hermitian", got, remedy))
     return found
@@ -268,28 +266,23 @@ def _generator_array(generator: Any, n_wires: int) -> Matrix:
 def _check_unitary(sample: _Sample) -> None:
     """Check that matrices are unitary."""
     matrices, size = sample.matrices, sample.matrices.shape[-1]
-    deviation, where = sample.worst(_adjoint(matrices) @ matrices - np.eye(size))
-    if not deviation < _ROUNDING * size:
-        slip = "half the angle in every entry, say" if where else "a sign, or a lost 1/√2"
-        raise ValueError(
-            f"{sample.name}(): the gate's matrix must be unitary, but got max |U†U - 1| = "
-            f"{deviation:.3g}{where}. {_mend(deviation, slip)}, or declare it with "
-            "`@gate(unitary=False)`."
-        )
+    excess = _adjoint(matrices) @ matrices - np.eye(size)
+    has_angles = sample.points.size
+    slip = "half the angle in every entry, say" if has_angles else "a sign, or a lost 1/√2"
+    or_else = ", or declare it with `@gate(unitary=False)`."
+    remedy = lambda deviation: _mend(deviation, slip) + or_else  # noqa: E731
+    sample.check("be unitary", excess, size, "max |U†U - 1| =", remedy)
 
 
 def _check_generator(sample: _Sample, generator: Matrix) -> None:
     """Check that matrices are `exp(-i θ G / 2)`."""
     values, vectors = np.linalg.eigh(generator)
     phases = np.exp(-0.5j * sample.points * values)
-    expected = (vectors * phases[:, None]) @ _adjoint(vectors)
-    deviation, where = sample.worst(sample.matrices - expected)
-    if not deviation < _ROUNDING * len(values) * max(1.0, np.abs(values).max()):
-        raise ValueError(
-            f"{sample.name}(): the gate's matrix must be exp(-i θ G / 2) of its generator G, but "
-            f"got max |U - exp(-i θ G / 2)| = {deviation:.3g}{where}. "
-            f"{_mend(deviation, 'half the angle, the sign of G, the order of wires')}."
-        )
+    excess = sample.matrices - (vectors * phases[:, None]) @ _adjoint(vectors)
+    size = len(values) * max(1.0, np.abs(values).max())
+    need, measure = "be exp(-i θ G / 2) of its generator G", "max |U - exp(-i θ G / 2)| ="
+    slip = "half the angle, the sign of G, the order of wires"
+    sample.check(need, excess, size, measure, lambda deviation: f"{_mend(deviation, slip)}.")
 
 
 def _check_tags(sample: _Sample, tags: frozenset[str]) -> None:
@@ -301,13 +294,10 @@ def _check_tags(sample: _Sample, tags: frozenset[str]) -> None:
         "real": matrices.imag,
         "permutation": matrices - np.round(matrices.real).clip(0, 1),
     }
+    remedy = "Leave the tag out, or mend the matrix."
     for tag in sorted(tags & set(excesses)):
-        deviation, where = sample.worst(excesses[tag])
-        if not deviation < _ROUNDING * size:
-            raise ValueError(
-                f"{sample.name}(): the gate's matrix must be as its tag `{tag}` says, but got a "
-                f"deviation of {deviation:.3g}{where}. Leave the tag out, or mend the matrix."
-            )
+        need = f"be as its tag `{tag}` says"
+        sample.check(need, excesses[tag], size, "a deviation of", lambda _: remedy)
 
 
 def _adjoint(matrices: Any) -> Any:

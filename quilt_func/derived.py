@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from quilt_func._checks import check_count, check_is, kind_error, message
-from quilt_func._torch import adjoint
-from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix
+from quilt_func._checks import check_count, check_is, is_number, kind_error, message
+from quilt_func._torch import adjoint, constant, remembered
+from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix, Qasm
 
 _KEPT_BY_CONTROL = frozenset({"unitary", "hermitian", "diagonal", "permutation", "real", "group"})
 _NAMED: dict[Gate, Gate] = {}
@@ -50,25 +51,20 @@ def controlled(base: Gate, n_controls: int = 1) -> Gate:
     return base
 
 
-def named_controlled(base: Gate, name: str, **facts: Any) -> Gate:
+def named_controlled(base: Gate, name: str, doc: str, **facts: Any) -> Gate:
     """Make a row of the gate table that `controlled(base)` returns from now on."""
-    row = _NAMED[base] = replace(_controlled_row(base), name=name, origin=None, **facts)
+    facts = {"name": name, "doc": doc, "qasm": Qasm(name), "origin": None, **facts}
+    row = _NAMED[base] = replace(_controlled(base), **facts)
     return row
 
 
 @lru_cache(maxsize=4096)
 def _controlled(base: Gate) -> Gate:
-    return _controlled_row(base)
-
-
-def _controlled_row(base: Gate) -> Gate:
-    identity = np.eye(2**base.n_wires, dtype=np.complex128)
+    size = 2**base.n_wires
 
     def matrix(*params: Tensor) -> Tensor:
         block = base.matrices(*params)
-        one = torch.eye(len(identity), dtype=block.dtype, device=block.device).expand_as(block)
-        zero = torch.zeros_like(block)
-        return torch.cat([torch.cat([one, zero], -1), torch.cat([zero, block], -1)], -2)
+        return pad(block, (size, 0, size, 0)) + _idle_tensor(size, block.dtype, block.device)
 
     def inverse_rule(*params: Any) -> tuple[Gate, tuple[Any, ...]]:
         assert base.inverse is not None
@@ -79,8 +75,8 @@ def _controlled_row(base: Gate) -> Gate:
         base,
         name=f"c{base.name}",
         n_wires=base.n_wires + 1,
-        matrix=matrix if callable(base.matrix) else _direct_sum(identity, base.matrix),
-        generator=None if base.generator is None else _direct_sum(0 * identity, base.generator),
+        matrix=matrix if callable(base.matrix) else np.pad(base.matrix, (size, 0)) + _idle(size),
+        generator=None if base.generator is None else np.pad(base.generator, (size, 0)),
         inverse=base.inverse and inverse_rule,
         tags=base.tags & _KEPT_BY_CONTROL,
         qasm=None,
@@ -90,9 +86,14 @@ def _controlled_row(base: Gate) -> Gate:
     )
 
 
-def _direct_sum(a: Matrix, b: Matrix) -> Matrix:
-    zero = np.zeros_like(b)
-    return np.block([[a, zero], [zero, b]])
+def _idle(size: int) -> Matrix:
+    """The identity where a control is 0, and zeros where it is 1."""
+    return np.diag(np.repeat([1, 0], size)).astype(np.complex128)
+
+
+@remembered(256)
+def _idle_tensor(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(_idle(size), dtype, device)
 
 
 def inverse(base: Gate) -> Gate:
@@ -168,7 +169,7 @@ def power(base: Gate, exponent: float) -> Gate:
                [0.5-0.5j, 0.5+0.5j]])
     """
     _check_gate("power", base)
-    if isinstance(exponent, bool) or not isinstance(exponent, (int, float)):
+    if not is_number(exponent):
         remedy = "Give an int or a float."
         if isinstance(exponent, Tensor):
             remedy = "A tensor exponent needs a gate of its own: write one with `@gate`."

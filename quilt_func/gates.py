@@ -5,7 +5,6 @@ Chuang, 2010, section 4.2): half angles, `rx(θ) = exp(-i θ X / 2)`, the first 
 significant bit, controls come first.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, reduce
 from itertools import pairwise
@@ -16,13 +15,16 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import check_is, message, shape_error
-from quilt_func._torch import adjoint
+from quilt_func._torch import adjoint, constant, remembered
 from quilt_func.derived import named_controlled, with_inverse
 from quilt_func.ops import Gate, InverseRule, Made, Matrix, Op, Qasm
 from quilt_func.typing import Angle
 
-_Entry = Tensor | float
-_Rows = Sequence[Sequence[_Entry]]
+__all__ = [
+    "GATES", "ccx", "ccz", "ch", "cp", "crx", "cry", "crz", "cswap", "cx", "cy", "cz", "h",
+    "id", "iswap", "linear", "p", "pauli_rot", "rx", "rxx", "ry", "ryy", "rz", "rzz", "s",
+    "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "unitary", "x", "y", "z",
+]  # fmt: skip
 
 
 def _array(rows: Any) -> Matrix:
@@ -38,79 +40,24 @@ def _word_matrix(word: str) -> Matrix:
     return reduce(lambda a, b: _array(np.kron(a, b)), [_LETTERS[letter] for letter in word])
 
 
-def _complex_matrix(real: _Rows, imag: _Rows | None = None) -> Tensor:
-    """Matrix `(m, K, K)` from rows of real `(m,)` tensors and the numbers 0 and 1."""
-    re = _real_matrix(real)
-    return torch.complex(re, torch.zeros_like(re) if imag is None else _real_matrix(imag))
-
-
-def _real_matrix(rows: _Rows) -> Tensor:
-    entries = [entry for row in rows for entry in row]
-    like = next(entry for entry in entries if isinstance(entry, Tensor))
-    numbers = {entry for entry in entries if not isinstance(entry, Tensor)}
-    filled = {number: torch.full_like(like, number) for number in numbers}
-    stacked = torch.stack([e if isinstance(e, Tensor) else filled[e] for e in entries], -1)
-    return stacked.reshape(*like.shape, len(rows), len(rows))
-
-
-def _half(theta: Tensor) -> tuple[Tensor, Tensor]:
-    half = theta / 2
-    return half.cos(), half.sin()
-
-
-def _rx(theta: Tensor) -> Tensor:
-    c, s = _half(theta)
-    return _complex_matrix([[c, 0], [0, c]], [[0, -s], [-s, 0]])
-
-
-def _ry(theta: Tensor) -> Tensor:
-    c, s = _half(theta)
-    return _complex_matrix([[c, -s], [s, c]])
-
-
-def _rz(theta: Tensor) -> Tensor:
-    c, s = _half(theta)
-    return _complex_matrix([[c, 0], [0, c]], [[-s, 0], [0, s]])
+def _two_by_two(real: list[Tensor], imag: list[Tensor]) -> Tensor:
+    """Matrices `(m, 2, 2)` from the parts `(m,)` of their four entries."""
+    entries = torch.complex(torch.stack(real, -1), torch.stack(imag, -1))
+    return entries.reshape(*real[0].shape, 2, 2)
 
 
 def _p(theta: Tensor) -> Tensor:
-    return _complex_matrix([[1, 0], [0, theta.cos()]], [[0, 0], [0, theta.sin()]])
+    one, zero = torch.ones_like(theta), torch.zeros_like(theta)
+    return _two_by_two([one, zero, zero, theta.cos()], [zero, zero, zero, theta.sin()])
 
 
 def _u(theta: Tensor, phi: Tensor, lam: Tensor) -> Tensor:
-    c, s = _half(theta)
-    total = phi + lam
-    return _complex_matrix(
-        [[c, -lam.cos() * s], [phi.cos() * s, total.cos() * c]],
-        [[0, -lam.sin() * s], [phi.sin() * s, total.sin() * c]],
-    )
+    c, s, total = (theta / 2).cos(), (theta / 2).sin(), phi + lam
+    real = [c, -lam.cos() * s, phi.cos() * s, total.cos() * c]
+    imag = [torch.zeros_like(c), -lam.sin() * s, phi.sin() * s, total.sin() * c]
+    return _two_by_two(real, imag)
 
 
-def _rxx(theta: Tensor) -> Tensor:
-    c, s = _half(theta)
-    return _complex_matrix(
-        [[c, 0, 0, 0], [0, c, 0, 0], [0, 0, c, 0], [0, 0, 0, c]],
-        [[0, 0, 0, -s], [0, 0, -s, 0], [0, -s, 0, 0], [-s, 0, 0, 0]],
-    )
-
-
-def _ryy(theta: Tensor) -> Tensor:
-    c, s = _half(theta)
-    return _complex_matrix(
-        [[c, 0, 0, 0], [0, c, 0, 0], [0, 0, c, 0], [0, 0, 0, c]],
-        [[0, 0, 0, s], [0, 0, -s, 0], [0, -s, 0, 0], [s, 0, 0, 0]],
-    )
-
-
-def _rzz(theta: Tensor) -> Tensor:
-    c, s = _half(theta)
-    return _complex_matrix(
-        [[c, 0, 0, 0], [0, c, 0, 0], [0, 0, c, 0], [0, 0, 0, c]],
-        [[-s, 0, 0, 0], [0, s, 0, 0], [0, 0, s, 0], [0, 0, 0, -s]],
-    )
-
-
-_SWAP = np.eye(4)[[0, 2, 1, 3]]
 _R = 0.5**0.5
 
 
@@ -121,105 +68,108 @@ def _tags(text: str) -> frozenset[str]:
 def _constant(
     name: str,
     matrix: Any,
-    inverse: InverseRule | None,
     tags: str,
     symbol: tuple[str, ...],
     doc: str,
+    inverse: InverseRule | None = None,
     definition: str = "",
 ) -> Gate:
-    qasm = Qasm(name, definition)
-    row = _array(matrix)
-    return Gate(name, len(symbol), 0, row, None, inverse, _tags(tags), qasm, symbol, doc)
+    tagged, qasm = _tags(tags), Qasm(name, definition)
+    row = Gate(name, len(symbol), 0, _array(matrix), None, inverse, tagged, qasm, symbol, doc)
+    return row if inverse else with_inverse(row)
 
 
-def _rotation(
-    name: str,
-    matrix: Callable[[Tensor], Tensor],
-    generator: Matrix,
-    tags: str,
-    symbol: tuple[str, ...],
-    doc: str,
-    definition: str = "",
-) -> Gate:
-    qasm = Qasm(name, definition)
-    tagged = _tags(f"group {tags}")
-    row = Gate(name, len(symbol), 1, matrix, generator, None, tagged, qasm, symbol, doc)
-    return with_inverse(row)
+_MAX_DENSE_WORD = 5
+"""Longer Pauli words are rotated by a chain of CNOTs: their matrix would outgrow a block."""
+
+
+def _rotation(name: str, word: str, tags: str = "", **facts: Any) -> Gate:
+    """The row of `exp(-i θ P / 2)`, for a Pauli word `P`."""
+    symbol, doc = (name.upper(),) * len(word), f"Rotation exp(-i θ {word} / 2)."
+    facts = {"qasm": Qasm(name), "symbol": symbol, "doc": doc, **facts}
+
+    def matrix(theta: Tensor) -> Tensor:
+        identity, real, imag = _parts(word, theta.dtype, theta.device)
+        half = theta[:, None, None] / 2
+        c, s = half.cos(), half.sin()
+        return torch.complex(c * identity + s * imag, -s * real)
+
+    tagged = _tags(f"group {tags} diagonal" if set(word) <= set("IZ") else f"group {tags}")
+    generator = _word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None
+    return with_inverse(Gate(name, len(word), 1, matrix, generator, tags=tagged, **facts))
+
+
+@remembered(256)
+def _parts(word: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """The identity, and the real and the imaginary part of a Pauli word's matrix."""
+    dense = _word_matrix(word)
+    parts = (np.eye(len(dense)), dense.real, dense.imag)
+    return tuple(constant(part, dtype, device) for part in parts)
 
 
 # fmt: off
 id: Gate = _constant(
-    "id", np.eye(2), lambda: (id, ()), "hermitian diagonal permutation real clifford", ("I",),
-    "Identity.")
-x: Gate = _constant(
-    "x", _X, lambda: (x, ()), "hermitian permutation real clifford", ("X",), "Pauli X.")
-y: Gate = _constant("y", _Y, lambda: (y, ()), "hermitian clifford", ("Y",), "Pauli Y.")
-z: Gate = _constant(
-    "z", _Z, lambda: (z, ()), "hermitian diagonal real clifford", ("Z",), "Pauli Z.")
+    "id", np.eye(2), "hermitian diagonal permutation real clifford", ("I",), "Identity.")
+x: Gate = _constant("x", _X, "hermitian permutation real clifford", ("X",), "Pauli X.")
+y: Gate = _constant("y", _Y, "hermitian clifford", ("Y",), "Pauli Y.")
+z: Gate = _constant("z", _Z, "hermitian diagonal real clifford", ("Z",), "Pauli Z.")
 h: Gate = _constant(
-    "h", [[_R, _R], [_R, -_R]], lambda: (h, ()), "hermitian real clifford", ("H",), "Hadamard.")
+    "h", [[_R, _R], [_R, -_R]], "hermitian real clifford", ("H",), "Hadamard.")
 s: Gate = _constant(
-    "s", np.diag([1, 1j]), lambda: (sdg, ()), "diagonal clifford", ("S",), "Phase: sqrt(Z).")
+    "s", np.diag([1, 1j]), "diagonal clifford", ("S",), "Phase: sqrt(Z).", lambda: (sdg, ()))
 sdg: Gate = _constant(
-    "sdg", np.diag([1, -1j]), lambda: (s, ()), "diagonal clifford", ("S†",), "Inverse of `s`.")
+    "sdg", np.diag([1, -1j]), "diagonal clifford", ("S†",), "Inverse of `s`.", lambda: (s, ()))
 t: Gate = _constant(
-    "t", np.diag([1, _R + _R * 1j]), lambda: (tdg, ()), "diagonal", ("T",), "sqrt(S).")
+    "t", np.diag([1, _R + _R * 1j]), "diagonal", ("T",), "sqrt(S).", lambda: (tdg, ()))
 tdg: Gate = _constant(
-    "tdg", np.diag([1, _R - _R * 1j]), lambda: (t, ()), "diagonal", ("T†",), "Inverse of `t`.")
+    "tdg", np.diag([1, _R - _R * 1j]), "diagonal", ("T†",), "Inverse of `t`.", lambda: (t, ()))
 sx: Gate = _constant(
-    "sx", [[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]], lambda: (sxdg, ()), "clifford",
-    ("√X",), "sqrt(X).")
+    "sx", [[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]], "clifford", ("√X",), "sqrt(X).",
+    lambda: (sxdg, ()))
 sxdg: Gate = _constant(
-    "sxdg", [[0.5 - 0.5j, 0.5 + 0.5j], [0.5 + 0.5j, 0.5 - 0.5j]], lambda: (sx, ()), "clifford",
-    ("√X†",), "Inverse of `sx`.", "gate sxdg a { s a; h a; s a; }")
-rx: Gate = _rotation("rx", _rx, _X, "", ("RX",), "Rotation exp(-i θ X / 2).")
-ry: Gate = _rotation("ry", _ry, _Y, "real", ("RY",), "Rotation exp(-i θ Y / 2).")
-rz: Gate = _rotation("rz", _rz, _Z, "diagonal", ("RZ",), "Rotation exp(-i θ Z / 2).")
-p: Gate = _rotation(
-    "p", _p, _array(np.diag([0, -2])), "diagonal", ("P",), "Phase diag(1, exp(i θ)).")
+    "sxdg", [[0.5 - 0.5j, 0.5 + 0.5j], [0.5 + 0.5j, 0.5 - 0.5j]], "clifford", ("√X†",),
+    "Inverse of `sx`.", lambda: (sx, ()), "gate sxdg a { s a; h a; s a; }")
+rx: Gate = _rotation("rx", "X")
+ry: Gate = _rotation("ry", "Y", "real")
+rz: Gate = _rotation("rz", "Z")
+p: Gate = with_inverse(Gate(
+    "p", 1, 1, _p, _array(np.diag([0, -2])), None, _tags("group diagonal"), Qasm("p"), ("P",),
+    "Phase diag(1, exp(i θ))."))
 u: Gate = Gate(
     "u", 1, 3, _u, None, lambda theta, phi, lam: (u, (-theta, -lam, -phi)), _tags(""),
     Qasm("u", "gate u(theta, phi, lam) a { U(theta, phi, lam) a; }"), ("U",),
     "Any rotation: rz(φ) ry(θ) rz(λ) times exp(i (φ + λ) / 2).")
 swap: Gate = _constant(
-    "swap", _SWAP, lambda: (swap, ()), "hermitian permutation real clifford", ("×", "×"),
+    "swap", np.eye(4)[[0, 2, 1, 3]], "hermitian permutation real clifford", ("×", "×"),
     "Exchange of two wires.")
-iswap: Gate = with_inverse(_constant(
-    "iswap", [[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]], None, "clifford",
+iswap: Gate = _constant(
+    "iswap", [[1, 0, 0, 0], [0, 0, 1j, 0], [0, 1j, 0, 0], [0, 0, 0, 1]], "clifford",
     ("iSWAP", "iSWAP"), "Exchange of two wires with a factor i: exp(i π (XX + YY) / 4).",
-    "gate iswap a, b { s a; s b; h a; cx a, b; cx b, a; h b; }"))
-rxx: Gate = _rotation(
-    "rxx", _rxx, _word_matrix("XX"), "", ("RXX", "RXX"), "Rotation exp(-i θ XX / 2).",
-    "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }")
-ryy: Gate = _rotation(
-    "ryy", _ryy, _word_matrix("YY"), "", ("RYY", "RYY"), "Rotation exp(-i θ YY / 2).",
-    "gate ryy(theta) a, b { rx(pi/2) a; rx(pi/2) b; cx a, b; rz(theta) b; cx a, b; "
-    "rx(-pi/2) a; rx(-pi/2) b; }")
-rzz: Gate = _rotation(
-    "rzz", _rzz, _word_matrix("ZZ"), "diagonal", ("RZZ", "RZZ"), "Rotation exp(-i θ ZZ / 2).",
-    "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }")
-# fmt: on
+    definition="gate iswap a, b { s a; s b; h a; cx a, b; cx b, a; h b; }")
+rxx: Gate = _rotation("rxx", "XX", qasm=Qasm(
+    "rxx", "gate rxx(theta) a, b { h a; h b; cx a, b; rz(theta) b; cx a, b; h a; h b; }"))
+ryy: Gate = _rotation("ryy", "YY", qasm=Qasm(
+    "ryy", "gate ryy(theta) a, b { rx(pi/2) a; rx(pi/2) b; cx a, b; rz(theta) b; cx a, b; "
+    "rx(-pi/2) a; rx(-pi/2) b; }"))
+rzz: Gate = _rotation("rzz", "ZZ", qasm=Qasm(
+    "rzz", "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }"))
 
 _EXACT = frozenset({"unitary", "hermitian", "real", "clifford"})
-
-# fmt: off
 cx: Gate = named_controlled(
-    x, "cx", qasm=Qasm("cx"), symbol=("●", "⊕"), tags=_EXACT | {"permutation"}, doc="Controlled X.")
-cy: Gate = named_controlled(
-    y, "cy", qasm=Qasm("cy"), tags=_EXACT - {"real"}, doc="Controlled Y.")
+    x, "cx", "Controlled X.", symbol=("●", "⊕"), tags=_EXACT | {"permutation"})
+cy: Gate = named_controlled(y, "cy", "Controlled Y.", tags=_EXACT - {"real"})
 cz: Gate = named_controlled(
-    z, "cz", qasm=Qasm("cz"), symbol=("●", "●"), tags=_EXACT | {"diagonal"}, doc="Controlled Z.")
-ch: Gate = named_controlled(h, "ch", qasm=Qasm("ch"), doc="Controlled Hadamard.")
-cp: Gate = named_controlled(p, "cp", qasm=Qasm("cp"), doc="Phase exp(i θ) where both wires are 1.")
-crx: Gate = named_controlled(rx, "crx", qasm=Qasm("crx"), doc="Controlled `rx`.")
-cry: Gate = named_controlled(ry, "cry", qasm=Qasm("cry"), doc="Controlled `ry`.")
-crz: Gate = named_controlled(rz, "crz", qasm=Qasm("crz"), doc="Controlled `rz`.")
-ccx: Gate = named_controlled(cx, "ccx", qasm=Qasm("ccx"), doc="Toffoli.")
+    z, "cz", "Controlled Z.", symbol=("●", "●"), tags=_EXACT | {"diagonal"})
+ch: Gate = named_controlled(h, "ch", "Controlled Hadamard.")
+cp: Gate = named_controlled(p, "cp", "Phase exp(i θ) where both wires are 1.")
+crx: Gate = named_controlled(rx, "crx", "Controlled `rx`.")
+cry: Gate = named_controlled(ry, "cry", "Controlled `ry`.")
+crz: Gate = named_controlled(rz, "crz", "Controlled `rz`.")
+ccx: Gate = named_controlled(cx, "ccx", "Toffoli.")
 ccz: Gate = named_controlled(
-    cz, "ccz", qasm=Qasm("ccz", "gate ccz a, b, c { h c; ccx a, b, c; h c; }"),
-    doc="Doubly controlled Z.")
-cswap: Gate = named_controlled(
-    swap, "cswap", qasm=Qasm("cswap"), doc="Fredkin: controlled exchange.")
+    cz, "ccz", "Doubly controlled Z.",
+    qasm=Qasm("ccz", "gate ccz a, b, c { h c; ccx a, b, c; h c; }"))
+cswap: Gate = named_controlled(swap, "cswap", "Fredkin: controlled exchange.")
 # fmt: on
 
 GATES = (
@@ -285,15 +235,14 @@ def linear(matrix: Tensor, *wires: Any, **misplaced: Any) -> Op:
 
 
 def _n_wires(function: str, matrix: Any) -> int:
-    shape = tuple(matrix.shape) if isinstance(matrix, Tensor) else ()
-    size = shape[-1] if shape else 0
     requirement = "be a tensor of shape (2**k, 2**k) or (m, 2**k, 2**k)"
     remedy = "Convert it with `torch.as_tensor(matrix, dtype=torch.complex64)`."
     check_is(function, "matrix", matrix, Tensor, requirement, remedy)
-    if len(shape) not in (2, 3) or shape[-2] != size or size < 2 or size & (size - 1):
+    size = matrix.shape[-1] if matrix.ndim in (2, 3) else 0
+    if size < 2 or matrix.shape[-2] != size or size & (size - 1):
         remedy = "Give square matrices whose size is a power of two."
         raise shape_error(function, "matrix", matrix, requirement, remedy)
-    return size.bit_length() - 1
+    return int(size).bit_length() - 1
 
 
 @lru_cache
@@ -330,10 +279,6 @@ def _matrix_gate(name: str, n_wires: int) -> Gate:
     return {"unitary": unitary_gate, "linear": linear_gate}[name](n_wires)
 
 
-_MAX_DENSE_WORD = 5
-"""Longer Pauli words are rotated by a chain of CNOTs: their matrix would outgrow a block."""
-
-
 def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tuple[Op, ...]:
     r"""Rotation `exp(-i θ P / 2)` about a Pauli word `P`.
 
@@ -367,13 +312,11 @@ def pauli_rot(theta: Angle, word: str, *wires: Any, **misplaced: Any) -> Op | tu
         requirement = "be a Pauli word of at least one letter"
         raise ValueError(message("pauli_rot", "word", word, requirement, repr(word), remedy))
     op = word_gate(word)(theta, *wires, **misplaced)
-    support = [i for i, letter in enumerate(word) if letter != "I"]
-    if len(support) == len(word) <= _MAX_DENSE_WORD:
-        return op
-    kept = support or [0]
-    short = "".join(word[i] for i in kept)
-    op = Op(word_gate(short), tuple(tuple(ws[i] for i in kept) for ws in op.wires), op.params)
-    return op if len(kept) <= _MAX_DENSE_WORD else _parity_chain(op, short)
+    if "I" in word:
+        kept = [i for i, letter in enumerate(word) if letter != "I"] or [0]
+        word = "".join(word[i] for i in kept)
+        op = Op(word_gate(word), tuple(tuple(ws[i] for i in kept) for ws in op.wires), op.params)
+    return op if len(word) <= _MAX_DENSE_WORD else _parity_chain(op, word)
 
 
 def _parity_chain(op: Op, word: str) -> tuple[Op, ...]:
@@ -393,26 +336,13 @@ def _parity_chain(op: Op, word: str) -> tuple[Op, ...]:
 @lru_cache(maxsize=4096)
 def word_gate(word: str) -> Gate:
     """The row of `pauli_rot` for one word."""
-
-    def matrix(theta: Tensor) -> Tensor:
-        c, s = (part[:, None, None] for part in _half(theta))
-        dense = torch.tensor(_word_matrix(word), device=theta.device)
-        re, im = dense.real.to(theta.dtype), dense.imag.to(theta.dtype)
-        identity = torch.eye(2 ** len(word), dtype=theta.dtype, device=theta.device)
-        return torch.complex(c * identity + s * im, -s * re)
-
-    return with_inverse(
-        Gate(
-            name=f"pauli_rot[{word}]",
-            n_wires=len(word),
-            n_params=1,
-            matrix=matrix,
-            generator=_word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None,
-            tags=_tags("group diagonal" if set(word) <= set("IZ") else "group"),
-            symbol=tuple(f"R{letter}" for letter in word),
-            doc="Rotation about a Pauli word.",
-            origin=Made(word_gate, (word,)),
-        )
+    return _rotation(
+        name=f"pauli_rot[{word}]",
+        word=word,
+        qasm=None,
+        doc="Rotation about a Pauli word.",
+        symbol=tuple(f"R{letter}" for letter in word),
+        origin=Made(word_gate, (word,)),
     )
 
 

@@ -134,8 +134,7 @@ def _centred(function: str, state: Tensor, observable: Observable, argument: str
     common_dtype_and_device(function, (state, *leaves))
     state = unconjugated(state)
     image = observable.apply(state)
-    mean = (state.real * image.real + state.imag * image.imag).sum()
-    return image - mean * state
+    return image - _product(state, image) * state
 
 
 def probs(state: Tensor, wires: None = None) -> Tensor:
@@ -336,9 +335,8 @@ def counts(indices: Tensor, n_qubits: int) -> dict[str, int]:
     """
     _check_indices("counts", indices)
     check_count("counts", "n_qubits", n_qubits)
-    found = Counter(indices.flatten().tolist())
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return {f"{index:0{n_qubits}b}": number for index, number in ordered}
+    found = Counter(indices.flatten().sort().values.tolist()).most_common()
+    return {f"{index:0{n_qubits}b}": number for index, number in found}
 
 
 def _check_indices(function: str, indices: object) -> None:

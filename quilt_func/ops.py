@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 import torch
@@ -23,14 +23,13 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    check_tensor,
     common_dtype_and_device,
     describe,
-    dtype_or_kind,
     is_hidden,
     is_index,
     kind_error,
     message,
-    names_of,
     qubits,
 )
 from quilt_func._torch import as_seen_here, constant, register
@@ -190,7 +189,7 @@ class Gate:
         if self.generator is None:
             return False
         identity = np.eye(len(self.generator))
-        return bool(np.abs(self.generator @ self.generator - identity).max() <= _ROUNDING)
+        return bool(np.abs(self.generator @ self.generator - identity).max() <= ROUNDING)
 
     def matrices(self, *params: Tensor) -> Tensor:
         """Evaluate a parametrised gate: `n_params` tensors `(m, *param_shape)` to `(m, K, K)`."""
@@ -206,8 +205,8 @@ class Gate:
         return as_seen_here(self._constants[key])
 
 
-_ROUNDING = 64 * np.finfo(np.float64).eps
-"""How far a generator's square may be from the identity."""
+ROUNDING = 64 * np.finfo(np.float64).eps
+"""How far a gate's facts may be from one another."""
 
 
 def found_in(module: str, name: str) -> Made:
@@ -383,68 +382,61 @@ def _parameter_name(gate: Gate, position: int) -> str:
 def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
     """Turn the wire arguments of a call into `m` tuples of ints, or raise."""
     if len(args) == 1 and type(args[0]) is range and gate.n_wires == 1:
-        return _of_range(gate, args[0])
+        return _known_wire_sets(gate, args[0])
     if len(args) == 1 and not is_index(args[0]):
-        given = _listed(gate, args[0])
-        sets = tuple((w,) for w in given) if gate.n_wires == 1 else given
+        sets = _listed(gate, args[0])
     elif len(args) == gate.n_wires:
         sets = (args,)
     else:
-        requirement = f"be {gate.n_wires} int(s) or one iterable of wire sets"
-        raise _wires_error(gate, args, requirement, got=f"{len(args)} arguments")
+        need = f"be {gate.n_wires} int(s) or one iterable of wire sets"
+        raise _wires_error(gate, args, need, f"{len(args)} arguments")
     if {*map(type, sets)} == {tuple} and {type(wire) for one in sets for wire in one} == {int}:
-        return _of_ints(gate, sets)
+        return _known_wire_sets(gate, sets)
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
-@lru_cache(maxsize=1024)
-def _of_range(gate: Gate, wires: range) -> tuple[WireSet, ...]:
-    """What is written most is parsed once."""
-    return tuple(_wire_set(gate, (wire,)) for wire in wires)
-
-
 @lru_cache(maxsize=4096)
-def _of_ints(gate: Gate, sets: tuple[WireSet, ...]) -> tuple[WireSet, ...]:
+def _known_wire_sets(gate: Gate, given: range | tuple[WireSet, ...]) -> tuple[WireSet, ...]:
+    """What is written most, ints that equal nothing else, is parsed once."""
+    sets = zip(given) if isinstance(given, range) else given
     return tuple(_wire_set(gate, wire_set) for wire_set in sets)
 
 
 def _listed(gate: Gate, given: Any) -> tuple[Any, ...]:
-    requirement = "be ints or an iterable of wire sets"
-    if isinstance(given, str):
-        raise _wires_error(gate, given, requirement)
+    no_text: Any = None if isinstance(given, str) else given
     try:
-        members = iter(given)
+        members = iter(no_text)
     except TypeError:  # 0-d arrays and tensors look iterable and are not
-        raise _wires_error(gate, given, requirement) from None
-    return tuple(members)
+        need = "be ints or an iterable of wire sets"
+        raise _wires_error(gate, given, need, describe(given)) from None
+    return tuple(zip(members) if gate.n_wires == 1 else members)
 
 
 def _wire_set(gate: Gate, given: Any) -> WireSet:
     if not isinstance(given, tuple) or len(given) != gate.n_wires:
-        requirement = f"be sets of {gate.n_wires} wires, as tuples"
-        raise _wires_error(gate, [given], requirement, describe(given))
+        need = f"be sets of {gate.n_wires} wires, as tuples"
+        raise _wires_error(gate, [given], need, describe(given))
     for wire in given:
         if type(wire) is bool or not is_index(wire):
             raise _wires_error(gate, [given], "be ints", describe(wire))
     wires = tuple(map(operator.index, given))
     if min(wires) < 0:
-        raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", kind=ValueError)
+        raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", ValueError)
     if len(set(wires)) < len(wires):
         remedy = "Give two different wires." if len(wires) == 2 else "Give different wires."
-        got = f"{wires}"
-        raise ValueError(message(called(gate), "wires", [given], "be distinct", got, remedy))
+        raise _wires_error(gate, [given], "be distinct", f"{wires}", ValueError, remedy)
     return wires
 
 
 def _wires_error(
     gate: Gate,
     given: object,
-    requirement: str,
-    got: str | None = None,
+    need: str,
+    got: str,
     kind: type[Exception] = TypeError,
+    remedy: str = "",
 ) -> Exception:
-    got = describe(given) if got is None else got
-    return kind(message(called(gate), "wires", given, requirement, got, call_form(gate)))
+    return kind(message(called(gate), "wires", given, need, got, remedy or call_form(gate)))
 
 
 def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
@@ -456,25 +448,29 @@ def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> 
 
 
 def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
-    shape, name = gate.param_shape, _parameter_name(gate, position)
-    if not shape and isinstance(given, (int, float, np.integer, np.floating)):
-        if isinstance(given, bool):
-            raise kind_error(called(gate), name, given, "be an angle", _ANGLE_REMEDY)
+    shape = gate.param_shape
+    if isinstance(given, Tensor) and given.dtype in (REAL_OF if shape else COMPLEX_OF):
+        if given.shape == (m, *shape):
+            return given
+        if given.shape == shape:
+            return given.expand(m, *shape)
+    elif not shape and isinstance(given, _NUMBERS) and not isinstance(given, bool):
         return float(given)
-    allowed = REAL_OF if shape else COMPLEX_OF
-    if not isinstance(given, Tensor) or given.dtype not in allowed:
-        need, got = f"be a {names_of(allowed)} tensor", dtype_or_kind(given)
-        remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
-        raise TypeError(message(called(gate), name, given, need, got, remedy))
-    if given.shape == shape:
-        return given.expand(m, *shape)
-    if given.shape != (m, *shape):
-        need = f"have shape {shape} or {(m, *shape)}"
-        got = f"shape {tuple(given.shape)} for {m} wire set(s)"
-        raise ValueError(message(called(gate), name, given, need, got, _SETS_REMEDY))
-    return given
+    return _refuse_parameter(gate, position, given, m)
 
 
+def _refuse_parameter(gate: Gate, position: int, given: Any, m: int) -> NoReturn:
+    function, name, shape = called(gate), _parameter_name(gate, position), gate.param_shape
+    if isinstance(given, bool) and not shape:
+        raise kind_error(function, name, given, "be an angle", _ANGLE_REMEDY)
+    remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
+    check_tensor(function, name, given, REAL_OF if shape else COMPLEX_OF, (...,), remedy)
+    need = f"have shape {shape} or {(m, *shape)}"
+    got = f"shape {tuple(given.shape)} for {m} wire set(s)"
+    raise ValueError(message(function, name, given, need, got, _SETS_REMEDY))
+
+
+_NUMBERS = (int, float, np.integer, np.floating)
 _SETS_REMEDY = (
     "Give one entry per wire set, or one for all; map over a batch with `torch.func.vmap`."
 )

@@ -1,6 +1,6 @@
 """Names for the shapes of functions and data that the library passes around."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -24,13 +24,11 @@ PauliTerms: TypeAlias = Mapping[str | tuple[str, tuple[int, ...]], Tensor | floa
 Parts: TypeAlias = Any
 """Ops, circuits and (nested) iterables of them."""
 
+AnsatzFn: TypeAlias = Callable[[PyTree], Iterable[Any]]
+"""A function from parameters to circuit parts."""
 
-class AnsatzFn(Protocol):
-    """A function from parameters to circuit parts."""
-
-    def __call__(self, params: PyTree) -> Iterable[Any]:
-        """Build the parts."""
-        ...
+Schedule: TypeAlias = Callable[[Tensor], Tensor | float]
+"""A learning rate as a function of the step count, a 0-d tensor."""
 
 
 class Observable(Protocol):
@@ -47,12 +45,4 @@ class Observable(Protocol):
 
     def expectation(self, state: Tensor) -> Tensor:
         """The number ⟨ψ|O|ψ⟩."""
-        ...
-
-
-class Schedule(Protocol):
-    """A learning rate as a function of the step count."""
-
-    def __call__(self, step: Tensor) -> Tensor | float:
-        """Return the rate at a 0-d step."""
         ...

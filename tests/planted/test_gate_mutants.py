@@ -197,7 +197,7 @@ def as_class(cls, row):
 
 def wrongly_controlled():
     base = replace(qf.rx, name="rx_with_a_wrong_control")
-    named_controlled(base, "wrong", matrix=lambda theta: qf.crz.matrices(theta))
+    named_controlled(base, "wrong", "", matrix=lambda theta: qf.crz.matrices(theta))
     return base
 
 
