@@ -18,7 +18,7 @@ from torch import Tensor
 from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
 from quilt_func._torch import is_recorded, trusts_forward_rules
 from quilt_func.evolution.batching import BatchAxes
-from quilt_func.evolution.calls import RunCall
+from quilt_func.evolution.calls import Call
 from quilt_func.evolution.kept import KeptRun
 from quilt_func.evolution.partitioning import WHOLE
 from quilt_func.evolution.rules import Evolve
@@ -90,6 +90,6 @@ def _evolved(
         return circuit.plain(state, *leaves)
     packed = [packing.pack(leaves, group) for group in packing.groups]
     axes, kept = BatchAxes((), ((),) * (1 + len(packed))), KeptRun(tuple(map(is_recorded, packed)))
-    evolved: Tensor = Evolve.apply(RunCall(circuit, axes, kept), state, *packed)
+    evolved: Tensor = Evolve.apply(Call(circuit, axes, kept), state, *packed)
     kept.owner = None
     return evolved

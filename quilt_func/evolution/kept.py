@@ -8,14 +8,13 @@ reference only.
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from quilt_func.evolution.batching import BatchAxes
 from quilt_func.evolution.reversible_run import Run
-from quilt_func.evolution.signature import Signature
 
 
 @dataclass
@@ -36,27 +35,12 @@ class KeptRun:
         self.owner, self.run = torch.empty(0), weakref.ref(run)
         self.owner.run = run  # type: ignore[attr-defined]
 
-    def rerun(
-        self, circuit: Signature, axes: BatchAxes, from_zero: bool, packed: Sequence[Tensor],
-        wanted: Sequence[bool],
-    ) -> Run:  # fmt: skip
-        """The kept run, if it is of the same tensors, or a new one.
-
-        Args:
-            circuit: Signature of the ops.
-            axes: Batch axes of the state, then of the packed leaves.
-            from_zero: Whether the run starts with |0...0⟩.
-            packed: Packed leaves.
-            wanted: Whether gradients of the state and of each of the leaves are.
-        """
-        carrying = axes.levels[1:] if from_zero else axes.levels
-        if all(set(axes.outer) <= set(own) for own in carrying):
-            axes = replace(axes, inner=len(axes.sizes))
+    def find(self, axes: BatchAxes, packed: Sequence[Tensor], wanted: Sequence[bool]) -> Run | None:
+        """The run, if it lives and is of these packed leaves, of which gradients are wanted."""
         run = self.run()
-        has_graph = all(was or not now for was, now in zip(self.recorded, wanted[1:], strict=True))
-        if run is not None and has_graph and run.axes == axes and _are_same(run.packed, packed):
-            return run
-        return Run(circuit, axes, from_zero, packed, wanted[1:])
+        has_graph = all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
+        is_it = run and has_graph and run.axes == axes and _are_same(run.packed, packed)
+        return run if is_it else None
 
 
 def _are_same(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
