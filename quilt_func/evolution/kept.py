@@ -39,8 +39,9 @@ class KeptRun:
         """The run, if it lives and is of these packed leaves, of which gradients are wanted."""
         run = self.run()
         has_graph = all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
-        is_it = run and has_graph and run.axes == axes and _are_same(run.packed, packed)
-        return run if is_it else None
+        if run is None or not has_graph or run.axes != axes or not _are_same(run.packed, packed):
+            return None
+        return run
 
 
 def _are_same(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:

@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import torch
+from torch import Tensor
 
 from quilt_func.evolution import steps
+from quilt_func.evolution.batching import BatchKey, Levels, union
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.partitioning import partition
-from quilt_func.evolution.steps import Applied, BatchKey, Part, Prefix, Recipe, Step, prefix_of
+from quilt_func.evolution.steps import Applied, Params, Part, Prefix, Recipe, Step, prefix_of
 from quilt_func.ops import Structure
 
 SEGMENT = 2**16
 """Matrix entries of a segment's factors: what is built and held at one time."""
+
+CHECKPOINTS = 16
+"""States before irreversible steps that are kept, at most; others are computed from these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +33,9 @@ class Segment:
     recipes: tuple[Recipe, ...]
     steps: tuple[Step, ...]
 
-    @property
-    def keys(self) -> tuple[BatchKey, ...]:
-        """Batch keys of the tensors that are built."""
-        return tuple(recipe.key for recipe in self.recipes)
+    def build(self, params: Params, constants: Constants) -> list[Tensor]:
+        """The tensors, in plain torch calls."""
+        return [recipe.build(params, constants) for recipe in self.recipes]
 
     @cached_property
     def ops(self) -> tuple[int, ...]:
@@ -62,20 +66,30 @@ class Plan:
         return self._constants[kind]
 
     @cached_property
-    def n_steps(self) -> int:
-        """Number of steps."""
-        return sum(len(segment.steps) for segment in self.segments)
+    def steps(self) -> tuple[Step, ...]:
+        """Steps of all segments."""
+        return tuple(step for segment in self.segments for step in segment.steps)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The `vmap` levels that any of the tensors of steps is batched over."""
+        return union(*(one.key for segment in self.segments for one in segment.recipes))
 
     @property
     def starts_whole(self) -> bool:
         """Whether the plain route needs no |0...0⟩: the first step has its image as a column."""
-        return bool(self.segments) and self.segments[0].steps[0].starts_from_zero(self.n_qubits)
+        return bool(self.steps) and self.steps[0].starts_from_zero(self.n_qubits)
 
     @cached_property
     def irreversible(self) -> tuple[int, ...]:
         """Numbers of the steps that cannot be undone."""
-        flat = (step for segment in self.segments for step in segment.steps)
-        return tuple(number for number, step in enumerate(flat) if not step.is_reversible)
+        return tuple(i for i, step in enumerate(self.steps) if not step.is_reversible)
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Those of them whose states before are kept."""
+        stride = -(-len(self.irreversible) // CHECKPOINTS)
+        return self.irreversible[:: stride or 1]
 
 
 @lru_cache(maxsize=512)

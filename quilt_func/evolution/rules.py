@@ -76,7 +76,7 @@ class EvolveTangents(_Jvp):
     """The state after a run, and its tangent."""
 
     @staticmethod
-    def forward(call: Call, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(call: Call, *tensors: Any) -> tuple[Tensor, Tensor]:
         (state, *leaves), (by_state, *by_leaves) = halves(tensors)
         (of_state, *of_leaves), (of_by_state, *of_by_leaves) = halves(call.axes.levels)
         run = TangentRun(

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import groupby
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -42,6 +42,30 @@ class Window(NamedTuple):
     wires: WireSet
     matrices: Tensor
 
+    def values(self, bra: Tensor, ket: Tensor) -> Tensor:
+        """Re ⟨bra|P|ket⟩ = Re tr(P |ket⟩⟨bra|), by the window's part of |ket⟩⟨bra|."""
+        flat = (-1, ket.shape[-1], 1)
+        density = outer_product(
+            ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), self.wires
+        )
+        rows = torch.view_as_real(density.resolve_conj()).flatten(1)
+        return matmul(rows, self._rows.mT).reshape(*ket.shape[:-1], -1)
+
+    def image(self, coefficients: Tensor, state: Tensor) -> Tensor:
+        """The state `Σ c_t P_t ψ`, as one matrix product."""
+        size = self.matrices.shape[-1]
+        real = matmul(coefficients, self._rows).unflatten(-1, (size, size, 2))
+        matrices = torch.view_as_complex(real).reshape(-1, size, size)
+        flat = state.reshape(-1, state.shape[-1], 1).contiguous()
+        out = torch.empty_like(flat)
+        apply_block(matrices, self.wires, flat, out)
+        return out.reshape(state.shape)
+
+    @property
+    def _rows(self) -> Tensor:
+        """Real and imaginary parts of each matrix in a row."""
+        return torch.view_as_real(self.matrices).flatten(1)
+
 
 class Flip(NamedTuple):
     """Words that share the mask of flipped wires and the parity of their number of Y.
@@ -56,8 +80,27 @@ class Flip(NamedTuple):
     high: Tensor
     low: Tensor
 
+    def values(self, bra: Tensor, ket: Tensor) -> Tensor:
+        """Re ⟨bra|P|ket⟩ of each word."""
+        weights = _weights(bra, self._flipped(ket), self.is_odd)
+        if self.high.shape[1] == 1:
+            return matmul(weights, (self.high * self.low).mT)
+        table: Tensor = weights.unflatten(-1, (self.high.shape[1], -1))
+        return (matmul(self.high, table) * self.low).sum(-1)
 
-Group: TypeAlias = Window | Flip
+    def image(self, coefficients: Tensor, state: Tensor) -> Tensor:
+        """The state `Σ c_t P_t ψ`."""
+        diagonal = matmul((self.high * coefficients[..., None]).mT, self.low).flatten(-2)
+        ahead = self._flipped(state)
+        return diagonal * (-1j * ahead if self.is_odd else ahead)
+
+    def _flipped(self, state: Tensor) -> Tensor:
+        """The state with the wires flipped: entry `b ⊕ x` at position `b`."""
+        if not self.flipped_axes:
+            return state
+        axes = [axis - len(self.shape) for axis in self.flipped_axes]
+        split: Tensor = state.unflatten(-1, self.shape)
+        return split.flip(axes).flatten(-len(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +124,7 @@ def interned(letters: tuple[str, ...]) -> Words:
 @remembered(1024)
 def groups(
     words: Words, dtype: torch.dtype, device: torch.device, has_windows: bool
-) -> tuple[Group, ...]:
+) -> tuple[Window | Flip, ...]:
     """Sort words into groups, with tensors of a complex dtype and of its real part's."""
     letters = words.letters
     windows: list[tuple[int, list[int]]] = []
@@ -119,12 +162,11 @@ def _window_start(n_qubits: int, first: int, last: int) -> int:
 
 
 _LETTERS = {
-    "I": np.eye(2),
-    "X": np.array([[0, 1], [1, 0]]),
+    "I": np.eye(2, dtype=np.complex128),
+    "X": np.array([[0, 1], [1, 0]], dtype=np.complex128),
     "Y": np.array([[0, -1j], [1j, 0]]),
-    "Z": np.diag([1, -1]),
+    "Z": np.diag([1, -1]).astype(np.complex128),
 }
-_ONE = np.ones((1, 1), dtype=np.complex128)
 
 
 def _window(
@@ -140,11 +182,7 @@ def _window(
 
 
 def _matrices(words: Iterable[str]) -> NDArray[np.complex128]:
-    return np.stack([reduce(_kron, map(_LETTERS.__getitem__, word), _ONE) for word in words])
-
-
-def _kron(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.complex128]:
-    return np.asarray(np.kron(left, right), dtype=np.complex128)
+    return np.stack([reduce(np.kron, map(_LETTERS.__getitem__, word)) for word in words])
 
 
 def _flip(
@@ -171,52 +209,25 @@ def _signs(words: Sequence[str]) -> NDArray[np.int64]:
     return sign_table([letter in "YZ" for letter in word] for word in words)
 
 
-def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool = False) -> Tensor:
+def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool) -> Tensor:
     """Real parts of ⟨bra|P|ket⟩ for each word.
 
     Args:
         words: Pauli words.
         bra (complex, (*batch, 2**n)): State.
-        ket (complex, (*batch, 2**n)): State.
+        ket (complex, (*batch, 2**n)): State; the batches broadcast.
         has_windows: Whether to use windows, which write to buffers and have no derivative.
 
     Returns:
         (real, (*batch, n_words)): Values.
     """
-    found: list[Tensor] = []
-    order: list[int] = []
-    for group in groups(words, ket.dtype, ket.device, has_windows):
-        if isinstance(group, Window):
-            found.append(_by_window(group, bra, ket))
-        else:
-            found.append(_by_flip(group, bra, ket))
-        order += group.terms
+    if bra is not ket:
+        bra, ket = torch.broadcast_tensors(bra, ket)
+    sorted_ = groups(words, ket.dtype, ket.device, has_windows)
+    found = [group.values(bra, ket) for group in sorted_]
+    order = [term for group in sorted_ for term in group.terms]
     joined = torch.cat(found, -1) if len(found) > 1 else found[0]
     return joined if order == sorted(order) else joined[..., np.argsort(order).tolist()]
-
-
-def _by_window(group: Window, bra: Tensor, ket: Tensor) -> Tensor:
-    """Re ⟨bra|P|ket⟩ = Re tr(P |ket⟩⟨bra|), by the window's part of |ket⟩⟨bra|."""
-    flat = (-1, ket.shape[-1], 1)
-    density = outer_product(
-        ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), group.wires
-    )
-    return _paired(density, group.matrices).reshape(*ket.shape[:-1], -1)
-
-
-def _paired(a: Tensor, b: Tensor) -> Tensor:
-    """Re tr(a† b) of every pair, `(n_a, n_b)`."""
-    return matmul(
-        torch.view_as_real(a.resolve_conj()).flatten(1), torch.view_as_real(b).flatten(1).mT
-    )
-
-
-def _by_flip(group: Flip, bra: Tensor, ket: Tensor) -> Tensor:
-    weights = _weights(bra, _flipped(ket, group), group.is_odd)
-    if group.high.shape[1] == 1:
-        return matmul(weights, (group.high * group.low).mT)
-    table: Tensor = weights.unflatten(-1, (group.high.shape[1], -1))
-    return (matmul(group.high, table) * group.low).sum(-1)
 
 
 def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
@@ -228,36 +239,25 @@ def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
     return bra.real * ket.real + bra.imag * ket.imag
 
 
-def _flipped(state: Tensor, group: Flip) -> Tensor:
-    """The state with the group's wires flipped: entry `b ⊕ x` at position `b`."""
-    if not group.flipped_axes:
-        return state
-    axes = [axis - len(group.shape) for axis in group.flipped_axes]
-    split: Tensor = state.unflatten(-1, group.shape)
-    return split.flip(axes).flatten(-len(group.shape))
-
-
-def apply_sum(
-    words: Words, coefficients: Tensor, state: Tensor, *, has_windows: bool = False
-) -> Tensor:
+def apply_sum(words: Words, coefficients: Tensor, state: Tensor, *, has_windows: bool) -> Tensor:
     """The state `Σ c_t P_t ψ`, for real coefficients.
 
     Args:
         words: Pauli words.
         coefficients (real, (*batch, n_words)): Coefficients.
-        state (complex, (*batch, 2**n)): State.
+        state (complex, (*batch, 2**n)): State; the batches broadcast.
         has_windows: Whether to use windows, which write to buffers and have no derivative.
 
     Returns:
         (complex, (*batch, 2**n)): Image.
     """
+    batch = torch.broadcast_shapes(coefficients.shape[:-1], state.shape[:-1])
+    is_shared = coefficients.shape[:-1].numel() == 1
+    coefficients = coefficients.reshape(-1) if is_shared else coefficients.expand(*batch, -1)
+    state = state.expand(*batch, -1)
     total: Tensor | None = None
     for group in groups(words, state.dtype, state.device, has_windows):
-        chosen = coefficients[..., list(group.terms)]
-        if isinstance(group, Window):
-            part = _window_applied(group, chosen, state)
-        else:
-            part = _flip_applied(group, chosen, state)
+        part = group.image(coefficients[..., list(group.terms)], state)
         total = part if total is None else total.add_(part) if has_windows else total + part
     assert total is not None, "there is a word"
     return total
@@ -283,21 +283,3 @@ def dense_constant(
 ) -> Tensor:
     """The matrix `Σ c_t P_t` for Python numbers."""
     return constant(np.tensordot(numbers, _matrices(words), 1), dtype, device)
-
-
-def _window_applied(group: Window, coefficients: Tensor, state: Tensor) -> Tensor:
-    size = group.matrices.shape[-1]
-    real = torch.view_as_real(group.matrices).flatten(1)
-    matrices = torch.view_as_complex(matmul(coefficients, real).unflatten(-1, (size, size, 2)))
-    flat = state.reshape(-1, state.shape[-1], 1).contiguous()
-    out = torch.empty_like(flat)
-    apply_block(matrices.reshape(-1, size, size), group.wires, flat, out)
-    return out.reshape(state.shape)
-
-
-def _flip_applied(group: Flip, coefficients: Tensor, state: Tensor) -> Tensor:
-    diagonal = matmul((group.high * coefficients[..., None]).mT, group.low).flatten(-2)
-    ahead = _flipped(state, group)
-    if group.is_odd:
-        ahead = -1j * ahead
-    return diagonal * ahead
