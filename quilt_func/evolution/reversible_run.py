@@ -204,7 +204,8 @@ class Run:
         """The tensors that a recipe builds, with a graph to the sources if that is asked for."""
         if recipe in self.built:
             return self.built[recipe]
-        with torch.inference_mode(False), torch.set_grad_enabled(has_graph or self.is_kept):
+        graph = torch.enable_grad if has_graph or self.is_kept else torch.no_grad
+        with torch.inference_mode(False), graph():
             if isinstance(recipe, Prefix):
                 made = [product(recipe, self.params, self.constants)]
             else:
