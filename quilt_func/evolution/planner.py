@@ -45,13 +45,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What to build and what to run. Equal only to itself.
-
-    Attributes:
-        n_qubits: Number of qubits.
-        prefix: The product state to start from, or None.
-        segments: Steps in order.
-    """
+    """The product state to start from, if any, and what to build and run. Equal only to itself."""
 
     n_qubits: int
     prefix: Prefix | None
@@ -96,33 +90,25 @@ class Plan:
 def plan(
     n_qubits: int, ops: tuple[Structure, ...], keys: tuple[BatchKey, ...], from_zero: bool
 ) -> Plan:
-    """Plan a run.
+    """Plan a run of some ops, by their structures and batch keys.
 
-    Args:
-        n_qubits: Number of qubits, at least 1.
-        ops: Structures of ops in order.
-        keys: Batch key of each op.
-        from_zero: Whether the state is |0...0⟩, so that leading one-wire gates make a product.
-
-    Returns:
-        The plan.
+    From |0...0⟩, leading one-wire gates make a product state.
     """
     gates = [
         Applied(i, slot, op.gate, wires, keys[i])
         for i, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
-    first = _product_prefix(gates) if from_zero else []
-    taken = set(map(id, first))
-    parts = partition(n_qubits, [gate for gate in gates if id(gate) not in taken])
-    segments = [_segment(ops, n_qubits, group) for group in _segments(parts)]
+    first, rest = _split_prefix(gates) if from_zero else ([], gates)
     prefix = prefix_of(ops, n_qubits, first) if first else None
-    return Plan(n_qubits, prefix, tuple(segments))
+    parts = partition(n_qubits, rest)
+    return Plan(n_qubits, prefix, tuple(_segment(ops, n_qubits, p) for p in _segments(parts)))
 
 
-def _product_prefix(gates: Sequence[Applied]) -> list[Applied]:
-    """The gates of one batch key that begin the circuit and act on single wires."""
+def _split_prefix(gates: Sequence[Applied]) -> tuple[list[Applied], list[Applied]]:
+    """The gates of one batch key that begin the circuit and act on single wires, and the rest."""
     chosen: list[Applied] = []
+    rest: list[Applied] = []
     closed: set[int] = set()
     key = next((gate.key for gate in gates if gate.key), ())
     for gate in gates:
@@ -130,8 +116,9 @@ def _product_prefix(gates: Sequence[Applied]) -> list[Applied]:
         if len(gate.wires) == 1 and gate.wires[0] not in closed and fits:
             chosen.append(gate)
         else:
+            rest.append(gate)
             closed.update(gate.wires)
-    return chosen
+    return chosen, rest
 
 
 def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:

@@ -35,14 +35,9 @@ class Run:
         self, circuit: Signature, axes: BatchAxes, from_zero: bool, packed: Sequence[Tensor],
         recorded: Sequence[bool],
     ) -> None:  # fmt: skip
-        """Plan a run.
+        """Plan a run; `axes` are those of the state, then of the packed leaves.
 
-        Args:
-            circuit: Signature of the ops.
-            axes: Batch axes of the state, then of the packed leaves.
-            from_zero: Whether the run starts with |0...0⟩.
-            packed: Packed leaves.
-            recorded: Which of them may be asked for a gradient.
+        `recorded` says which of these may be asked for a gradient.
         """
         self.circuit, self.axes, self.packed = circuit, axes, packed
         self.levels: list[Levels] = circuit.packing.spread(axes.levels[1:])
@@ -63,22 +58,20 @@ class Run:
         ]
         with torch.inference_mode(False):  # numbers among them may be saved for a derivative
             self.params = self._params()
-        self.is_kept = False
+        self.is_recorded, self.is_kept = any(recorded), False
         self.built: dict[Segment | Prefix, list[Tensor]] = {}
         self.states: dict[int, Tensor] = {}
 
-    def forward(self, state: Tensor | None, *, is_kept: bool) -> Tensor:
-        """The state after the run, its levels first.
+    def forward(self, state: Tensor | None) -> Tensor:
+        """The state before, or None for |0...0⟩ -> the state after the run, its levels first.
 
-        Args:
-            state: The state before, or None for |0...0⟩.
-            is_kept: Whether to keep for the way back what it needs, and, if it is not much, what
-                was built and the states in between.
+        What the way back needs is kept, and, if it is not much, what was built and the states in
+        between.
         """
-        self.is_kept = is_kept and len(self.plan.segments) <= 1
+        self.is_kept = self.is_recorded and len(self.plan.segments) <= 1
         buffers = Buffers()
         current = self._start(state, buffers)
-        kept = self._checkpoints(current) if is_kept else frozenset()
+        kept = self._checkpoints(current) if self.is_recorded else frozenset()
         if 0 in kept and state is not None:
             current = current.clone()  # the caller may change its own
         current = self._advanced(current, 0, len(self.plan.steps), kept, self.states, buffers)

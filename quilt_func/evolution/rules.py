@@ -28,10 +28,9 @@ class Evolve(Primitive):
     @staticmethod
     def forward(call: Call, state: Tensor | None, *leaves: Tensor) -> Tensor:
         run = Run(call.circuit, call.axes, state is None, leaves, call.kept.recorded)
-        is_kept = any(call.kept.recorded)
-        if is_kept:
+        if run.is_recorded:
             call.kept.keep(run)
-        return run.forward(state, is_kept=is_kept)
+        return run.forward(state)
 
     @staticmethod
     def setup_context(ctx: Any, tensors: Sequence[Tensor | None], output: Tensor) -> None:

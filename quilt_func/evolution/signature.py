@@ -76,12 +76,8 @@ class Signature:
     """A run without its tensors: structures of ops, numbers among their parameters, dtype, device.
 
     Attributes:
-        n_qubits: Number of qubits.
         ops: Structures of ops that act on some wires, in order.
         weak: Of each op, its parameters that are numbers; None for those that are leaves.
-        packing: How leaves are joined.
-        dtype: Of the state.
-        device: Of the state.
     """
 
     n_qubits: int

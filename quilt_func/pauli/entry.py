@@ -26,8 +26,8 @@ from quilt_func._checks import (
     shape_error,
 )
 from quilt_func._torch import matmul, register
-from quilt_func.pauli.rules import energy, image, word_values
-from quilt_func.pauli.words import dense, dense_constant
+from quilt_func.pauli.rules import Energy, Image, Values
+from quilt_func.pauli.words import dense, interned
 from quilt_func.typing import PauliTerms
 
 SMALL = 5
@@ -100,21 +100,17 @@ class PauliSum:
 
     def _image(self, state: Tensor) -> Tensor:
         if self.n_qubits <= SMALL:
-            return state @ self._dense(state).mT
-        return image(self.words, self._tensor(state), state)
-
-    def _dense(self, state: Tensor) -> Tensor:
-        if isinstance(self.coefficients, tuple):
-            kind = state.dtype, state.device
-            return dense_constant(self.words, self.coefficients, *kind)
-        return dense(self.words, self.coefficients)
+            return state @ dense(self.words, self.coefficients, state.dtype, state.device).mT
+        image: Tensor = Image.of(interned(self.words), self._tensor(state), state)
+        return image
 
     def expectation(self, state: Tensor) -> Tensor:
         """Expectation value; see `quilt_func.expval`."""
         self._check("expval", state)
         if self.n_qubits <= SMALL:
             return torch.vdot(state, self._image(state)).real
-        return energy(self.words, self._tensor(state), state)
+        value: Tensor = Energy.of(interned(self.words), self._tensor(state), state)[0]
+        return value
 
     def to_matrix(
         self, *, dtype: torch.dtype = torch.complex128, device: torch.device | str | None = None
@@ -330,7 +326,7 @@ def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
     for one in sums:
         for word in one.words:
             places.setdefault(word, len(places))
-    values = word_values(tuple(places), state)
+    values = Values.of(interned(tuple(places)), state)
     chosen = (values[[places[word] for word in one.words]] for one in sums)
     return torch.stack([matmul(v, one._tensor(state)) for v, one in zip(chosen, sums, strict=True)])
 
@@ -365,22 +361,19 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
 
 
 def _stacked(values: list[Any]) -> Coefficients:
-    tensors = [value for value in values if isinstance(value, Tensor)]
+    remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
     for value in values:
-        if _is_number(value) or _is_coefficient(value):
-            continue
-        if isinstance(value, Tensor):
-            requirement, got = "be 0-d real tensors", f"{value.dtype} of shape {tuple(value.shape)}"
-        else:
-            requirement, got = "be real numbers", a_kind(value)
-        remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
-        raise TypeError(_about("coefficients", value, requirement, got, remedy))
+        if isinstance(value, Tensor) and not _is_coefficient(value):
+            got = f"{value.dtype} of shape {tuple(value.shape)}"
+            raise TypeError(_about("coefficients", value, "be 0-d real tensors", got, remedy))
+        if not isinstance(value, Tensor) and not _is_number(value):
+            raise kind_error("pauli_sum", "coefficients", value, "be real numbers", remedy)
+    tensors = [value for value in values if isinstance(value, Tensor)]
     if not tensors:
         return tuple(map(float, values))
     common_dtype_and_device("pauli_sum", tensors)
-    like = tensors[0]
-    filled = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in values]
-    return torch.stack(filled)
+    filled = (v if isinstance(v, Tensor) else torch.full_like(tensors[0], v) for v in values)
+    return torch.stack(list(filled))
 
 
 def _is_number(value: object) -> bool:

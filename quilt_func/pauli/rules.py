@@ -7,25 +7,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._torch import Primitive, trusts_forward_rules, unconjugated
-from quilt_func.pauli.words import Words, apply_sum, expectations, interned
-
-
-def energy(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
-    """Expectation value of a sum of Pauli words, ()."""
-    value: Tensor = _Energy.of(interned(words), coefficients, unconjugated(state))[0]
-    return value
-
-
-def word_values(words: tuple[str, ...], state: Tensor) -> Tensor:
-    """Expectation values of Pauli words, `(n_words,)`."""
-    values: Tensor = _Values.of(interned(words), unconjugated(state))
-    return values
-
-
-def image(words: tuple[str, ...], coefficients: Tensor, state: Tensor) -> Tensor:
-    """The state `Σ c_t P_t ψ`."""
-    found: Tensor = _Image.of(interned(words), coefficients, unconjugated(state))
-    return found
+from quilt_func.pauli.words import Words, apply_sum, expectations
 
 
 class _Broadcasting(Primitive):
@@ -37,9 +19,10 @@ class _Broadcasting(Primitive):
     @classmethod
     def of(cls, words: Words, *tensors: Tensor) -> Any:
         """Results by the rules, or, where those can't be trusted, in ordinary torch calls."""
+        plain = map(unconjugated, tensors)
         if not trusts_forward_rules():
-            return cls.evaluate(words, *tensors, has_windows=False)
-        return cls.apply(words, *tensors)
+            return cls.evaluate(words, *plain, has_windows=False)
+        return cls.apply(words, *plain)
 
     @classmethod
     def forward(cls, words: Words, *tensors: Tensor) -> Any:
@@ -72,7 +55,7 @@ class _Multilinear(_Broadcasting):
         return cls.apply(words, *values), cls.tangent(words, values, tangents)
 
 
-class _Energy(_Broadcasting):
+class Energy(_Broadcasting):
     """⟨ψ|O|ψ⟩ for O = Σ c_t P_t, and Oψ, half its gradient, which is at hand then."""
 
     @staticmethod
@@ -97,13 +80,13 @@ class _Energy(_Broadcasting):
         of_coefficients, of_state = Primitive.wanted(ctx)
         found: list[list[Tensor]] = [[], []]
         if by_value is not None and of_coefficients:
-            found[0].append(by_value.unsqueeze(-1) * _Values.of(words, state))
+            found[0].append(by_value.unsqueeze(-1) * Values.of(words, state))
         if by_value is not None and of_state:
             found[1].append(_Scaled.apply(words, by_value + by_value, image))
         if by_image is not None and of_coefficients:
             found[0].append(_Overlaps.of(words, by_image, state))
         if by_image is not None and of_state:
-            found[1].append(_Image.of(words, coefficients, by_image))
+            found[1].append(Image.of(words, coefficients, by_image))
         return tuple(sum(parts[1:], parts[0]) if parts else None for parts in found)
 
     @staticmethod
@@ -112,15 +95,15 @@ class _Energy(_Broadcasting):
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         (coefficients, state), (by_coefficients, by_state) = values, tangents
         by_state = None if by_state is None else unconjugated(by_state)
-        value, image = _Energy.apply(words, coefficients, state)
-        of_image = _Image.tangent(words, values, (by_coefficients, by_state))
+        value, image = Energy.apply(words, coefficients, state)
+        of_image = Image.tangent(words, values, (by_coefficients, by_state))
         of_value = _inner(state, of_image)
         if by_state is not None:
             of_value = of_value + _inner(image, by_state)
         return (value, image), (of_value, of_image)
 
 
-class _Values(_Broadcasting):
+class Values(_Broadcasting):
     """⟨ψ|P|ψ⟩ for each word; the gradient is 2 Σ g_t P_t ψ, so no word leaves a state behind."""
 
     @staticmethod
@@ -130,7 +113,7 @@ class _Values(_Broadcasting):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor]:
         (state,) = ctx.saved_tensors
-        return (_Image.of(ctx.static, gradient + gradient, state),)
+        return (Image.of(ctx.static, gradient + gradient, state),)
 
     @staticmethod
     def push(
@@ -139,7 +122,7 @@ class _Values(_Broadcasting):
         (state,), (tangent,) = values, tangents
         assert tangent is not None, "it is the only one"
         by_tangent: Tensor = 2 * _Overlaps.apply(words, state, unconjugated(tangent))
-        return _Values.apply(words, state), by_tangent
+        return Values.apply(words, state), by_tangent
 
 
 class _Overlaps(_Multilinear):
@@ -151,12 +134,12 @@ class _Overlaps(_Multilinear):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         pairs = zip(ctx.saved_tensors[::-1], Primitive.wanted(ctx), strict=True)
         return tuple(
-            _Image.of(ctx.static, gradient, other) if is_wanted else None
+            Image.of(ctx.static, gradient, other) if is_wanted else None
             for other, is_wanted in pairs
         )
 
 
-class _Image(_Multilinear):
+class Image(_Multilinear):
     """Σ c_t P_t ψ, of the coefficients and the state."""
 
     evaluate = staticmethod(apply_sum)
@@ -167,7 +150,7 @@ class _Image(_Multilinear):
         of_coefficients, of_state = Primitive.wanted(ctx)
         return (
             _Overlaps.of(ctx.static, gradient, state) if of_coefficients else None,
-            _Image.of(ctx.static, coefficients, gradient) if of_state else None,
+            Image.of(ctx.static, coefficients, gradient) if of_state else None,
         )
 
 

@@ -5,7 +5,7 @@ its Z and Y letters and `y` the number of Y. Words are sorted into groups, and e
 pass over the state, however many words it has:
 
 - words that fit a *window* of neighbouring wires are one small matrix there, or, for expectation
-  values, one small density matrix;
+  values, one small density matrix: they write to buffers and have no derivative;
 - all others share a flip of the state for each `x`: a run of neighbouring flipped wires is one axis
   in reversed order. The signs of a group factor into those of the high and of the low half of the
   bits: what would be a `(words, 2**n)` table is two tables of `(words, 2**(n/2))` and a product.
@@ -210,17 +210,7 @@ def _signs(words: Sequence[str]) -> NDArray[np.int64]:
 
 
 def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool) -> Tensor:
-    """Real parts of ⟨bra|P|ket⟩ for each word.
-
-    Args:
-        words: Pauli words.
-        bra (complex, (*batch, 2**n)): State.
-        ket (complex, (*batch, 2**n)): State; the batches broadcast.
-        has_windows: Whether to use windows, which write to buffers and have no derivative.
-
-    Returns:
-        (real, (*batch, n_words)): Values.
-    """
+    """Real parts of ⟨bra|P|ket⟩ for each word; batches broadcast."""
     if bra is not ket:
         bra, ket = torch.broadcast_tensors(bra, ket)
     sorted_ = groups(words, ket.dtype, ket.device, has_windows)
@@ -240,17 +230,7 @@ def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
 
 
 def apply_sum(words: Words, coefficients: Tensor, state: Tensor, *, has_windows: bool) -> Tensor:
-    """The state `Σ c_t P_t ψ`, for real coefficients.
-
-    Args:
-        words: Pauli words.
-        coefficients (real, (*batch, n_words)): Coefficients.
-        state (complex, (*batch, 2**n)): State; the batches broadcast.
-        has_windows: Whether to use windows, which write to buffers and have no derivative.
-
-    Returns:
-        (complex, (*batch, 2**n)): Image.
-    """
+    """The state `Σ c_t P_t ψ`, for real coefficients; batches broadcast."""
     batch = torch.broadcast_shapes(coefficients.shape[:-1], state.shape[:-1])
     is_shared = coefficients.shape[:-1].numel() == 1
     coefficients = coefficients.reshape(-1) if is_shared else coefficients.expand(*batch, -1)
@@ -263,8 +243,15 @@ def apply_sum(words: Words, coefficients: Tensor, state: Tensor, *, has_windows:
     return total
 
 
-def dense(words: tuple[str, ...], coefficients: Tensor) -> Tensor:
+def dense(
+    words: tuple[str, ...],
+    coefficients: Tensor | tuple[float, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
     """The matrix `Σ c_t P_t`, for few wires."""
+    if isinstance(coefficients, tuple):
+        return _dense_constant(words, coefficients, dtype, device)
     tables = _dense(words, coefficients.dtype, coefficients.device)
     return torch.view_as_complex(
         matmul(coefficients, tables.flatten(1)).unflatten(0, tables.shape[1:])
@@ -278,7 +265,7 @@ def _dense(words: tuple[str, ...], real: torch.dtype, device: torch.device) -> T
 
 
 @remembered(1024)
-def dense_constant(
+def _dense_constant(
     words: tuple[str, ...], numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """The matrix `Σ c_t P_t` for Python numbers."""
