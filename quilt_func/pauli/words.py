@@ -13,11 +13,11 @@ pass over the state, however many words it has:
 States are `(*batch, 2**n)`, coefficients and values `(*batch, n_words)`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from itertools import groupby
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ WINDOW = 4
 SMALL = 8
 """Up to this many wires, signs are one table."""
 
+Make: TypeAlias = Callable[[Any], Tensor]
+"""Numbers -> a constant tensor."""
+
 
 class Window(NamedTuple):
     """Words within a few neighbouring wires: their matrices there, `(n_terms, K, K)`."""
@@ -48,23 +51,16 @@ class Window(NamedTuple):
         density = outer_product(
             ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), self.wires
         )
-        rows = torch.view_as_real(density.resolve_conj()).flatten(1)
-        return matmul(rows, self._rows.mT).reshape(*ket.shape[:-1], -1)
+        values = matmul(_rows(density.resolve_conj()), _rows(self.matrices).mT)
+        return values.reshape(*ket.shape[:-1], -1)
 
     def image(self, coefficients: Tensor, state: Tensor) -> Tensor:
         """The state `Σ c_t P_t ψ`, as one matrix product."""
-        size = self.matrices.shape[-1]
-        real = matmul(coefficients, self._rows).unflatten(-1, (size, size, 2))
-        matrices = torch.view_as_complex(real).reshape(-1, size, size)
+        matrices = _combined(coefficients, self.matrices)
         flat = state.reshape(-1, state.shape[-1], 1).contiguous()
         out = torch.empty_like(flat)
-        apply_block(matrices, self.wires, flat, out)
+        apply_block(matrices.reshape(-1, *matrices.shape[-2:]), self.wires, flat, out)
         return out.reshape(state.shape)
-
-    @property
-    def _rows(self) -> Tensor:
-        """Real and imaginary parts of each matrix in a row."""
-        return torch.view_as_real(self.matrices).flatten(1)
 
 
 class Flip(NamedTuple):
@@ -140,16 +136,17 @@ def groups(
         word = letters[term]
         mask = "".join("1" if letter in "XY" else "0" for letter in word)
         flips.setdefault((mask, word.count("Y") % 2 == 1), []).append(term)
+    make = partial(constant, dtype=dtype, device=device)
+    make_real = partial(constant, dtype=dtype.to_real(), device=device)
     return (
-        *(_window(letters, start, terms, dtype, device) for start, terms in windows),
-        *(_flip(letters, *key, terms, dtype.to_real(), device) for key, terms in flips.items()),
+        *(_window(letters, start, terms, make) for start, terms in windows),
+        *(_flip(letters, *key, terms, make_real) for key, terms in flips.items()),
     )
 
 
 def _span(word: str) -> tuple[int, int]:
     """First and last wire that a word acts on."""
-    busy = [wire for wire, letter in enumerate(word) if letter != "I"]
-    return busy[0], busy[-1]
+    return len(word) - len(word.lstrip("I")), len(word.rstrip("I")) - 1
 
 
 def _window_start(n_qubits: int, first: int, last: int) -> int:
@@ -169,15 +166,9 @@ _LETTERS = {
 }
 
 
-def _window(
-    words: Sequence[str],
-    start: int,
-    terms: Sequence[int],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Window:
+def _window(words: Sequence[str], start: int, terms: Sequence[int], make: Make) -> Window:
     stop = min(start + WINDOW, len(words[0]))
-    matrices = constant(_matrices([words[t][start:stop] for t in terms]), dtype, device)
+    matrices = make(_matrices([words[t][start:stop] for t in terms]))
     return Window(tuple(terms), tuple(range(start, stop)), matrices)
 
 
@@ -185,14 +176,7 @@ def _matrices(words: Iterable[str]) -> NDArray[np.complex128]:
     return np.stack([reduce(np.kron, map(_LETTERS.__getitem__, word)) for word in words])
 
 
-def _flip(
-    words: Sequence[str],
-    mask: str,
-    is_odd: bool,
-    terms: Sequence[int],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Flip:
+def _flip(words: Sequence[str], mask: str, is_odd: bool, terms: Sequence[int], make: Make) -> Flip:
     runs = [(bit, len(list(run))) for bit, run in groupby(mask)]
     flipped = tuple(axis for axis, (bit, _) in enumerate(runs) if bit == "1")
     middle = 0 if len(mask) <= SMALL else len(mask) // 2
@@ -200,8 +184,7 @@ def _flip(
     high = phase * _signs([words[t][:middle] for t in terms])
     low = _signs([words[t][middle:] for t in terms])
     shape = tuple(2**length for _, length in runs)
-    tables = constant(high, dtype, device), constant(low, dtype, device)
-    return Flip(tuple(terms), shape, flipped, is_odd, *tables)
+    return Flip(tuple(terms), shape, flipped, is_odd, make(high), make(low))
 
 
 def _signs(words: Sequence[str]) -> NDArray[np.int64]:
@@ -252,16 +235,23 @@ def dense(
     """The matrix `Σ c_t P_t`, for few wires."""
     if isinstance(coefficients, tuple):
         return _dense_constant(words, coefficients, dtype, device)
-    tables = _dense(words, coefficients.dtype, coefficients.device)
-    return torch.view_as_complex(
-        matmul(coefficients, tables.flatten(1)).unflatten(0, tables.shape[1:])
-    )
+    return _combined(coefficients, _dense(words, dtype, device))
+
+
+def _combined(coefficients: Tensor, matrices: Tensor) -> Tensor:
+    """The matrix `Σ c_t P_t`, for real coefficients."""
+    real = matmul(coefficients, _rows(matrices)).unflatten(-1, (*matrices.shape[1:], 2))
+    return torch.view_as_complex(real)
+
+
+def _rows(matrices: Tensor) -> Tensor:
+    """Real and imaginary parts of each matrix in a row."""
+    return torch.view_as_real(matrices).flatten(1)
 
 
 @remembered(1024)
-def _dense(words: tuple[str, ...], real: torch.dtype, device: torch.device) -> Tensor:
-    matrices = _matrices(words)
-    return constant(np.stack([matrices.real, matrices.imag], -1), real, device)
+def _dense(words: tuple[str, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(_matrices(words), dtype, device)
 
 
 @remembered(1024)
