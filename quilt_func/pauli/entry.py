@@ -322,11 +322,9 @@ def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
         one._check("expval", state)
     if sums[0].n_qubits <= SMALL:
         return torch.stack([one.expectation(state) for one in sums])
-    places: dict[str, int] = {}
-    for one in sums:
-        for word in one.words:
-            places.setdefault(word, len(places))
-    values = Values.of(interned(tuple(places)), state)
+    words = tuple(dict.fromkeys(word for one in sums for word in one.words))
+    places = {word: place for place, word in enumerate(words)}
+    values = Values.of(interned(words), state)
     chosen = (values[[places[word] for word in one.words]] for one in sums)
     return torch.stack([matmul(v, one._tensor(state)) for v, one in zip(chosen, sums, strict=True)])
 
