@@ -173,7 +173,8 @@ def _window(words: Sequence[str], start: int, terms: Sequence[int], make: Make) 
 
 
 def _matrices(words: Iterable[str]) -> NDArray[np.complex128]:
-    return np.stack([reduce(np.kron, map(_LETTERS.__getitem__, word)) for word in words])
+    one: NDArray[Any] = np.ones((1, 1), dtype=np.complex128)  # the word of no letters
+    return np.stack([reduce(np.kron, map(_LETTERS.__getitem__, word), one) for word in words])
 
 
 def _flip(words: Sequence[str], mask: str, is_odd: bool, terms: Sequence[int], make: Make) -> Flip:
