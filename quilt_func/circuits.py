@@ -24,7 +24,7 @@ from quilt_func._checks import (
 from quilt_func._text_drawing import draw_text
 from quilt_func._torch import register
 from quilt_func.derived import controlled
-from quilt_func.evolution import evolve_from, evolve_zero, explain_ops
+from quilt_func.evolution import evolve_from, evolved, explain_ops
 from quilt_func.ops import OP_REMEDY, Op, Structure, check_fits
 from quilt_func.typing import Device, Parts
 
@@ -84,9 +84,8 @@ class Circuit:
             tensor([0.7071, 0.0000, 0.0000, 0.7071])
         """
         if state is None:
-            return evolve_zero(
-                self.n_qubits, self.ops, *self._default_kind("circuit", dtype, device)
-            )
+            kind = self._default_kind("circuit", dtype, device)
+            return evolved(self.n_qubits, self.ops, None, *kind)
         if dtype is not None or device is not None:
             raise TypeError(
                 "circuit(): `dtype` and `device` must describe the default state, but a state was "

@@ -4,16 +4,11 @@ Batch axes that the matrices share stand first; those of the states alone stand 
 block stays one large product. The wires of a block are cut out as `(lead, left, K, right)`.
 """
 
-from typing import TypeAlias
-
 import torch
 from torch import Tensor
 
 from quilt_func._amplitudes.wires import axes_of, is_window
 from quilt_func.typing import WireSet
-
-Cut: TypeAlias = tuple[int, int]
-"""Sizes to the left and to the right of a window of wires, the last batch axes included."""
 
 _TINY = 4
 """A window's right side of at most this size joins the window: many tiny products cost more."""
@@ -85,7 +80,8 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
     return (a.view(each) @ b.view(each).mT).view(lead, left, size, size).sum(1)
 
 
-def _cut(wires: WireSet, state: Tensor) -> Cut:
+def _cut(wires: WireSet, state: Tensor) -> tuple[int, int]:
+    """Sizes to the left and to the right of a window of wires, the last batch axes included."""
     left = 2 ** wires[0]
     return left, state.shape[1] * state.shape[2] // (left * 2 ** len(wires))
 

@@ -87,7 +87,8 @@ def _of_one_level(primitive: Rules) -> Any:
         level: Any = CGradInterpreterPtr(innermost)
         values = _unwrapped(tensors, level.level())
         reverse_mode = torch.enable_grad if level.prevGradMode() else torch.no_grad
-        with reverse_mode(), _forward_mode(), _below():
+        # torch turns forward mode off within a Function, but levels further out may need it
+        with reverse_mode(), _set_fwd_grad_enabled(True), _below():
             found = primitive.apply(static, *values)
         return _wrapped(found, level.level())
 
@@ -128,11 +129,6 @@ def _below() -> Iterator[None]:
         yield
     finally:
         push_dynamic_layer_stack(level)
-
-
-def _forward_mode() -> Any:
-    """Torch turns it off within a Function, but levels further out may need it."""
-    return _set_fwd_grad_enabled(True)
 
 
 def _each(

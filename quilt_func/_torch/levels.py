@@ -1,23 +1,29 @@
 """Levels of `torch.func` transforms around a caller, and those that a tensor carries."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch._C._functorch import TransformType, get_interpreter_stack
+from torch._C._functorch import (
+    TransformType,
+    get_interpreter_stack,
+    get_unwrapped,
+    is_batchedtensor,
+    is_functorch_wrapped_tensor,
+    maybe_get_level,
+)
 from torch.autograd import forward_ad
 
 
 def batch_levels(tensor: torch.Tensor) -> tuple[int, ...]:
     """List the `torch.func.vmap` levels that a tensor is batched over, the innermost first."""
-    functorch = torch._C._functorch
     levels: list[int] = []
-    while functorch.is_functorch_wrapped_tensor(tensor):
-        if functorch.is_batchedtensor(tensor):
-            levels.append(functorch.maybe_get_level(tensor))
-        tensor = functorch.get_unwrapped(tensor)
+    while is_functorch_wrapped_tensor(tensor):
+        if is_batchedtensor(tensor):
+            levels.append(maybe_get_level(tensor))
+        tensor = get_unwrapped(tensor)
     return tuple(levels)
 
 
@@ -65,34 +71,29 @@ def push_forward(
 
 def is_transformed(*tensors: torch.Tensor) -> bool:
     """Tell whether the values of any tensor are hidden behind a `torch.func` transform."""
-    return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors)
+    return any(map(is_functorch_wrapped_tensor, tensors))
 
 
 def is_differentiated(tensor: torch.Tensor) -> bool:
     """Tell whether a tensor carries a derivative, reverse or forward, at any transform level."""
-    functorch = torch._C._functorch
-    while True:
-        if tensor.requires_grad or _is_dual(tensor):
-            return True
-        if not functorch.is_functorch_wrapped_tensor(tensor):
-            return False
-        tensor = functorch.get_unwrapped(tensor)
+    return any(one.requires_grad or _is_dual(one) for one in _unwrapped(tensor))
 
 
 def is_recorded(tensor: torch.Tensor) -> bool:
     """Tell whether reverse mode follows a tensor, at any transform level."""
-    functorch = torch._C._functorch
-    while not tensor.requires_grad:
-        if not functorch.is_functorch_wrapped_tensor(tensor):
-            return False
-        tensor = functorch.get_unwrapped(tensor)
-    return True
+    return any(one.requires_grad for one in _unwrapped(tensor))
+
+
+def _unwrapped(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """A tensor, and what it is at each level further out."""
+    yield tensor
+    while is_functorch_wrapped_tensor(tensor):
+        tensor = get_unwrapped(tensor)
+        yield tensor
 
 
 def _is_dual(tensor: torch.Tensor) -> bool:
-    if forward_ad._current_level < 0:
-        return False
-    return forward_ad.unpack_dual(tensor).tangent is not None
+    return is_forward_mode() and forward_ad.unpack_dual(tensor).tangent is not None
 
 
 def _load_forward_rules() -> None:

@@ -5,21 +5,9 @@ from dataclasses import astuple
 from typing import Any
 
 from torch.utils import _pytree as pytree
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
-
-def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
-    """Apply a function to the leaves of one or several trees of the same structure."""
-    return pytree.tree_map(function, tree, *rest)
-
-
-def tree_leaves(tree: Any) -> list[Any]:
-    """List the leaves of a tree in traversal order."""
-    return pytree.tree_leaves(tree)
-
-
-def tree_flatten(tree: Any) -> tuple[list[Any], Any]:
-    """Split a tree into its leaves and its structure."""
-    return pytree.tree_flatten(tree)
+__all__ = ["register", "tree_flatten", "tree_leaves", "tree_map", "tree_paths", "tree_unflatten"]
 
 
 def tree_paths(tree: Any) -> list[str]:
@@ -27,13 +15,8 @@ def tree_paths(tree: Any) -> list[str]:
     try:
         paths: list[Any] = [path for path, _ in pytree.tree_flatten_with_path(tree)[0]]
     except ValueError:
-        return [str(i) for i in range(len(pytree.tree_leaves(tree)))]
+        return [str(i) for i in range(len(tree_leaves(tree)))]
     return ["/".join(str(astuple(key)[0]) for key in path) for path in paths]
-
-
-def tree_unflatten(leaves: Iterable[Any], structure: Any) -> Any:
-    """Rebuild a tree from leaves and a structure."""
-    return pytree.tree_unflatten(leaves, structure)
 
 
 def register(

@@ -23,12 +23,12 @@ The words of this package, each with one meaning:
 - *reference*: gate by gate, without a plan. Tests compare everything else with it.
 """
 
-from quilt_func.evolution.entry import evolve, evolve_from, evolve_zero
+from quilt_func.evolution.entry import evolve, evolve_from, evolved
 from quilt_func.evolution.explaining import explain_ops
 
 __all__ = [
     "evolve",
     "evolve_from",
-    "evolve_zero",
+    "evolved",
     "explain_ops",
 ]

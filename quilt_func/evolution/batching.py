@@ -25,13 +25,13 @@ class BatchAxes:
     Attributes:
         sizes: Size of each level.
         levels: Of each tensor, the levels that are its first axes, descending.
-        inner: Levels that a gradient is summed over, where its leaf lacks them. Levels from this
-            one on are mapped over the gradient itself.
+        inner: Of a walk back, the number of the run's own levels: a gradient is summed over those
+            that its leaf lacks. Later ones are mapped over the gradient itself.
     """
 
     sizes: tuple[int, ...]
     levels: tuple[Levels, ...]
-    inner: int = 0
+    inner: int | None = None
 
     def mapped(self, in_dims: Sequence[int | None], size: int) -> Self:
         """The axes under one more level, which the tensors with an `in_dims` carry first."""
@@ -43,7 +43,7 @@ class BatchAxes:
     @property
     def outer(self) -> Levels:
         """The levels that are mapped over a gradient."""
-        return tuple(range(self.inner, len(self.sizes)))[::-1]
+        return () if self.inner is None else tuple(range(self.inner, len(self.sizes)))[::-1]
 
     def shape(self, levels: Levels) -> tuple[int, ...]:
         """Sizes of some levels."""

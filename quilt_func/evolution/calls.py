@@ -1,12 +1,13 @@
-"""What the Functions of a run are called with: one static argument each, and tensors by name.
+"""What the Functions of a run are called with: one static argument for all, and tensors.
 
-The tensors are flat only where a Function takes or saves them. Batch levels, of which each tensor
-has its own, have the same names.
+A run takes the state, then packed leaves. A walk back takes the state, the output, its gradient,
+then packed leaves. A Function of tangents takes the same tensors, then the tangent of each. Batch
+levels, of which each tensor has its own, come in the same order.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 from torch import Tensor
 
@@ -15,69 +16,6 @@ from quilt_func.evolution.kept import KeptRun
 from quilt_func.evolution.signature import Signature
 
 T = TypeVar("T")
-
-
-class RunTensors(NamedTuple, Generic[T]):
-    """The tensors of a run, or something of each."""
-
-    state: T
-    leaves: tuple[T, ...]
-
-    @classmethod
-    def of(cls, flat: Sequence[T]) -> "RunTensors[T]":
-        state, *leaves = flat
-        return cls(state, tuple(leaves))
-
-    @property
-    def flat(self) -> tuple[T, ...]:
-        return self.state, *self.leaves
-
-
-class PullTensors(NamedTuple, Generic[T]):
-    """The tensors of a walk back, or something of each: those of the run, its output, and theirs.
-
-    Attributes:
-        state: What the run started from.
-        output: The state after the run.
-        gradient: The gradient of `output`.
-        leaves: Packed leaves.
-    """
-
-    state: T
-    output: T
-    gradient: T
-    leaves: tuple[T, ...]
-
-    @classmethod
-    def of(cls, flat: Sequence[T]) -> "PullTensors[T]":
-        state, output, gradient, *leaves = flat
-        return cls(state, output, gradient, tuple(leaves))
-
-    @property
-    def flat(self) -> tuple[T, ...]:
-        return self.state, self.output, self.gradient, *self.leaves
-
-    @property
-    def run(self) -> RunTensors[T]:
-        return RunTensors(self.state, self.leaves)
-
-
-Names = TypeVar("Names", RunTensors[Any], PullTensors[Any])
-
-
-class WithTangents(NamedTuple, Generic[Names]):
-    """Tensors and their tangents, or something of each."""
-
-    values: Names
-    tangents: Names
-
-    @classmethod
-    def of(cls, names: Callable[[Sequence[Any]], Names], flat: Sequence[Any]) -> Self:
-        return cls(*map(names, halves(flat)))
-
-    @property
-    def flat(self) -> tuple[Any, ...]:
-        return *self.values.flat, *self.tangents.flat
 
 
 def halves(flat: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...]]:
@@ -94,40 +32,23 @@ def in_places(is_there: Iterable[bool], values: Iterable[T]) -> tuple[T | None, 
 
 @dataclass(frozen=True)
 class Call:
-    """A circuit, and the batch axes of the tensors that come with it."""
+    """A circuit, and the batch axes of the tensors that come with it.
+
+    Attributes:
+        kept: What the run leaves for the walk back.
+        wanted: Of a walk back: whether gradients of the state and of each leaf are.
+    """
 
     circuit: Signature
     axes: BatchAxes
+    kept: KeptRun = field(compare=False)
+    wanted: tuple[bool, ...] = ()
 
     def mapped(self, dims: Sequence[int | None], size: int) -> Self:
         return replace(self, axes=self.axes.mapped(dims, size))
 
-
-@dataclass(frozen=True)
-class RunCall(Call):
-    """Of a run: all its levels are those of a gradient, too."""
-
-    kept: KeptRun = field(compare=False)
-
-    def mapped(self, dims: Sequence[int | None], size: int) -> Self:
-        mapped = self.axes.mapped(dims, size)
-        return replace(self, axes=replace(mapped, inner=len(mapped.sizes)))
-
-
-@dataclass(frozen=True)
-class PullCall(Call):
-    """Of a walk back: levels that come later map over the gradient.
-
-    Attributes:
-        wanted: Whether gradients of the state and of each leaf are.
-    """
-
-    wanted: tuple[bool, ...]
-    kept: KeptRun = field(compare=False)
-
-
-def levels_with_tangents(axes: BatchAxes, tangents: Sequence[Tensor | None]) -> BatchAxes:
-    """The axes of tensors, which their tangents share."""
-    pairs = zip(axes.levels, tangents, strict=True)
-    shared = (() if tangent is None else levels for levels, tangent in pairs)
-    return replace(axes, levels=(*axes.levels, *shared))
+    def with_tangents(self, tangents: Sequence[Tensor | None]) -> Self:
+        """The call of a Function of tangents, which share the axes of their tensors."""
+        pairs = zip(self.axes.levels, tangents, strict=True)
+        shared = (() if tangent is None else levels for levels, tangent in pairs)
+        return replace(self, axes=replace(self.axes, levels=(*self.axes.levels, *shared)))

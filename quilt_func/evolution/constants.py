@@ -9,12 +9,7 @@ from quilt_func._torch import as_seen_here, constant
 
 
 class Constants:
-    """Tensors of constant arrays, made when they are first asked for. They live with their plan.
-
-    Attributes:
-        dtype: complex64 or complex128.
-        device: Where they are.
-    """
+    """Tensors of constant arrays, made when they are first asked for. They live with their plan."""
 
     def __init__(self, dtype: torch.dtype, device: torch.device) -> None:
         self.dtype = dtype

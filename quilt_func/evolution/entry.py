@@ -18,7 +18,7 @@ from torch import Tensor
 from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
 from quilt_func._torch import is_recorded, trusts_forward_rules
 from quilt_func.evolution.batching import BatchAxes
-from quilt_func.evolution.calls import RunCall
+from quilt_func.evolution.calls import Call
 from quilt_func.evolution.kept import KeptRun
 from quilt_func.evolution.partitioning import WHOLE
 from quilt_func.evolution.rules import Evolve
@@ -61,23 +61,17 @@ def evolve_from(function: str, n_qubits: int, ops: Sequence[Op], state: Tensor) 
     """Apply ops that fit to a state, after a check of it in the name of a function."""
     check_state_size(function, state, n_qubits)
     common_dtype_and_device(function, [state, *(leaf for op in ops for leaf in op.leaves)])
-    return _evolved(n_qubits, ops, state, state.dtype, state.device)
+    return evolved(n_qubits, ops, state, state.dtype, state.device)
 
 
-def evolve_zero(
-    n_qubits: int, ops: Sequence[Op], dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """Apply checked ops to |0...0⟩, whose product form a run makes use of."""
-    return _evolved(n_qubits, ops, None, dtype, device)
-
-
-def _evolved(
+def evolved(
     n_qubits: int,
     ops: Sequence[Op],
     state: Tensor | None,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
+    """Apply ops, all checked, to a state or to |0...0⟩, whose product form a run makes use of."""
     acting = [op for op in ops if op.wires]
     if not acting:
         return zero_state(n_qubits, dtype=dtype, device=device) if state is None else state
@@ -90,6 +84,6 @@ def _evolved(
         return circuit.plain(state, *leaves)
     packed = [packing.pack(leaves, group) for group in packing.groups]
     axes, kept = BatchAxes((), ((),) * (1 + len(packed))), KeptRun(tuple(map(is_recorded, packed)))
-    evolved: Tensor = Evolve.apply(RunCall(circuit, axes, kept), state, *packed)
+    found: Tensor = Evolve.apply(Call(circuit, axes, kept), state, *packed)
     kept.owner = None
-    return evolved
+    return found

@@ -8,7 +8,7 @@ reference only.
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from torch import Tensor
 from quilt_func._torch import is_same_view
 from quilt_func.evolution.batching import BatchAxes
 from quilt_func.evolution.reversible_run import Run
-from quilt_func.evolution.signature import Signature
 
 
 @dataclass
@@ -37,29 +36,10 @@ class KeptRun:
         self.owner, self.run = torch.empty(0), weakref.ref(run)
         self.owner.run = run  # type: ignore[attr-defined]
 
-    def rerun(
-        self, circuit: Signature, axes: BatchAxes, from_zero: bool, packed: Sequence[Tensor],
-        wanted: Sequence[bool],
-    ) -> Run:  # fmt: skip
-        """The kept run, if it is of the same tensors, or a new one.
-
-        Args:
-            circuit: Signature of the ops.
-            axes: Batch axes of the state, then of the packed leaves.
-            from_zero: Whether the run starts with |0...0⟩.
-            packed: Packed leaves.
-            wanted: Whether gradients of the state and of each of the leaves are.
-        """
-        carrying = axes.levels[1:] if from_zero else axes.levels
-        if all(set(axes.outer) <= set(own) for own in carrying):
-            axes = replace(axes, inner=len(axes.sizes))
+    def find(self, axes: BatchAxes, packed: Sequence[Tensor], wanted: Sequence[bool]) -> Run | None:
+        """The run, if it lives and is of these packed leaves, of which gradients are wanted."""
         run = self.run()
-        has_graph = all(was or not now for was, now in zip(self.recorded, wanted[1:], strict=True))
-        if (
-            run is not None
-            and has_graph
-            and run.axes == axes
-            and all(map(is_same_view, run.packed, packed))
-        ):
-            return run
-        return Run(circuit, axes, from_zero, packed, wanted[1:])
+        has_graph = all(was or not now for was, now in zip(self.recorded, wanted, strict=True))
+        if run is None or not has_graph or run.axes != axes:
+            return None
+        return run if all(map(is_same_view, run.packed, packed)) else None

@@ -15,13 +15,7 @@ from quilt_func.evolution.batching import BatchAxes, Levels, union
 
 @dataclass(frozen=True)
 class Layout:
-    """Batch levels of the states of a run, in the order of their axes.
-
-    Attributes:
-        axes: Sizes of all levels.
-        lead: Levels before the amplitudes, descending.
-        last: Levels after the amplitudes, descending.
-    """
+    """Batch levels before and after the amplitudes of a run's states, descending."""
 
     axes: BatchAxes
     lead: Levels

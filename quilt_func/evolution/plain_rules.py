@@ -3,7 +3,8 @@
 Tensors come flat, and those that are None stay where they are.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.func import jvp, vjp, vmap
 
 from quilt_func._torch import tree_map
 from quilt_func.evolution.batching import Levels
-from quilt_func.evolution.calls import PullCall, PullTensors, halves, in_places
+from quilt_func.evolution.calls import Call, halves, in_places
 
 
 def pulled(
@@ -82,27 +83,32 @@ def mapped_with_tangents(
     return of_both
 
 
-def plain_pull(call: PullCall, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-    """What `Pull` computes, of the same arguments; it has no use for `output`."""
-    function = pull_of_one(call, PullTensors.of(call.axes.levels))
+def plain_pull(call: Call, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """What `Pull` computes, of the same arguments; it has no use for the output."""
+    function = pull_of_one(call, call.axes.levels)
     for level in call.axes.outer[::-1]:
         function = mapped(function, call.axes.levels, level)
     found: tuple[Tensor, ...] = function(*tensors)
     return found
 
 
-def pull_of_one(call: PullCall, levels: PullTensors[Levels]) -> Callable[..., tuple[Tensor, ...]]:
+def pull_of_one(call: Call, levels: Sequence[Levels]) -> Callable[..., tuple[Tensor, ...]]:
     """The same for one gradient: without the levels that are mapped over gradients."""
+    of_state, _, _, *of_leaves = levels
     run: Callable[..., Any] = call.circuit.plain_packed
-    for level in range(call.axes.inner):
-        run = mapped(run, levels.run.flat, level)
+    for level in range(len(call.axes.sizes) - len(call.axes.outer)):
+        run = mapped(run, (of_state, *of_leaves), level)
 
-    def of_one(*flat: Tensor) -> tuple[Tensor, ...]:
-        tensors = PullTensors.of(flat)
-        return chosen(pulled(run, tensors.run.flat, tensors.gradient), call.wanted)
+    def of_one(
+        state: Tensor | None, _: Tensor | None, gradient: Tensor, *leaves: Tensor
+    ) -> tuple[Any, ...]:
+        return tuple(compress(pulled(run, (state, *leaves), gradient), call.wanted))
 
     return of_one
 
 
-def chosen(values: Iterable[Any], wanted: Iterable[bool]) -> tuple[Any, ...]:
-    return tuple(one for one, is_wanted in zip(values, wanted, strict=True) if is_wanted)
+def without_output(
+    state: Tensor | None, _: Tensor | None, *rest: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    """The tensors of a walk back that have a derivative in the plain route."""
+    return state, None, *rest

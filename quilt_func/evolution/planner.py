@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import torch
+from torch import Tensor
 
 from quilt_func.evolution import steps
+from quilt_func.evolution.batching import BatchKey, Levels, union
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.partitioning import partition
-from quilt_func.evolution.steps import Applied, BatchKey, Part, Prefix, Recipe, Step, prefix_of
+from quilt_func.evolution.steps import Applied, Params, Part, Prefix, Recipe, Step, prefix_of
 from quilt_func.ops import Structure
 
 SEGMENT = 2**16
 """Matrix entries of a segment's factors: what is built and held at one time."""
+
+CHECKPOINTS = 16
+"""States before irreversible steps that are kept, at most; others are computed from these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +33,9 @@ class Segment:
     recipes: tuple[Recipe, ...]
     steps: tuple[Step, ...]
 
-    @property
-    def keys(self) -> tuple[BatchKey, ...]:
-        """Batch keys of the tensors that are built."""
-        return tuple(recipe.key for recipe in self.recipes)
+    def build(self, params: Params, constants: Constants) -> list[Tensor]:
+        """The tensors, in plain torch calls."""
+        return [recipe.build(params, constants) for recipe in self.recipes]
 
     @cached_property
     def ops(self) -> tuple[int, ...]:
@@ -41,13 +45,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What to build and what to run. Equal only to itself.
-
-    Attributes:
-        n_qubits: Number of qubits.
-        prefix: The product state to start from, or None.
-        segments: Steps in order.
-    """
+    """The product state to start from, if any, and what to build and run. Equal only to itself."""
 
     n_qubits: int
     prefix: Prefix | None
@@ -62,53 +60,55 @@ class Plan:
         return self._constants[kind]
 
     @cached_property
-    def n_steps(self) -> int:
-        """Number of steps."""
-        return sum(len(segment.steps) for segment in self.segments)
+    def steps(self) -> tuple[Step, ...]:
+        """Steps of all segments."""
+        return tuple(step for segment in self.segments for step in segment.steps)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """The `vmap` levels that any of the tensors of steps is batched over."""
+        return union(*(one.key for segment in self.segments for one in segment.recipes))
 
     @property
     def starts_whole(self) -> bool:
         """Whether the plain route needs no |0...0⟩: the first step has its image as a column."""
-        return bool(self.segments) and self.segments[0].steps[0].starts_from_zero(self.n_qubits)
+        return bool(self.steps) and self.steps[0].starts_from_zero(self.n_qubits)
 
     @cached_property
     def irreversible(self) -> tuple[int, ...]:
         """Numbers of the steps that cannot be undone."""
-        flat = (step for segment in self.segments for step in segment.steps)
-        return tuple(number for number, step in enumerate(flat) if not step.is_reversible)
+        return tuple(i for i, step in enumerate(self.steps) if not step.is_reversible)
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Those of them whose states before are kept."""
+        stride = -(-len(self.irreversible) // CHECKPOINTS)
+        return self.irreversible[:: stride or 1]
 
 
 @lru_cache(maxsize=512)
 def plan(
     n_qubits: int, ops: tuple[Structure, ...], keys: tuple[BatchKey, ...], from_zero: bool
 ) -> Plan:
-    """Plan a run.
+    """Plan a run of some ops, by their structures and batch keys.
 
-    Args:
-        n_qubits: Number of qubits, at least 1.
-        ops: Structures of ops in order.
-        keys: Batch key of each op.
-        from_zero: Whether the state is |0...0⟩, so that leading one-wire gates make a product.
-
-    Returns:
-        The plan.
+    From |0...0⟩, leading one-wire gates make a product state.
     """
     gates = [
         Applied(i, slot, op.gate, wires, keys[i])
         for i, op in enumerate(ops)
         for slot, wires in enumerate(op.wires)
     ]
-    first = _product_prefix(gates) if from_zero else []
-    taken = set(map(id, first))
-    parts = partition(n_qubits, [gate for gate in gates if id(gate) not in taken])
-    segments = [_segment(ops, n_qubits, group) for group in _segments(parts)]
+    first, rest = _split_prefix(gates) if from_zero else ([], gates)
     prefix = prefix_of(ops, n_qubits, first) if first else None
-    return Plan(n_qubits, prefix, tuple(segments))
+    parts = partition(n_qubits, rest)
+    return Plan(n_qubits, prefix, tuple(_segment(ops, n_qubits, p) for p in _segments(parts)))
 
 
-def _product_prefix(gates: Sequence[Applied]) -> list[Applied]:
-    """The gates of one batch key that begin the circuit and act on single wires."""
+def _split_prefix(gates: Sequence[Applied]) -> tuple[list[Applied], list[Applied]]:
+    """The gates of one batch key that begin the circuit and act on single wires, and the rest."""
     chosen: list[Applied] = []
+    rest: list[Applied] = []
     closed: set[int] = set()
     key = next((gate.key for gate in gates if gate.key), ())
     for gate in gates:
@@ -116,8 +116,9 @@ def _product_prefix(gates: Sequence[Applied]) -> list[Applied]:
         if len(gate.wires) == 1 and gate.wires[0] not in closed and fits:
             chosen.append(gate)
         else:
+            rest.append(gate)
             closed.update(gate.wires)
-    return chosen
+    return chosen, rest
 
 
 def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:

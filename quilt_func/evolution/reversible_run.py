@@ -10,8 +10,9 @@ References:
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from itertools import compress
 
 import torch
 from torch import Tensor
@@ -22,13 +23,9 @@ from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
 from quilt_func.evolution.signature import Signature
 from quilt_func.evolution.steps import Built, Params, Prefix, Step, product
-from quilt_func.states import zero_state
 
 KEPT = 2**20
 """Bytes of states that a run keeps for the way back, at most: no more than fits a cache."""
-
-CHECKPOINTS = 16
-"""States before irreversible steps that are kept, at most; others are computed from these."""
 
 
 class Run:
@@ -38,14 +35,9 @@ class Run:
         self, circuit: Signature, axes: BatchAxes, from_zero: bool, packed: Sequence[Tensor],
         recorded: Sequence[bool],
     ) -> None:  # fmt: skip
-        """Plan a run.
+        """Plan a run; `axes` are those of the state, then of the packed leaves.
 
-        Args:
-            circuit: Signature of the ops.
-            axes: Batch axes of the state, then of the packed leaves.
-            from_zero: Whether the run starts with |0...0⟩.
-            packed: Packed leaves.
-            recorded: Which of them may be asked for a gradient.
+        `recorded` says which of these may be asked for a gradient.
         """
         self.circuit, self.axes, self.packed = circuit, axes, packed
         self.levels: list[Levels] = circuit.packing.spread(axes.levels[1:])
@@ -54,7 +46,7 @@ class Run:
         self.key_of_leaf = [key for key, levels in zip(self.keys, own, strict=True) for _ in levels]
         self.plan = circuit.plan(self.keys, from_zero)
         self.constants = self.plan.on(circuit.dtype, circuit.device)
-        lead = union(axes.outer, *(key for s in self.plan.segments for key in s.keys))
+        lead = union(axes.outer, self.plan.levels)
         self.everything = union(lead, *axes.levels)
         last = tuple(level for level in self.everything if level not in lead)
         self.layout = Layout(axes, lead, last)
@@ -66,25 +58,23 @@ class Run:
         ]
         with torch.inference_mode(False):  # numbers among them may be saved for a derivative
             self.params = self._params()
-        self.is_kept = False
+        self.is_recorded, self.is_kept = any(recorded), False
         self.built: dict[Segment | Prefix, list[Tensor]] = {}
         self.states: dict[int, Tensor] = {}
 
-    def forward(self, state: Tensor | None, *, is_kept: bool) -> Tensor:
-        """The state after the run, its levels first.
+    def forward(self, state: Tensor | None) -> Tensor:
+        """The state before, or None for |0...0⟩ -> the state after the run, its levels first.
 
-        Args:
-            state: The state before, or None for |0...0⟩.
-            is_kept: Whether to keep for the way back what it needs, and, if it is not much, what
-                was built and the states in between.
+        What the way back needs is kept, and, if it is not much, what was built and the states in
+        between.
         """
-        self.is_kept = is_kept and len(self.plan.segments) <= 1
+        self.is_kept = self.is_recorded and len(self.plan.segments) <= 1
         buffers = Buffers()
         current = self._start(state, buffers)
-        kept = self._checkpoints(current) if is_kept else frozenset()
+        kept = self._checkpoints(current) if self.is_recorded else frozenset()
         if 0 in kept and state is not None:
             current = current.clone()  # the caller may change its own
-        current = self._advanced(current, 0, self.plan.n_steps, kept, self.states, buffers)
+        current = self._advanced(current, 0, len(self.plan.steps), kept, self.states, buffers)
         return self.layout.unpack(current, self.everything)
 
     def pull(
@@ -98,7 +88,7 @@ class Run:
         spread = packing.spread(wanted[1:])
         sums = {i: torch.zeros_like(s) for i, s in enumerate(self.sources) if spread[i]}
         again: dict[int, Tensor] = {}  # of this walk: a run may be walked twice at once
-        number = self.plan.n_steps
+        number = len(self.plan.steps)
         for segment in reversed(self.plan.segments):
             tensors = self._tensors(segment, has_graph=True)
             built = self._built(segment, [tensor.detach() for tensor in tensors])
@@ -126,8 +116,7 @@ class Run:
         del ket, buffers
         self._collect_prefix(cotangent, sums)
         by_leaf = {i: self._by_leaf(i, by_param) for i, by_param in sums.items()}
-        pairs = zip(packing.groups, wanted[1:], strict=True)
-        found = [packing.pack(by_leaf, group) for group, is_wanted in pairs if is_wanted]
+        found = [packing.pack(by_leaf, group) for group in compress(packing.groups, wanted[1:])]
         if not wanted[0]:
             return tuple(found)
         levels = union(self.axes.outer, self.axes.levels[0])
@@ -154,11 +143,10 @@ class Run:
 
     def _checkpoints(self, state: Tensor) -> frozenset[int]:
         """Steps in front of which to keep the state."""
-        n_steps = self.plan.n_steps
+        n_steps = len(self.plan.steps)
         if self.is_kept and n_steps * state.numel() * state.element_size() <= KEPT:
             return frozenset(range(n_steps))
-        fronts = self.plan.irreversible
-        return frozenset(fronts[:: -(-len(fronts) // CHECKPOINTS) or 1])
+        return frozenset(self.plan.checkpoints)
 
     def _before(
         self, number: int, step: Step, operand: object, after: Tensor, start: Tensor | None,
@@ -193,12 +181,11 @@ class Run:
 
     def _start(self, state: Tensor | None, buffers: Buffers) -> Tensor:
         """The given state, the product state of the prefix, or |0...0⟩, in this run's layout."""
-        prefix, circuit = self.plan.prefix, self.circuit
+        prefix = self.plan.prefix
         if state is not None:
             return buffers.owned(self.layout.pack(state, self.axes.levels[0]))
         if prefix is None:
-            zero = zero_state(circuit.n_qubits, dtype=circuit.dtype, device=circuit.device)
-            return self.layout.pack(zero, ())
+            return self.layout.pack(self.circuit.zero(), ())
         (start,) = self._tensors(prefix)
         split = start.detach().reshape(-1, *self.axes.shape(prefix.key))
         return self.layout.pack(split.movedim(0, -1), prefix.key)
@@ -210,19 +197,15 @@ class Run:
         """The tensors that a recipe builds, with a graph to the sources if that is asked for."""
         if recipe in self.built:
             return self.built[recipe]
-        make = self._maker(recipe)
-        if not has_graph and not self.is_kept:
-            return make()
-        with torch.inference_mode(False), torch.enable_grad():
-            made = make()
+        graph = torch.enable_grad if has_graph or self.is_kept else torch.no_grad
+        with torch.inference_mode(False), graph():
+            if isinstance(recipe, Prefix):
+                made = [product(recipe, self.params, self.constants)]
+            else:
+                made = recipe.build(self.params, self.constants)
         if self.is_kept:
             self.built[recipe] = made
         return made
-
-    def _maker(self, recipe: Segment | Prefix) -> Callable[[], list[Tensor]]:
-        if isinstance(recipe, Prefix):
-            return lambda: [product(recipe, self.params, self.constants)]
-        return lambda: [one.build(self.params, self.constants) for one in recipe.recipes]
 
     def _collect_prefix(self, cotangent: Tensor, sums: dict[int, Tensor]) -> None:
         prefix = self.plan.prefix
@@ -238,8 +221,8 @@ class Run:
     ) -> None:  # fmt: skip
         """Pull gradients of a recipe's tensors back to its leaves, and add them to `sums`."""
         places = [i for op in recipe.ops for i in self.circuit.places[op] if i in sums]
-        pairs = [(b, g) for b, g in zip(built, gradients, strict=True) if g is not None]
-        pairs = [(b, g) for b, g in pairs if b.requires_grad]
+        both = zip(built, gradients, strict=True)
+        pairs = [(b, g) for b, g in both if g is not None and b.requires_grad]
         if not pairs or not places:
             return
         outputs, by_output = zip(*pairs, strict=True)

@@ -9,38 +9,28 @@ from torch import Tensor
 
 from quilt_func._torch import Primitive, trusts_forward_rules
 from quilt_func.evolution.batching import union
-from quilt_func.evolution.calls import (
-    Call,
-    PullCall,
-    PullTensors,
-    RunCall,
-    RunTensors,
-    WithTangents,
-    halves,
-    in_places,
-    levels_with_tangents,
-)
+from quilt_func.evolution.calls import Call, halves, in_places
 from quilt_func.evolution.plain_rules import (
     mapped_with_tangents,
     plain_pull,
     pull_of_one,
     pulled,
     with_tangents,
+    without_output,
 )
 from quilt_func.evolution.reversible_run import Run
 from quilt_func.evolution.tangents.tangent_run import TangentRun, WithTangent
 
 
 class Evolve(Primitive):
-    """`RunTensors` -> the state after the run, between two buffers."""
+    """The state and leaves -> the state after the run, between two buffers."""
 
     @staticmethod
-    def forward(call: RunCall, state: Tensor | None, *leaves: Tensor) -> Tensor:
+    def forward(call: Call, state: Tensor | None, *leaves: Tensor) -> Tensor:
         run = Run(call.circuit, call.axes, state is None, leaves, call.kept.recorded)
-        is_kept = any(call.kept.recorded)
-        if is_kept:
+        if run.is_recorded:
             call.kept.keep(run)
-        return run.forward(state, is_kept=is_kept)
+        return run.forward(state)
 
     @staticmethod
     def setup_context(ctx: Any, tensors: Sequence[Tensor | None], output: Tensor) -> None:
@@ -49,27 +39,26 @@ class Evolve(Primitive):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         call, wanted = ctx.static, Primitive.wanted(ctx)
-        *saved, output, _ = ctx.saved_tensors
-        state, leaves = RunTensors.of(saved)
-        of_state, of_leaves = RunTensors.of(call.axes.levels)
-        every = union(*call.axes.levels)
-        axes = replace(call.axes, levels=PullTensors(of_state, every, every, of_leaves).flat)
+        state, *leaves, output, _ = ctx.saved_tensors
+        of_state, *of_leaves = call.axes.levels
+        every = union(of_state, *of_leaves)
+        levels = of_state, every, every, *of_leaves
+        axes = replace(call.axes, levels=levels, inner=len(call.axes.sizes))
         pull = Pull.apply if trusts_forward_rules() else plain_pull
-        tensors = PullTensors(state, output, gradient, leaves)
-        found = pull(PullCall(call.circuit, axes, wanted, call.kept), *tensors.flat)
-        return in_places(wanted, found)
+        own = replace(call, axes=axes, wanted=wanted)
+        return in_places(wanted, pull(own, state, output, gradient, *leaves))
 
     @staticmethod
     def push(
-        call: RunCall, values: Sequence[Tensor | None], tangents: Sequence[Tensor | None]
+        call: Call, values: Sequence[Tensor | None], tangents: Sequence[Tensor | None]
     ) -> tuple[Tensor, Tensor]:
-        own = Call(call.circuit, levels_with_tangents(call.axes, tangents))
+        own = call.with_tangents(tangents)
         found: tuple[Tensor, Tensor] = EvolveTangents.apply(own, *values, *tangents)
         return found
 
 
 class _Jvp(Primitive):
-    """The jvp of a Function: its tensors `WithTangents` -> its results, then their tangents.
+    """The jvp of a Function: its tensors, then their tangents -> its results, then theirs.
 
     Its gradient goes through the plain route.
     """
@@ -86,17 +75,15 @@ class EvolveTangents(_Jvp):
     """The state after a run, and its tangent."""
 
     @staticmethod
-    def forward(call: Call, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
-        values, tangents = WithTangents.of(RunTensors.of, tensors)
-        of_values, of_tangents = WithTangents.of(RunTensors.of, call.axes.levels)
-        axes = replace(call.axes, levels=(*of_values.leaves, *of_tangents.leaves))
-        of_states = of_values.state, of_tangents.state
+    def forward(call: Call, *tensors: Any) -> tuple[Tensor, Tensor]:
+        (state, *leaves), (by_state, *by_leaves) = halves(tensors)
+        (of_state, *of_leaves), (of_by_state, *of_by_leaves) = halves(call.axes.levels)
         run = TangentRun(
-            call.circuit, axes, values.state is None, values.leaves, tangents.leaves, of_states,
-            (False,) * len(values.flat),
+            call.circuit, replace(call.axes, levels=(*of_leaves, *of_by_leaves)), state is None,
+            leaves, by_leaves, (of_state, of_by_state), (False,) * (1 + len(leaves)),
         )  # fmt: skip
-        start = None if values.state is None else WithTangent(values.state, tangents.state)
-        return run.push(start, of_states)
+        start = None if state is None else WithTangent(state, by_state)
+        return run.push(start, (of_state, of_by_state))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -108,63 +95,61 @@ class EvolveTangents(_Jvp):
 
 
 class Pull(Primitive):
-    """`PullTensors` -> gradients of the state and of the leaves, where wanted.
+    """The state, the output, its gradient and leaves -> gradients where wanted.
 
     Its own gradient goes through the plain route.
     """
 
     @staticmethod
-    def forward(call: PullCall, *flat: Tensor) -> tuple[Tensor, ...]:
-        tensors, levels = PullTensors.of(flat), PullTensors.of(call.axes.levels)
-        axes = replace(call.axes, levels=levels.run.flat)
-        is_from_zero = tensors.state is None
-        run = call.kept.rerun(call.circuit, axes, is_from_zero, tensors.leaves, call.wanted)
-        return run.pull(
-            tensors.state, tensors.output, levels.output, tensors.gradient, levels.gradient,
-            call.wanted,
-        )  # fmt: skip
+    def forward(
+        call: Call, state: Tensor | None, output: Tensor, gradient: Tensor, *leaves: Tensor
+    ) -> tuple[Tensor, ...]:
+        of_state, of_output, of_gradient, *of_leaves = call.axes.levels
+        axes, wanted = replace(call.axes, levels=(of_state, *of_leaves)), call.wanted
+        carrying = of_leaves if state is None else axes.levels
+        if all(set(axes.outer) <= set(own) for own in carrying):
+            axes = replace(axes, inner=None)
+        run = call.kept.find(axes, leaves, wanted[1:])
+        run = run or Run(call.circuit, axes, state is None, leaves, wanted[1:])
+        return run.pull(state, output, of_output, gradient, of_gradient, wanted)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        tensors = PullTensors.of(ctx.saved_tensors)._replace(output=None)
-        return pulled(partial(plain_pull, ctx.static), tensors.flat, gradients)
+        tensors = without_output(*ctx.saved_tensors)
+        return pulled(partial(plain_pull, ctx.static), tensors, gradients)
 
     @staticmethod
     def push(
-        call: PullCall, values: Sequence[Tensor | None], tangents: Sequence[Tensor | None]
+        call: Call, values: Sequence[Tensor | None], tangents: Sequence[Tensor | None]
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        own = replace(call, axes=levels_with_tangents(call.axes, tangents))
-        return halves(PullTangents.apply(own, *values, *tangents))
+        return halves(PullTangents.apply(call.with_tangents(tangents), *values, *tangents))
 
 
 class PullTangents(_Jvp):
     """What `Pull` computes, then its tangents."""
 
     @staticmethod
-    def forward(call: PullCall, *flat: Tensor | None) -> tuple[Tensor, ...]:
-        values, tangents = WithTangents.of(PullTensors.of, flat)
-        of_values, of_tangents = WithTangents.of(PullTensors.of, call.axes.levels)
-        axes = replace(call.axes, levels=(*of_values.leaves, *of_tangents.leaves))
-        of_states = [union(own.output, own.gradient) for own in (of_values, of_tangents)]
+    def forward(call: Call, *tensors: Any) -> tuple[Tensor, ...]:
+        start, output, gradient, *_ = map(WithTangent, *halves(tensors))
+        (_, _, _, *leaves), (_, _, _, *by_leaves) = halves(tensors)
+        of_start, of_output, of_gradient, *_ = zip(*halves(call.axes.levels), strict=True)
+        (_, _, _, *of_leaves), (_, _, _, *of_by_leaves) = halves(call.axes.levels)
         run = TangentRun(
-            call.circuit, axes, values.state is None, values.leaves, tangents.leaves, of_states,
+            call.circuit, replace(call.axes, levels=(*of_leaves, *of_by_leaves)),
+            start.value is None, leaves, by_leaves, list(map(union, of_output, of_gradient)),
             call.wanted,
         )  # fmt: skip
-        start = None if values.state is None else WithTangent(values.state, tangents.state)
         found, found_tangents = run.walk_back(
-            start, (of_values.state, of_tangents.state),
-            WithTangent(values.output, tangents.output), (of_values.output, of_tangents.output),
-            WithTangent(values.gradient, tangents.gradient),
-            (of_values.gradient, of_tangents.gradient),
+            None if start.value is None else start, of_start, output, of_output, gradient,
+            of_gradient,
         )  # fmt: skip
         return *found, *found_tangents
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        call, saved = ctx.static, WithTangents.of(PullTensors.of, ctx.saved_tensors)
-        levels = WithTangents.of(PullTensors.of, call.axes.levels)
-        function = with_tangents(pull_of_one(call, levels.values))
+        call, (values, tangents) = ctx.static, halves(ctx.saved_tensors)
+        function = with_tangents(pull_of_one(call, halves(call.axes.levels)[0]))
         for level in call.axes.outer[::-1]:
             function = mapped_with_tangents(function, call.axes.levels, level)
-        tensors = WithTangents(*(half._replace(output=None) for half in saved))
-        return pulled(function, tensors.flat, halves(gradients))
+        tensors = *without_output(*values), *without_output(*tangents)
+        return pulled(function, tensors, halves(gradients))

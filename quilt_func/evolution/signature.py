@@ -76,12 +76,8 @@ class Signature:
     """A run without its tensors: structures of ops, numbers among their parameters, dtype, device.
 
     Attributes:
-        n_qubits: Number of qubits.
         ops: Structures of ops that act on some wires, in order.
         weak: Of each op, its parameters that are numbers; None for those that are leaves.
-        packing: How leaves are joined.
-        dtype: Of the state.
-        device: Of the state.
     """
 
     n_qubits: int
@@ -119,6 +115,10 @@ class Signature:
             for op, weak, batch in zip(self.ops, self.weak, batches, strict=True)
         ]
 
+    def zero(self) -> Tensor:
+        """The state |0...0⟩."""
+        return zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
+
     def plain(self, state: Tensor | None, *leaves: Tensor) -> Tensor:
         """The state after all steps, `(2**n,)`, of the state before, or of None for |0...0⟩."""
         keys = (union(*own) for own in self.per_op(map(batch_levels, leaves)))
@@ -128,10 +128,9 @@ class Signature:
         if found.prefix is not None:
             state = product(found.prefix, params, constants)[:, 0]
         if state is None and not found.starts_whole:
-            state = zero_state(self.n_qubits, dtype=self.dtype, device=self.device)
+            state = self.zero()
         for segment in found.segments:
-            tensors = [recipe.build(params, constants) for recipe in segment.recipes]
-            built = Built(tensors, segment.recipes, constants, layout)
+            built = Built(segment.build(params, constants), segment.recipes, constants, layout)
             for step in segment.steps:
                 state = step.apply_plainly(built, state)
         assert state is not None, "there is an op"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,15 @@ from quilt_func._checks import (
     check_wires,
     common_dtype_and_device,
     describe,
+    dtype_or_kind,
     is_index,
+    kind_error,
     message,
+    shape_error,
 )
 from quilt_func._torch import matmul, register
-from quilt_func.pauli.rules import energy, image, word_values
-from quilt_func.pauli.words import dense, dense_constant
+from quilt_func.pauli.rules import Energy, Image, Values
+from quilt_func.pauli.words import dense, interned
 from quilt_func.typing import PauliTerms
 
 SMALL = 5
@@ -95,21 +100,17 @@ class PauliSum:
 
     def _image(self, state: Tensor) -> Tensor:
         if self.n_qubits <= SMALL:
-            return state @ self._dense(state).mT
-        return image(self.words, self._tensor(state), state)
-
-    def _dense(self, state: Tensor) -> Tensor:
-        if isinstance(self.coefficients, tuple):
-            kind = state.dtype, state.device
-            return dense_constant(self.words, self.coefficients, *kind)
-        return dense(self.words, self.coefficients)
+            return state @ dense(self.words, self.coefficients, state.dtype, state.device).mT
+        image: Tensor = Image.of(interned(self.words), self._tensor(state), state)
+        return image
 
     def expectation(self, state: Tensor) -> Tensor:
         """Expectation value; see `quilt_func.expval`."""
         self._check("expval", state)
         if self.n_qubits <= SMALL:
             return torch.vdot(state, self._image(state)).real
-        return energy(self.words, self._tensor(state), state)
+        value: Tensor = Energy.of(interned(self.words), self._tensor(state), state)[0]
+        return value
 
     def to_matrix(
         self, *, dtype: torch.dtype = torch.complex128, device: torch.device | str | None = None
@@ -150,9 +151,7 @@ class PauliSum:
             >>> (pauli_sum({"Z": 1.0}) + pauli_sum({"Z": 0.5})).simplify()
             PauliSum(1.5 Z)
         """
-        merged: dict[str, Any] = {}
-        for word, coefficient in self.items():
-            merged[word] = merged[word] + coefficient if word in merged else coefficient
+        merged = _merged(self.items())
         if isinstance(self.coefficients, tuple):
             merged = {w: c for w, c in merged.items() if c} or {"I" * self.n_qubits: 0.0}
         return pauli_sum(merged)
@@ -160,9 +159,8 @@ class PauliSum:
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over words and coefficients."""
         values = self.coefficients
-        return zip(
-            self.words, values if isinstance(values, tuple) else values.unbind(0), strict=True
-        )
+        each = values.unbind(0) if isinstance(values, Tensor) else values
+        return zip(self.words, each, strict=True)
 
     def __add__(self, other: "PauliSum") -> "PauliSum":
         if _is_number(other) or isinstance(other, Tensor):
@@ -173,12 +171,13 @@ class PauliSum:
             )
         if not isinstance(other, PauliSum):
             return NotImplemented
-        if other.n_qubits != self.n_qubits:
-            raise ValueError(
-                f"PauliSum + PauliSum: words must be of one length, but got {self.n_qubits} and "
-                f"{other.n_qubits}. Pad the shorter words with I."
-            )
-        return PauliSum(self.words + other.words, _joined(self.coefficients, other.coefficients))
+        self._check_length("+", other)
+        words = self.words + other.words
+        if isinstance(self.coefficients, tuple) and isinstance(other.coefficients, tuple):
+            return PauliSum(words, self.coefficients + other.coefficients)
+        leaves = self.leaves + other.leaves
+        common_dtype_and_device("pauli_sum", leaves)
+        return PauliSum(words, torch.cat([one._tensor(leaves[0]) for one in (self, other)]))
 
     def __mul__(self, factor: Tensor | float) -> "PauliSum":
         if not (_is_number(factor) or _is_coefficient(factor)):
@@ -187,12 +186,11 @@ class PauliSum:
                 "PauliSum * factor: `factor` must be a real number or a 0-d real tensor, but got "
                 f"{got}. Pauli sums are Hermitian; multiply sums with `@`."
             )
-        if isinstance(self.coefficients, Tensor):
-            if isinstance(factor, Tensor):
-                common_dtype_and_device("pauli_sum", (self.coefficients, factor))
-            return PauliSum(self.words, self.coefficients * factor)
         if isinstance(factor, Tensor):
-            return PauliSum(self.words, _like(factor, self.coefficients) * factor)
+            common_dtype_and_device("pauli_sum", [*self.leaves, factor])
+            return PauliSum(self.words, self._tensor(factor) * factor)
+        if isinstance(self.coefficients, Tensor):
+            return PauliSum(self.words, self.coefficients * factor)
         return PauliSum(self.words, tuple(c * factor for c in self.coefficients))
 
     __rmul__ = __mul__
@@ -207,24 +205,20 @@ class PauliSum:
         """Operator product. The factors must be equal or commute word by word."""
         if not isinstance(other, PauliSum):
             return NotImplemented
-        if other.n_qubits != self.n_qubits:
-            raise ValueError(
-                f"PauliSum @ PauliSum: words must be of one length, but got {self.n_qubits} and "
-                f"{other.n_qubits}. Pad the shorter words with I."
-            )
-        terms: dict[str, Any] = {}
-        for left, a in self.items():
-            for right, b in other.items():
-                power, word = _word_product(left, right)
-                if power % 2 == 0:
-                    value = a * b if power == 0 else -(a * b)
-                    terms[word] = terms[word] + value if word in terms else value
-                elif other is not self:
-                    raise ValueError(
-                        "PauliSum @ PauliSum: the product must be Hermitian, but "
-                        f"{left} and {right} do not commute. Multiply words that commute."
-                    )
-        return pauli_sum(terms)
+        self._check_length("@", other)
+        return pauli_sum(_merged(self._products(other)))
+
+    def _products(self, other: "PauliSum") -> Iterator[tuple[str, Any]]:
+        """Words and coefficients of a product; those that cancel in a square are left out."""
+        for (left, a), (right, b) in product(self.items(), other.items()):
+            power, word = _word_product(left, right)
+            if power % 2 == 0:
+                yield word, a * b if power == 0 else -(a * b)
+            elif other is not self:
+                raise ValueError(
+                    "PauliSum @ PauliSum: the product must be Hermitian, but "
+                    f"{left} and {right} do not commute. Multiply words that commute."
+                )
 
     def __len__(self) -> int:
         """Number of words."""
@@ -238,14 +232,22 @@ class PauliSum:
         kind = f"{tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         return f"PauliSum({', '.join(self.words)}; coefficients {kind})"
 
+    def _check_length(self, sign: str, other: "PauliSum") -> None:
+        if other.n_qubits != self.n_qubits:
+            raise ValueError(
+                f"PauliSum {sign} PauliSum: words must be of one length, but got {self.n_qubits} "
+                f"and {other.n_qubits}. Pad the shorter words with I."
+            )
+
     def _check(self, function: str, state: Tensor) -> None:
         check_state_size(function, state, self.n_qubits)
         common_dtype_and_device(function, [state, *self.leaves])
 
-    def _tensor(self, state: Tensor) -> Tensor:
+    def _tensor(self, like: Tensor) -> Tensor:
+        """The coefficients as a tensor; numbers take the precision of another one."""
         if isinstance(self.coefficients, Tensor):
             return self.coefficients
-        return _like(state.real, self.coefficients)
+        return torch.tensor(self.coefficients, dtype=like.real.dtype, device=like.device)
 
 
 register(
@@ -291,28 +293,24 @@ def pauli_sum(
     if n_qubits is not None:
         check_count("pauli_sum", "n_qubits", n_qubits)
     if isinstance(terms, str) or not isinstance(terms, Iterable):
-        requirement, got = "be a mapping or a sequence of words", a_kind(terms)
+        need = "be a mapping or a sequence of words"
         remedy = "Write {'ZZ': 1.0} or a list of words."
-        raise TypeError(message("pauli_sum", "terms", terms, requirement, got, remedy))
+        raise kind_error("pauli_sum", "terms", terms, need, remedy)
     if isinstance(terms, Mapping) and coefficients is not None:
         requirement, got = "be left out with a mapping", describe(coefficients)
         remedy = "Give a list of words with a tensor of coefficients, or a mapping alone."
-        raise TypeError(
-            message("pauli_sum", "coefficients", coefficients, requirement, got, remedy)
-        )
+        raise TypeError(_about("coefficients", coefficients, requirement, got, remedy))
     keys = list(terms)
     if not keys:
         remedy = 'Give at least one word, such as {"II": 0.0}.'
-        raise ValueError(message("pauli_sum", "terms", terms, "not be empty", "no terms", remedy))
+        raise ValueError(_about("terms", terms, "not be empty", "no terms", remedy))
     words = tuple(_full_word(key, n_qubits) for key in keys)
     lengths = sorted(set(map(len, words)))
     if len(lengths) > 1 or (n_qubits is not None and lengths != [n_qubits]):
         expected = f"{n_qubits} letters" if n_qubits is not None else "one length"
         remedy = "Pad words with I, or name the wires: `(word, wires)`."
-        got = f"lengths {lengths}"
-        raise ValueError(
-            message("pauli_sum", "terms", keys, f"be words of {expected}", got, remedy)
-        )
+        need, got = f"be words of {expected}", f"lengths {lengths}"
+        raise ValueError(_about("terms", keys, need, got, remedy))
     if isinstance(terms, Mapping):
         return PauliSum(words, _stacked(list(terms.values())))
     return PauliSum(words, _checked_coefficients(coefficients, len(words)))
@@ -324,60 +322,56 @@ def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:
         one._check("expval", state)
     if sums[0].n_qubits <= SMALL:
         return torch.stack([one.expectation(state) for one in sums])
-    places: dict[str, int] = {}
-    for one in sums:
-        for word in one.words:
-            places.setdefault(word, len(places))
-    values = word_values(tuple(places), state)
+    words = tuple(dict.fromkeys(word for one in sums for word in one.words))
+    places = {word: place for place, word in enumerate(words)}
+    values = Values.of(interned(words), state)
     chosen = (values[[places[word] for word in one.words]] for one in sums)
     return torch.stack([matmul(v, one._tensor(state)) for v, one in zip(chosen, sums, strict=True)])
+
+
+_about = partial(message, "pauli_sum")
+"""Argument, value, requirement, what came, remedy -> the message of an error."""
 
 
 def _full_word(key: Any, n_qubits: int | None) -> str:
     word, wires = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
     if not isinstance(word, str):
         remedy = 'Write "ZZI" or ("ZZ", (0, 1)).'
-        got = a_kind(word)
-        raise TypeError(message("pauli_sum", "terms", key, "have strings as words", got, remedy))
+        raise TypeError(_about("terms", key, "have strings as words", a_kind(word), remedy))
     if set(word) - set("IXYZ"):
         remedy = "Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."
-        raise ValueError(message("pauli_sum", "terms", key, "be Pauli words", repr(word), remedy))
+        raise ValueError(_about("terms", key, "be Pauli words", repr(word), remedy))
     if wires is None:
         return word
     if not is_index(wires) and not isinstance(wires, Iterable):
         need, got = "be words, or pairs of a word and its wires", describe(key)
         remedy = 'Give coefficients by word, {"ZZ": 1.0}, or as a second argument.'
-        raise TypeError(message("pauli_sum", "terms", key, need, got, remedy))
+        raise TypeError(_about("terms", key, need, got, remedy))
     if n_qubits is None:
-        remedy = "Give `n_qubits`."
-        got = "no number of qubits"
-        raise ValueError(message("pauli_sum", "terms", key, "fit the qubits", got, remedy))
+        got, remedy = "no number of qubits", "Give `n_qubits`."
+        raise ValueError(_about("terms", key, "fit the qubits", got, remedy))
     checked = check_wires("pauli_sum", wires, n_qubits, "terms")
     if len(checked) != len(word):
-        remedy = "Give one wire per letter."
-        got = f"{len(checked)} wire(s) for {word!r}"
-        raise ValueError(message("pauli_sum", "terms", key, "have a wire per letter", got, remedy))
+        got, remedy = f"{len(checked)} wire(s) for {word!r}", "Give one wire per letter."
+        raise ValueError(_about("terms", key, "have a wire per letter", got, remedy))
     letters = dict(zip(checked, word, strict=True))
     return "".join(letters.get(wire, "I") for wire in range(n_qubits))
 
 
 def _stacked(values: list[Any]) -> Coefficients:
-    tensors = [value for value in values if isinstance(value, Tensor)]
+    remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
     for value in values:
-        if _is_number(value) or _is_coefficient(value):
-            continue
-        if isinstance(value, Tensor):
-            requirement, got = "be 0-d real tensors", f"{value.dtype} of shape {tuple(value.shape)}"
-        else:
-            requirement, got = "be real numbers", a_kind(value)
-        remedy = "Pauli sums are Hermitian: give real numbers or 0-d real tensors."
-        raise TypeError(message("pauli_sum", "coefficients", value, requirement, got, remedy))
+        if isinstance(value, Tensor) and not _is_coefficient(value):
+            got = f"{value.dtype} of shape {tuple(value.shape)}"
+            raise TypeError(_about("coefficients", value, "be 0-d real tensors", got, remedy))
+        if not isinstance(value, Tensor) and not _is_number(value):
+            raise kind_error("pauli_sum", "coefficients", value, "be real numbers", remedy)
+    tensors = [value for value in values if isinstance(value, Tensor)]
     if not tensors:
         return tuple(map(float, values))
     common_dtype_and_device("pauli_sum", tensors)
-    like = tensors[0]
-    filled = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in values]
-    return torch.stack(filled)
+    filled = (v if isinstance(v, Tensor) else torch.full_like(tensors[0], v) for v in values)
+    return torch.stack(list(filled))
 
 
 def _is_number(value: object) -> bool:
@@ -393,28 +387,19 @@ def _checked_coefficients(given: Any, n_terms: int) -> Tensor:
     requirement = f"be a real tensor of shape ({n_terms},)"
     remedy = "Give one coefficient per word, or a dict from words to coefficients."
     if not isinstance(given, Tensor) or given.dtype not in COMPLEX_OF:
-        got = str(given.dtype) if isinstance(given, Tensor) else a_kind(given)
-        raise TypeError(message("pauli_sum", "coefficients", given, requirement, got, remedy))
+        got = dtype_or_kind(given)
+        raise TypeError(_about("coefficients", given, requirement, got, remedy))
     if given.shape != (n_terms,):
-        got = f"shape {tuple(given.shape)}"
-        raise ValueError(message("pauli_sum", "coefficients", given, requirement, got, remedy))
+        raise shape_error("pauli_sum", "coefficients", given, requirement, remedy)
     return given
 
 
-def _joined(a: Coefficients, b: Coefficients) -> Coefficients:
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return a + b
-    if isinstance(a, tuple):
-        assert isinstance(b, Tensor)
-        return torch.cat([_like(b, a), b])
-    if isinstance(b, tuple):
-        return torch.cat([a, _like(a, b)])
-    common_dtype_and_device("pauli_sum", (a, b))
-    return torch.cat([a, b])
-
-
-def _like(tensor: Tensor, numbers: tuple[float, ...]) -> Tensor:
-    return torch.tensor(numbers, dtype=tensor.dtype, device=tensor.device)
+def _merged(terms: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Words and coefficients -> the sum of the coefficients of each word."""
+    found: dict[str, Any] = {}
+    for word, value in terms:
+        found[word] = found[word] + value if word in found else value
+    return found
 
 
 def _word_product(left: str, right: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ its Z and Y letters and `y` the number of Y. Words are sorted into groups, and e
 pass over the state, however many words it has:
 
 - words that fit a *window* of neighbouring wires are one small matrix there, or, for expectation
-  values, one small density matrix;
+  values, one small density matrix: they write to buffers and have no derivative;
 - all others share a flip of the state for each `x`: a run of neighbouring flipped wires is one axis
   in reversed order. The signs of a group factor into those of the high and of the low half of the
   bits: what would be a `(words, 2**n)` table is two tables of `(words, 2**(n/2))` and a product.
@@ -13,9 +13,9 @@ pass over the state, however many words it has:
 States are `(*batch, 2**n)`, coefficients and values `(*batch, n_words)`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from itertools import groupby
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -34,6 +34,9 @@ WINDOW = 4
 SMALL = 8
 """Up to this many wires, signs are one table."""
 
+Make: TypeAlias = Callable[[Any], Tensor]
+"""Numbers -> a constant tensor."""
+
 
 class Window(NamedTuple):
     """Words within a few neighbouring wires: their matrices there, `(n_terms, K, K)`."""
@@ -41,6 +44,23 @@ class Window(NamedTuple):
     terms: tuple[int, ...]
     wires: WireSet
     matrices: Tensor
+
+    def values(self, bra: Tensor, ket: Tensor) -> Tensor:
+        """Re ⟨bra|P|ket⟩ = Re tr(P |ket⟩⟨bra|), by the window's part of |ket⟩⟨bra|."""
+        flat = (-1, ket.shape[-1], 1)
+        density = outer_product(
+            ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), self.wires
+        )
+        values = matmul(_rows(density.resolve_conj()), _rows(self.matrices).mT)
+        return values.reshape(*ket.shape[:-1], -1)
+
+    def image(self, coefficients: Tensor, state: Tensor) -> Tensor:
+        """The state `Σ c_t P_t ψ`, as one matrix product."""
+        matrices = _combined(coefficients, self.matrices)
+        flat = state.reshape(-1, state.shape[-1], 1).contiguous()
+        out = torch.empty_like(flat)
+        apply_block(matrices.reshape(-1, *matrices.shape[-2:]), self.wires, flat, out)
+        return out.reshape(state.shape)
 
 
 class Flip(NamedTuple):
@@ -56,8 +76,27 @@ class Flip(NamedTuple):
     high: Tensor
     low: Tensor
 
+    def values(self, bra: Tensor, ket: Tensor) -> Tensor:
+        """Re ⟨bra|P|ket⟩ of each word."""
+        weights = _weights(bra, self._flipped(ket), self.is_odd)
+        if self.high.shape[1] == 1:
+            return matmul(weights, (self.high * self.low).mT)
+        table: Tensor = weights.unflatten(-1, (self.high.shape[1], -1))
+        return (matmul(self.high, table) * self.low).sum(-1)
 
-Group: TypeAlias = Window | Flip
+    def image(self, coefficients: Tensor, state: Tensor) -> Tensor:
+        """The state `Σ c_t P_t ψ`."""
+        diagonal = matmul((self.high * coefficients[..., None]).mT, self.low).flatten(-2)
+        ahead = self._flipped(state)
+        return diagonal * (-1j * ahead if self.is_odd else ahead)
+
+    def _flipped(self, state: Tensor) -> Tensor:
+        """The state with the wires flipped: entry `b ⊕ x` at position `b`."""
+        if not self.flipped_axes:
+            return state
+        axes = [axis - len(self.shape) for axis in self.flipped_axes]
+        split: Tensor = state.unflatten(-1, self.shape)
+        return split.flip(axes).flatten(-len(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +120,7 @@ def interned(letters: tuple[str, ...]) -> Words:
 @remembered(1024)
 def groups(
     words: Words, dtype: torch.dtype, device: torch.device, has_windows: bool
-) -> tuple[Group, ...]:
+) -> tuple[Window | Flip, ...]:
     """Sort words into groups, with tensors of a complex dtype and of its real part's."""
     letters = words.letters
     windows: list[tuple[int, list[int]]] = []
@@ -97,16 +136,17 @@ def groups(
         word = letters[term]
         mask = "".join("1" if letter in "XY" else "0" for letter in word)
         flips.setdefault((mask, word.count("Y") % 2 == 1), []).append(term)
+    make = partial(constant, dtype=dtype, device=device)
+    make_real = partial(constant, dtype=dtype.to_real(), device=device)
     return (
-        *(_window(letters, start, terms, dtype, device) for start, terms in windows),
-        *(_flip(letters, *key, terms, dtype.to_real(), device) for key, terms in flips.items()),
+        *(_window(letters, start, terms, make) for start, terms in windows),
+        *(_flip(letters, *key, terms, make_real) for key, terms in flips.items()),
     )
 
 
 def _span(word: str) -> tuple[int, int]:
     """First and last wire that a word acts on."""
-    busy = [wire for wire, letter in enumerate(word) if letter != "I"]
-    return busy[0], busy[-1]
+    return len(word) - len(word.lstrip("I")), len(word.rstrip("I")) - 1
 
 
 def _window_start(n_qubits: int, first: int, last: int) -> int:
@@ -119,42 +159,25 @@ def _window_start(n_qubits: int, first: int, last: int) -> int:
 
 
 _LETTERS = {
-    "I": np.eye(2),
-    "X": np.array([[0, 1], [1, 0]]),
+    "I": np.eye(2, dtype=np.complex128),
+    "X": np.array([[0, 1], [1, 0]], dtype=np.complex128),
     "Y": np.array([[0, -1j], [1j, 0]]),
-    "Z": np.diag([1, -1]),
+    "Z": np.diag([1, -1]).astype(np.complex128),
 }
-_ONE = np.ones((1, 1), dtype=np.complex128)
 
 
-def _window(
-    words: Sequence[str],
-    start: int,
-    terms: Sequence[int],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Window:
+def _window(words: Sequence[str], start: int, terms: Sequence[int], make: Make) -> Window:
     stop = min(start + WINDOW, len(words[0]))
-    matrices = constant(_matrices([words[t][start:stop] for t in terms]), dtype, device)
+    matrices = make(_matrices([words[t][start:stop] for t in terms]))
     return Window(tuple(terms), tuple(range(start, stop)), matrices)
 
 
 def _matrices(words: Iterable[str]) -> NDArray[np.complex128]:
-    return np.stack([reduce(_kron, map(_LETTERS.__getitem__, word), _ONE) for word in words])
+    one: NDArray[Any] = np.ones((1, 1), dtype=np.complex128)  # the word of no letters
+    return np.stack([reduce(np.kron, map(_LETTERS.__getitem__, word), one) for word in words])
 
 
-def _kron(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.complex128]:
-    return np.asarray(np.kron(left, right), dtype=np.complex128)
-
-
-def _flip(
-    words: Sequence[str],
-    mask: str,
-    is_odd: bool,
-    terms: Sequence[int],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Flip:
+def _flip(words: Sequence[str], mask: str, is_odd: bool, terms: Sequence[int], make: Make) -> Flip:
     runs = [(bit, len(list(run))) for bit, run in groupby(mask)]
     flipped = tuple(axis for axis, (bit, _) in enumerate(runs) if bit == "1")
     middle = 0 if len(mask) <= SMALL else len(mask) // 2
@@ -162,8 +185,7 @@ def _flip(
     high = phase * _signs([words[t][:middle] for t in terms])
     low = _signs([words[t][middle:] for t in terms])
     shape = tuple(2**length for _, length in runs)
-    tables = constant(high, dtype, device), constant(low, dtype, device)
-    return Flip(tuple(terms), shape, flipped, is_odd, *tables)
+    return Flip(tuple(terms), shape, flipped, is_odd, make(high), make(low))
 
 
 def _signs(words: Sequence[str]) -> NDArray[np.int64]:
@@ -171,52 +193,15 @@ def _signs(words: Sequence[str]) -> NDArray[np.int64]:
     return sign_table([letter in "YZ" for letter in word] for word in words)
 
 
-def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool = False) -> Tensor:
-    """Real parts of ⟨bra|P|ket⟩ for each word.
-
-    Args:
-        words: Pauli words.
-        bra (complex, (*batch, 2**n)): State.
-        ket (complex, (*batch, 2**n)): State.
-        has_windows: Whether to use windows, which write to buffers and have no derivative.
-
-    Returns:
-        (real, (*batch, n_words)): Values.
-    """
-    found: list[Tensor] = []
-    order: list[int] = []
-    for group in groups(words, ket.dtype, ket.device, has_windows):
-        if isinstance(group, Window):
-            found.append(_by_window(group, bra, ket))
-        else:
-            found.append(_by_flip(group, bra, ket))
-        order += group.terms
+def expectations(words: Words, bra: Tensor, ket: Tensor, *, has_windows: bool) -> Tensor:
+    """Real parts of ⟨bra|P|ket⟩ for each word; batches broadcast."""
+    if bra is not ket:
+        bra, ket = torch.broadcast_tensors(bra, ket)
+    sorted_ = groups(words, ket.dtype, ket.device, has_windows)
+    found = [group.values(bra, ket) for group in sorted_]
+    order = [term for group in sorted_ for term in group.terms]
     joined = torch.cat(found, -1) if len(found) > 1 else found[0]
     return joined if order == sorted(order) else joined[..., np.argsort(order).tolist()]
-
-
-def _by_window(group: Window, bra: Tensor, ket: Tensor) -> Tensor:
-    """Re ⟨bra|P|ket⟩ = Re tr(P |ket⟩⟨bra|), by the window's part of |ket⟩⟨bra|."""
-    flat = (-1, ket.shape[-1], 1)
-    density = outer_product(
-        ket.reshape(flat).contiguous(), bra.conj_physical().reshape(flat), group.wires
-    )
-    return _paired(density, group.matrices).reshape(*ket.shape[:-1], -1)
-
-
-def _paired(a: Tensor, b: Tensor) -> Tensor:
-    """Re tr(a† b) of every pair, `(n_a, n_b)`."""
-    return matmul(
-        torch.view_as_real(a.resolve_conj()).flatten(1), torch.view_as_real(b).flatten(1).mT
-    )
-
-
-def _by_flip(group: Flip, bra: Tensor, ket: Tensor) -> Tensor:
-    weights = _weights(bra, _flipped(ket, group), group.is_odd)
-    if group.high.shape[1] == 1:
-        return matmul(weights, (group.high * group.low).mT)
-    table: Tensor = weights.unflatten(-1, (group.high.shape[1], -1))
-    return (matmul(group.high, table) * group.low).sum(-1)
 
 
 def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
@@ -228,76 +213,51 @@ def _weights(bra: Tensor, ket: Tensor, is_odd: bool) -> Tensor:
     return bra.real * ket.real + bra.imag * ket.imag
 
 
-def _flipped(state: Tensor, group: Flip) -> Tensor:
-    """The state with the group's wires flipped: entry `b ⊕ x` at position `b`."""
-    if not group.flipped_axes:
-        return state
-    axes = [axis - len(group.shape) for axis in group.flipped_axes]
-    split: Tensor = state.unflatten(-1, group.shape)
-    return split.flip(axes).flatten(-len(group.shape))
-
-
-def apply_sum(
-    words: Words, coefficients: Tensor, state: Tensor, *, has_windows: bool = False
-) -> Tensor:
-    """The state `Σ c_t P_t ψ`, for real coefficients.
-
-    Args:
-        words: Pauli words.
-        coefficients (real, (*batch, n_words)): Coefficients.
-        state (complex, (*batch, 2**n)): State.
-        has_windows: Whether to use windows, which write to buffers and have no derivative.
-
-    Returns:
-        (complex, (*batch, 2**n)): Image.
-    """
+def apply_sum(words: Words, coefficients: Tensor, state: Tensor, *, has_windows: bool) -> Tensor:
+    """The state `Σ c_t P_t ψ`, for real coefficients; batches broadcast."""
+    batch = torch.broadcast_shapes(coefficients.shape[:-1], state.shape[:-1])
+    is_shared = coefficients.shape[:-1].numel() == 1
+    coefficients = coefficients.reshape(-1) if is_shared else coefficients.expand(*batch, -1)
+    state = state.expand(*batch, -1)
     total: Tensor | None = None
     for group in groups(words, state.dtype, state.device, has_windows):
-        chosen = coefficients[..., list(group.terms)]
-        if isinstance(group, Window):
-            part = _window_applied(group, chosen, state)
-        else:
-            part = _flip_applied(group, chosen, state)
+        part = group.image(coefficients[..., list(group.terms)], state)
         total = part if total is None else total.add_(part) if has_windows else total + part
     assert total is not None, "there is a word"
     return total
 
 
-def dense(words: tuple[str, ...], coefficients: Tensor) -> Tensor:
+def dense(
+    words: tuple[str, ...],
+    coefficients: Tensor | tuple[float, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
     """The matrix `Σ c_t P_t`, for few wires."""
-    tables = _dense(words, coefficients.dtype, coefficients.device)
-    return torch.view_as_complex(
-        matmul(coefficients, tables.flatten(1)).unflatten(0, tables.shape[1:])
-    )
+    if isinstance(coefficients, tuple):
+        return _dense_constant(words, coefficients, dtype, device)
+    return _combined(coefficients, _dense(words, dtype, device))
+
+
+def _combined(coefficients: Tensor, matrices: Tensor) -> Tensor:
+    """The matrix `Σ c_t P_t`, for real coefficients."""
+    real = matmul(coefficients, _rows(matrices)).unflatten(-1, (*matrices.shape[1:], 2))
+    return torch.view_as_complex(real)
+
+
+def _rows(matrices: Tensor) -> Tensor:
+    """Real and imaginary parts of each matrix in a row."""
+    return torch.view_as_real(matrices).flatten(1)
 
 
 @remembered(1024)
-def _dense(words: tuple[str, ...], real: torch.dtype, device: torch.device) -> Tensor:
-    matrices = _matrices(words)
-    return constant(np.stack([matrices.real, matrices.imag], -1), real, device)
+def _dense(words: tuple[str, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(_matrices(words), dtype, device)
 
 
 @remembered(1024)
-def dense_constant(
+def _dense_constant(
     words: tuple[str, ...], numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """The matrix `Σ c_t P_t` for Python numbers."""
     return constant(np.tensordot(numbers, _matrices(words), 1), dtype, device)
-
-
-def _window_applied(group: Window, coefficients: Tensor, state: Tensor) -> Tensor:
-    size = group.matrices.shape[-1]
-    real = torch.view_as_real(group.matrices).flatten(1)
-    matrices = torch.view_as_complex(matmul(coefficients, real).unflatten(-1, (size, size, 2)))
-    flat = state.reshape(-1, state.shape[-1], 1).contiguous()
-    out = torch.empty_like(flat)
-    apply_block(matrices.reshape(-1, size, size), group.wires, flat, out)
-    return out.reshape(state.shape)
-
-
-def _flip_applied(group: Flip, coefficients: Tensor, state: Tensor) -> Tensor:
-    diagonal = matmul((group.high * coefficients[..., None]).mT, group.low).flatten(-2)
-    ahead = _flipped(state, group)
-    if group.is_odd:
-        ahead = -1j * ahead
-    return diagonal * ahead

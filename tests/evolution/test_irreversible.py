@@ -40,7 +40,7 @@ def many(t, x):
     """More operators than states that are kept."""
     layers = [
         (damp(t[i % 3] / 4, i % N), qf.rx(t[2], range(N)), qf.cx(RING[i % N : i % N + 1]))
-        for i in range(2 * reversible_run.CHECKPOINTS + 3)
+        for i in range(2 * planner.CHECKPOINTS + 3)
     ]
     return qf.circuit(N, qf.ry(x, range(N)), layers)
 
@@ -145,7 +145,7 @@ def test_one_operator_leaves_the_rest_fused():
     layers = [(qf.ry(0.1 * k, range(N)), qf.cx(chain)) for k in range(20)]
     whole = plan_of(qf.circuit(N, layers))
     split = plan_of(qf.circuit(N, layers[:10], qf.linear(LOSSY, 3), layers[10:]))
-    assert split.n_steps <= whole.n_steps + 4
+    assert len(split.steps) <= len(whole.steps) + 4
     assert len(split.irreversible) == 1
     (operator,) = (s for seg in split.segments for s in seg.steps if isinstance(s, Operator))
     assert (operator.wires, operator.n_gates) == ((3,), 1)
@@ -168,8 +168,8 @@ def test_states_that_are_kept_are_bounded_and_told():
         grad(fast(many))(T, X)
     kept, again = (max(column) for column in zip(*found, strict=True))
     n_fronts = len(plan_of(circuit).irreversible)
-    assert 0 < kept <= reversible_run.CHECKPOINTS < n_fronts
-    assert 0 < again <= -(-n_fronts // reversible_run.CHECKPOINTS)
+    assert 0 < kept <= planner.CHECKPOINTS < n_fronts
+    assert 0 < again <= -(-n_fronts // planner.CHECKPOINTS)
 
 
 @pytest.mark.parametrize("mistake", ["undone", "late"])

@@ -459,19 +459,19 @@ def test_a_run_that_nobody_walks_back_ends(runs):
 
 
 def test_a_walk_back_finds_the_run(runs, monkeypatch):
-    reruns, rerun = [], kept.KeptRun.rerun
+    found, find = [], kept.KeptRun.find
 
     def watched(tape, *args):
-        reruns.append(rerun(tape, *args) is runs[-1]())
-        return rerun(tape, *args)
+        found.append(find(tape, *args) is runs[-1]())
+        return find(tape, *args)
 
-    monkeypatch.setattr(kept.KeptRun, "rerun", watched)
+    monkeypatch.setattr(kept.KeptRun, "find", watched)
     theta = 6 * qf.uniforms((2, 6, 2), 0)
     grad(energy_of(6))(theta)
     vmap(grad(energy_of(6)))(torch.stack([theta, -theta]))
     grad(lambda t: vmap(energy_of(6))(torch.stack([t, -t])).sum())(theta)
     energy_of(6)(theta.clone().requires_grad_()).backward()
-    assert reruns == [True] * 4
+    assert found == [True] * 4
 
 
 def test_the_callers_state_is_copied():

@@ -322,3 +322,14 @@ def test_fourth_derivatives_of_an_image():
     at = torch.tensor([0.3, 0.4], dtype=torch.float64)
     got, expected = (hessian(hessian(f))(at) for f in (fast, exact))
     assert_close(got, expected, n_gates=1024)
+
+
+@each_real
+def test_a_word_of_no_letters_is_one(real):
+    """As of a table with one entry: numbers and tensors on no qubits."""
+    state = qf.zero_state(0, dtype=real.to_complex())
+    for coefficient in (2.0, torch.tensor(2.0, dtype=real)):
+        observable = qf.pauli_sum({"": coefficient})
+        assert qf.expval(state, observable).item() == 2.0
+        assert observable.apply(state).tolist() == [2.0]
+        assert observable.to_matrix().tolist() == [[2.0]]

@@ -18,7 +18,6 @@ from quilt_func.evolution.signature import Signature
 from quilt_func.evolution.steps import BatchKey, Params, Prefix, Recipe, product
 from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Pushed, pushed
 from quilt_func.evolution.tangents.jet_steps import JetSteps
-from quilt_func.states import zero_state
 
 
 class WithTangent(NamedTuple):
@@ -69,7 +68,7 @@ class TangentRun:
         self.keys = self._keys()
         self.plan = circuit.plan(self.keys, from_zero)
         self.constants = self.plan.on(circuit.dtype, circuit.device)
-        lead = union(*(key for segment in self.plan.segments for key in segment.keys))
+        lead = self.plan.levels
         last = tuple(level for level in self.fixed if level not in lead)
         self.layout = Layout(axes, lead, last)
         self.jets: dict[int, Tensor] = {}
@@ -114,7 +113,7 @@ class TangentRun:
             kept = frozenset(self.plan.irreversible)
             self._advanced(self._jet(before, levels), leaves, kept)
         sums: dict[int, ByLeaf] = {}
-        number = self.plan.n_steps
+        number = len(self.plan.steps)
         for segment in reversed(self.plan.segments):
             steps = self._steps(segment, leaves, is_back=True)
             for step in reversed(segment.steps):
@@ -201,9 +200,7 @@ class TangentRun:
         """The product state of the prefix, or |0...0⟩, and its levels."""
         prefix = self.plan.prefix
         if prefix is None:
-            circuit = self.circuit
-            zero = zero_state(circuit.n_qubits, dtype=circuit.dtype, device=circuit.device)
-            return WithTangent(zero, None), ((), ())
+            return WithTangent(self.circuit.zero(), None), ((), ())
         start, key = self._made_start(prefix, leaves), prefix.key
         levels = key, (*key, *self.new)
         value = start.value.reshape(*self.axes.shape(key), -1)
