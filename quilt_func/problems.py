@@ -32,8 +32,7 @@ from quilt_func._checks import (
 from quilt_func._torch import matmul
 from quilt_func.diagonals import z_masks
 from quilt_func.pauli import PauliSum, pauli_sum
-
-Scalar = Tensor | float
+from quilt_func.typing import Scalar
 
 
 def ising(
