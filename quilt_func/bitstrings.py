@@ -33,7 +33,7 @@ from quilt_func._checks import (
 from quilt_func._parameter_trees import flatten, outline, ravel
 from quilt_func._torch import matmul, tree_map
 from quilt_func.circuits import circuit
-from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_masks
+from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_terms
 from quilt_func.measurement import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
@@ -383,7 +383,7 @@ def _summary(
 def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     """From indices to costs, whatever the problem is given by; and the length of the strings."""
     if isinstance(problem, PauliSum):
-        z_masks("minimise_bitstring", problem, "problem")
+        z_terms("minimise_bitstring", "problem", problem, like.dtype)
         problem = to_diagonal(problem, dtype=like.dtype)
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits

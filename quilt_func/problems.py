@@ -30,9 +30,9 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._torch import matmul
-from quilt_func.diagonals import z_masks
+from quilt_func.diagonals import z_terms
 from quilt_func.pauli import PauliSum, pauli_sum
-from quilt_func.typing import Scalar
+from quilt_func.typing import Scalar, WireSet
 
 
 def ising(
@@ -138,16 +138,13 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
         (tensor([[-1.,  2.],
                 [ 0., -1.]]), tensor(0.))
     """
-    masks = z_masks("to_qubo", observable)
-    n, given = observable.n_qubits, observable.coefficients
-    if isinstance(given, tuple):
-        given = torch.tensor(given, dtype=dtype)
-    recipe = torch.zeros(n * n + 1, len(masks), dtype=given.dtype)
-    for column, mask in enumerate(masks):
-        wires = [wire for wire, bit in enumerate(mask) if bit == "1"]
+    sets, given = z_terms("to_qubo", "observable", observable, dtype)
+    n = observable.n_qubits
+    recipe = torch.zeros(n * n + 1, len(sets), dtype=given.dtype)
+    for column, wires in enumerate(sets):
         if len(wires) > 2:
             need, remedy = "have words of at most two Z", "A QUBO has pairs only: add bits."
-            word = mask.replace("0", "I").replace("1", "Z")
+            word = observable.words[column]
             raise ValueError(message("to_qubo", "observable", observable, need, word, remedy))
         for place, factor in _qubo_entries(wires, n):
             recipe[place, column] += factor
@@ -361,7 +358,7 @@ def _square(matrix: Any) -> int:
     return int(matrix.shape[0])
 
 
-def _qubo_entries(wires: list[int], n: int) -> list[tuple[int, float]]:
+def _qubo_entries(wires: WireSet, n: int) -> list[tuple[int, float]]:
     """Product of the spins 1 - 2x of the wires: places in (matrix, offset), and factors."""
     linear = [(wire * n + wire, -2.0) for wire in wires]
     pair = [(wires[0] * n + wires[1], 4.0)] if len(wires) == 2 else []
