@@ -140,7 +140,7 @@ def _traced(
             if circuit_fn is not None:
                 argument, need = "circuit_fn", "return a circuit with an angle made of `params`"
             remedy = "Its gradient would be 0: give tensors as angles, not numbers."
-            raise ValueError(_error(argument, circuit, need, "none", remedy))
+            raise ValueError(message("parameter_shift", argument, circuit, need, "none", remedy))
         return circuit
 
     circuit, pull = vjp(build, params)[:2]
@@ -150,10 +150,6 @@ def _traced(
 def _check_circuit(argument: str, value: object, need: str) -> None:
     remedy = "Give a function from parameters to `circuit(...)`."
     check_is("parameter_shift", argument, value, Circuit, need, remedy)
-
-
-def _error(argument: str, given: object, need: str, got: str, remedy: str) -> str:
-    return message("parameter_shift", argument, given, need, got, remedy)
 
 
 def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
@@ -168,7 +164,8 @@ def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
             if rule is None:
                 need = "have gates exp(-i θ G / 2) where an angle depends on `params`"
                 remedy = "This gate has no shift rule: use `torch.func.grad`."
-                raise ValueError(_error(argument, circuit, need, describe(op), remedy))
+                got = describe(op)
+                raise ValueError(message("parameter_shift", argument, circuit, need, got, remedy))
             rules += [rule] * param.numel()
     return rules
 
@@ -178,7 +175,8 @@ def _runs(rules: list[Rule], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rows = [(angle, *pair) for angle, rule in enumerate(rules) for pair in rule]
     which = torch.tensor([row[0] for row in rows], dtype=torch.int64, device=like.device)
     numbers = torch.tensor([row[1:] for row in rows], dtype=like.dtype, device=like.device)
-    return which, numbers.reshape(-1, 2)[:, 0], numbers.reshape(-1, 2)[:, 1]
+    shifts, weights = numbers.reshape(-1, 2).unbind(1)
+    return which, shifts, weights
 
 
 def _number(function: str, value: Any) -> Tensor:

@@ -192,10 +192,8 @@ def maxcut(
     if len({frozenset(pair) for pair in pairs}) < len(pairs):
         remedy = "Name an edge once, with the sum of its weights."
         raise ValueError(message("maxcut", "edges", pairs, "be distinct", f"{pairs}", remedy))
-    terms: dict[Any, Scalar] = {
-        ("ZZ", pair): _halved(weight) for pair, weight in zip(pairs, given, strict=True)
-    }
-    return pauli_sum({**terms, ("", ()): -_halved(_total(given))}, n_qubits=n_nodes)
+    halves: dict[Any, Scalar] = dict(zip(pairs, map(_halved, given), strict=True))
+    return ising(n_nodes, halves, constant=-_halved(_total(given)))
 
 
 def number_partitioning(numbers: Sequence[Scalar] | Tensor) -> PauliSum:
@@ -267,13 +265,8 @@ def heisenberg(
         )
     _scalars("heisenberg", "coupling", coupling)
     _scalars("heisenberg", "field", [field])
-    terms: dict[Any, Scalar] = {
-        (2 * letter, pair): strength
-        for letter, strength in zip("XYZ", coupling, strict=True)
-        for pair in _neighbours(n_qubits, periodic)
-    }
-    terms |= {("Z", (wire,)): field for wire in range(n_qubits)}
-    return pauli_sum(terms, n_qubits=n_qubits)
+    couplings = dict(zip(("XX", "YY", "ZZ"), coupling, strict=True))
+    return _chain(n_qubits, couplings, {"Z": field}, periodic)
 
 
 def transverse_field_ising(
@@ -307,9 +300,7 @@ def transverse_field_ising(
     check_count("transverse_field_ising", "n_qubits", n_qubits, minimum=1)
     _scalars("transverse_field_ising", "coupling", [coupling])
     _scalars("transverse_field_ising", "field", [field])
-    terms: dict[Any, Scalar] = {("ZZ", pair): -coupling for pair in _neighbours(n_qubits, periodic)}
-    terms |= {("X", (wire,)): -field for wire in range(n_qubits)}
-    return pauli_sum(terms, n_qubits=n_qubits)
+    return _chain(n_qubits, {"ZZ": -coupling}, {"X": -field}, periodic)
 
 
 def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tuple[int, ...]]:
@@ -335,9 +326,15 @@ def _scalars(function: str, argument: str, given: Any) -> list[Any]:
     return values
 
 
-def _neighbours(n_qubits: int, periodic: bool) -> list[tuple[int, int]]:
-    closing = [(n_qubits - 1, 0)] if periodic and n_qubits > 2 else []
-    return [(wire, wire + 1) for wire in range(n_qubits - 1)] + closing
+def _chain(
+    n_qubits: int, couplings: dict[str, Scalar], fields: dict[str, Scalar], periodic: bool
+) -> PauliSum:
+    """Each coupling on all pairs of neighbours, then each field on all wires."""
+    pairs = [(wire, wire + 1) for wire in range(n_qubits - 1)]
+    pairs += [(n_qubits - 1, 0)] if periodic and n_qubits > 2 else []
+    terms: dict[Any, Scalar] = {(w, pair): c for w, c in couplings.items() for pair in pairs}
+    terms |= {(w, (wire,)): c for w, c in fields.items() for wire in range(n_qubits)}
+    return pauli_sum(terms, n_qubits=n_qubits)
 
 
 def _total(values: Sequence[Scalar]) -> Scalar:

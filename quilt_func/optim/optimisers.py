@@ -232,15 +232,13 @@ def _scale_by_rms(alpha: float, eps: float, centered: bool) -> GradientTransform
     check_number("rmsprop", "alpha", alpha, high=1.0)
     check_number("rmsprop", "eps", eps)
 
-    def plain(g: Tensor, v: Tensor) -> tuple[Tensor, ...]:
+    def leafwise(g: Tensor, v: Tensor, *means: Tensor) -> tuple[Tensor, ...]:
         v = torch.lerp(v, g.square(), 1 - alpha)
-        return g / (sqrt(v) + eps), v
+        means = tuple(torch.lerp(mean, g, 1 - alpha) for mean in means)
+        spread = v - means[0].square() if centered else v
+        return g / (sqrt(spread) + eps), v, *means
 
-    def center(g: Tensor, v: Tensor, m: Tensor) -> tuple[Tensor, ...]:
-        v, m = torch.lerp(v, g.square(), 1 - alpha), torch.lerp(m, g, 1 - alpha)
-        return g / (sqrt(v - m.square()) + eps), v, m
-
-    return recurrence(2, lambda _: center) if centered else recurrence(1, lambda _: plain)
+    return recurrence(1 + bool(centered), lambda _: leafwise)
 
 
 def _accumulate(function: str, momentum: float, nesterov: bool = False) -> GradientTransformation:
