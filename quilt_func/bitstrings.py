@@ -2,14 +2,7 @@ r"""Minimise a cost over bit strings with a circuit, from many starts at once.
 
 A circuit spreads probability over strings; an objective turns probabilities and costs into one
 number that falls as cheap strings gain. Exactly, it sees the costs of all $2^n$ strings, and the
-least of them could be read off; from samples, it asks for the costs of those that it met:
-
-    >>> from quilt_func import ansatz, cost_diagonal, uniforms
-    >>> cost = cost_diagonal(lambda bits: int(bits, 2) ** 2 - 6 * int(bits, 2), 3)
-    >>> starts = 3 * uniforms((8, 2, 3, 2), 0)
-    >>> result = minimise_bitstring(cost, ansatz.hardware_efficient, starts)
-    >>> result.bits, result.cost, result.n_asked
-    ('011', -9.0, 8)
+least of them could be read off; from samples, it asks for the costs of those that it met.
 """
 
 from collections.abc import Callable
@@ -33,7 +26,7 @@ from quilt_func._checks import (
 from quilt_func._parameter_trees import flatten, outline, ravel
 from quilt_func._torch import matmul, tree_map
 from quilt_func.circuits import circuit
-from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_terms
+from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_coefficients
 from quilt_func.measurement import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
@@ -383,7 +376,7 @@ def _summary(
 def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     """From indices to costs, whatever the problem is given by; and the length of the strings."""
     if isinstance(problem, PauliSum):
-        z_terms("minimise_bitstring", "problem", problem, like.dtype)
+        z_coefficients("minimise_bitstring", "problem", problem, like.dtype)
         problem = to_diagonal(problem, dtype=like.dtype)
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits

@@ -196,8 +196,6 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     Along a direction $Δ$ of random signs, $[f(p + cΔ) - f(p - cΔ)] / (2c)\; Δ$ has the gradient as
     its mean, up to $O(c^2)$. Its variance grows with the number of parameters; its cost does not.
 
-    Cost: two evaluations of `fn` per direction, all in one vmapped call.
-
     Args:
         fn: Function from parameters to a number, (real, ()); it may be sampled.
         params: Tree of real tensors with `n` entries in all.

@@ -108,9 +108,9 @@ def to_diagonal(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> 
     References:
         Hadfield (2021), ACM Trans. Quantum Comput. 2 (4), 18, section 3.
     """
-    sets, given = z_terms("to_diagonal", "observable", observable, dtype)
-    top = observable.n_qubits - 1
-    masks = [sum(1 << (top - wire) for wire in wires) for wires in sets]
+    given = z_coefficients("to_diagonal", "observable", observable, dtype)
+    digits = str.maketrans("IZ", "01")
+    masks = [int(f"0{word.translate(digits)}", 2) for word in observable.words]
     empty = torch.zeros(2**observable.n_qubits, dtype=given.dtype, device=given.device)
     places = torch.tensor(masks, dtype=torch.int64, device=given.device)
     return Diagonal(walsh_transform(empty.index_add(0, places, given)))
@@ -142,24 +142,24 @@ def from_diagonal(observable: Diagonal) -> PauliSum:
     return PauliSum(tuple(words), walsh_transform(observable.values) / len(words))
 
 
-def z_terms(
+def z_coefficients(
     function: str, argument: str, observable: Any, dtype: torch.dtype, device: Device = None
-) -> tuple[list[WireSet], Tensor]:
-    """Wires with a Z of each word of a Pauli sum, and coefficients; other letters are refused.
-
-    Coefficients that are Python numbers take the dtype and the device.
-    """
+) -> Tensor:
+    """Coefficients of a Pauli sum of the letters I and Z; Python numbers take dtype and device."""
     remedy = "Make one with `pauli_sum` or `from_diagonal`."
     check_is(function, argument, observable, PauliSum, "be a PauliSum", remedy)
     for word in observable.words:
         if set(word) - set("IZ"):
             need, remedy = "have words of I and Z", "Only those have a cost for every bit string."
             raise ValueError(message(function, argument, observable, need, repr(word), remedy))
-    sets = [tuple(i for i, letter in enumerate(word) if letter == "Z") for word in observable.words]
     given = observable.coefficients
-    if isinstance(given, tuple):
-        given = torch.tensor(given, dtype=dtype, device=device)
-    return sets, given
+    is_tensor = isinstance(given, Tensor)
+    return given if is_tensor else torch.tensor(given, dtype=dtype, device=device)
+
+
+def z_wires(word: str) -> WireSet:
+    """Wires with a Z in a Pauli word."""
+    return tuple(wire for wire, letter in enumerate(word) if letter == "Z")
 
 
 def checked_cost(function: str, string: str, value: Any, argument: str = "cost") -> float:

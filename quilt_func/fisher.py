@@ -6,9 +6,6 @@ The quantum Fisher information of a normalised |ψ⟩ is $F_{ij} = 4 \mathrm{Re}
 
 Derivatives cost one forward-mode run per parameter, in one vmapped call, and memory for as many
 states; `qfi_vp` alone needs neither.
-
-References:
-    Braunstein and Caves (1994), Phys. Rev. Lett. 72, 3439; Meyer (2021), Quantum 5, 539.
 """
 
 import itertools

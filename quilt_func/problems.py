@@ -30,7 +30,7 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._torch import matmul
-from quilt_func.diagonals import z_terms
+from quilt_func.diagonals import z_coefficients, z_wires
 from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.typing import Scalar, WireSet
 
@@ -138,13 +138,13 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
         (tensor([[-1.,  2.],
                 [ 0., -1.]]), tensor(0.))
     """
-    sets, given = z_terms("to_qubo", "observable", observable, dtype)
-    n = observable.n_qubits
-    recipe = torch.zeros(n * n + 1, len(sets), dtype=given.dtype)
-    for column, wires in enumerate(sets):
+    given = z_coefficients("to_qubo", "observable", observable, dtype)
+    n, words = observable.n_qubits, observable.words
+    recipe = torch.zeros(n * n + 1, len(words), dtype=given.dtype)
+    for column, word in enumerate(words):
+        wires = z_wires(word)
         if len(wires) > 2:
             need, remedy = "have words of at most two Z", "A QUBO has pairs only: add bits."
-            word = observable.words[column]
             raise ValueError(message("to_qubo", "observable", observable, need, word, remedy))
         for place, factor in _qubo_entries(wires, n):
             recipe[place, column] += factor

@@ -13,7 +13,7 @@ from quilt_func.ansatz.arguments import (
     check_gate,
     pairs_of,
 )
-from quilt_func.diagonals import z_terms
+from quilt_func.diagonals import z_coefficients, z_wires
 from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
@@ -300,16 +300,15 @@ def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
     """
     check_argument("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
     common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
-    sets, given = z_terms("qaoa", "cost", cost, params.dtype, params.device)
-    places = {
-        size: [i for i, ones in enumerate(sets) if len(ones) == size]
-        for size in sorted({*map(len, sets)} - {0})
-    }
+    given = z_coefficients("qaoa", "cost", cost, params.dtype, params.device)
+    sets = [z_wires(word) for word in cost.words]
+    sizes = sorted({len(found) for found in sets if found})
+    places = [[i for i, found in enumerate(sets) if len(found) == size] for size in sizes]
+    rotations = [(chosen, [sets[i] for i in chosen]) for chosen in places]
     wires = range(cost.n_qubits)
     ops: list[Parts] = [h(wires)]
     for gamma, beta in zip(*params.unbind(-1), strict=True):
-        for found in places.values():
-            ops.append(_z_rotation(2 * gamma * given[found], [sets[place] for place in found]))
+        ops += [_z_rotation(2 * gamma * given[chosen], found) for chosen, found in rotations]
         ops.append(rx(2 * beta, wires))
     return tuple(ops)
 
