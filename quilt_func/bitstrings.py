@@ -260,9 +260,10 @@ def minimise_bitstring(
     flat, unravel = ravel("minimise_bitstring", "params", start)
     u = uniforms((n_steps + 1, len(first), 2 * shots + len(flat)), seed).to(first)
     draws, turns = u.split([2 * shots, len(flat)], -1)
-    shifts = vmap(vmap(unravel))(torch.where(turns < 0.5, -step, step).to(first))
+    signs = torch.where(turns < 0.5, -1.0, 1.0).to(first)
+    shifts = vmap(vmap(unravel))(step * signs)
     samples = vmap(vmap(lambda one, u: sample(state(one), u)), chunk_size=chunk_size)
-    return _summary(n, ask, *_sampled(samples, objective, ask, descend, draws, shifts, step))
+    return _summary(n, ask, *_sampled(samples, objective, ask, descend, draws, shifts))
 
 
 def _exact(
@@ -288,7 +289,6 @@ def _sampled(
     descend: Callable[..., Any],
     draws: Tensor,
     shifts: PyTree,
-    step: float,
 ) -> _Found:
     """Search by SPSA; `derivatives.spsa` maps its function, but costs are asked for in Python."""
     shots = draws.shape[-1] // 2
@@ -300,8 +300,8 @@ def _sampled(
         ends = tree_map(lambda p, s: torch.stack([p + s, p - s], 1), params, shift)
         indices = samples(ends, draws[number].unflatten(1, (2, -1)))
         values = values_of(equal, ask(indices))
-        slopes = (values[:, 0] - values[:, 1]) / (2 * step)
-        grads = vmap(lambda slope, one: tree_map(lambda s: slope * s.sign(), one))(slopes, shift)
+        rises = values[:, 0] - values[:, 1]
+        grads = vmap(lambda rise, one: tree_map(lambda s: rise / (2 * s), one))(rises, shift)
         return grads, values.mean(1), indices.flatten(1)
 
     params, trace, asked = descend(gradients)

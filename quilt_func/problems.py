@@ -104,7 +104,10 @@ def from_qubo(matrix: Tensor, offset: Scalar = 0.0) -> PauliSum:
     References:
         Lucas (2014), Front. Phys. 2, 5.
     """
-    n = _square(matrix)
+    remedy = "Give one problem; map over a batch with `torch.func.vmap`."
+    fix, form = "Convert it with `torch.as_tensor`.", ("n", "n")
+    check_tensor("from_qubo", "matrix", matrix, COMPLEX_OF, form, remedy, dtype_remedy=fix, least=1)
+    n = matrix.shape[0]
     rows, columns = torch.triu_indices(n, n, 1, device=matrix.device)
     linear, both = matrix.diagonal(), matrix + matrix.mT
     between = both[rows, columns] / 4
@@ -346,13 +349,6 @@ def _total(values: Sequence[Scalar]) -> Scalar:
 def _halved(value: Scalar) -> Scalar:
     """Half of a number or a 0-d tensor, which torch would give a float64 tangent in float32."""
     return (value[None] / 2)[0] if isinstance(value, Tensor) else value / 2
-
-
-def _square(matrix: Any) -> int:
-    remedy = "Give one problem; map over a batch with `torch.func.vmap`."
-    fix, form = "Convert it with `torch.as_tensor`.", ("n", "n")
-    check_tensor("from_qubo", "matrix", matrix, COMPLEX_OF, form, remedy, dtype_remedy=fix, least=1)
-    return int(matrix.shape[0])
 
 
 def _qubo_entries(wires: WireSet, n: int) -> list[tuple[int, float]]:

@@ -15,7 +15,6 @@ nothing. Layers are the first axis of every parameter tensor, wires the second:
 A layer has one op for each kind of gate, however many wires there are. Angles are in radians.
 """
 
-from quilt_func.ansatz.arguments import Entangler
 from quilt_func.ansatz.encodings import (
     amplitude_encoding,
     angle_encoding,
@@ -24,6 +23,7 @@ from quilt_func.ansatz.encodings import (
     iqp_encoding,
 )
 from quilt_func.ansatz.layers import (
+    Entangler,
     brickwork,
     entangler_pairs,
     hardware_efficient,

@@ -16,15 +16,15 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
-from quilt_func.ansatz.arguments import (
+from quilt_func.ansatz.layers import (
     SAMPLE_REMEDY,
     Entangler,
     angles_of,
     check_argument,
     check_gate,
+    hardware_efficient,
     pairs_of,
 )
-from quilt_func.ansatz.layers import hardware_efficient
 from quilt_func.gates import h, ry, rz, rzz
 from quilt_func.ops import Gate, Op
 from quilt_func.typing import AnsatzFn, Parts

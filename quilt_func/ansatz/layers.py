@@ -1,23 +1,36 @@
-"""Layers of trainable gates, and uniform starts for their angles."""
+"""Layers of trainable gates, uniform starts for their angles, and what templates check."""
 
 import math
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Any
 
+import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count, common_dtype_and_device
-from quilt_func.ansatz.arguments import (
-    LAYERS_REMEDY,
-    Entangler,
-    angles_of,
-    check_argument,
-    check_gate,
-    pairs_of,
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_count,
+    check_is,
+    check_tensor,
+    check_wires,
+    common_dtype_and_device,
+    message,
+    short_dtype_or_kind,
 )
 from quilt_func.diagonals import z_coefficients, z_wires
 from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
 from quilt_func.typing import Parts, WireSet
+
+Entangler = str | Iterable[tuple[int, int]]
+"""One of "chain", "ring", "pairs", "all", or pairs of wires; see `entangler_pairs`."""
+
+LAYERS_REMEDY = (
+    "Layers are its first axis and wires its second; map over an ensemble with `torch.func.vmap`."
+)
+SAMPLE_REMEDY = "Give one sample; map over a batch with `torch.func.vmap`."
 
 
 def entangler_pairs(n_qubits: int, entangler: Entangler) -> tuple[WireSet, ...]:
@@ -74,7 +87,6 @@ def hardware_efficient(
         vmap, grad, jvp, hessian; differentiable in `params`.
 
     Examples:
-        >>> import torch
         >>> from quilt_func import cz
         >>> hardware_efficient(torch.zeros(1, 3, 2), "ring", cz)
         (<ry on (0,), (1,), (2,)>, <rz on (0,), (1,), (2,)>, <cz on (0, 1), (1, 2), (2, 0)>)
@@ -144,7 +156,6 @@ def strongly_entangling(params: Tensor, gate: Gate = cx) -> tuple[Op, ...]:
         vmap, grad, jvp, hessian; differentiable in `params`.
 
     Examples:
-        >>> import torch
         >>> [op.wires for op in strongly_entangling(torch.zeros(2, 3, 3))[1::2]]
         [((0, 1), (1, 2), (2, 0)), ((0, 2), (1, 0), (2, 1))]
 
@@ -213,7 +224,6 @@ def brickwork(params: Tensor) -> tuple[Op, ...]:
         vmap, grad, jvp, hessian; differentiable in `params`.
 
     Examples:
-        >>> import torch
         >>> [op.gate.name for op in brickwork(torch.zeros(1, 3, 9))]
         ['u', 'rxx', 'ryy', 'rzz', 'u', 'rxx', 'ryy', 'rzz']
 
@@ -290,7 +300,6 @@ def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
         vmap, grad, jvp, hessian; differentiable in `params` and the coefficients.
 
     Examples:
-        >>> import torch
         >>> from quilt_func import pauli_sum
         >>> [op.gate.name for op in qaoa(torch.zeros(1, 2), pauli_sum({"ZZI": 1.0, "IIZ": 1.0}))]
         ['h', 'rz', 'rzz', 'rx']
@@ -345,3 +354,62 @@ def init_qaoa(u: Tensor, *, low: float = 0.0, high: float = 2 * math.pi) -> Tens
         torch.Size([3, 2])
     """
     return angles_of("init_qaoa", u, ("n_layers", 2), low, high)
+
+
+def angles_of(function: str, u: Any, form: tuple[Any, ...], low: float, high: float) -> Tensor:
+    """Uniform numbers of a form, checked, as angles."""
+    check_argument(function, "u", u, form, "Draw it with `uniforms(shape, seed)`.")
+    angles: Tensor = low + (high - low) * u
+    return angles
+
+
+@lru_cache(maxsize=1024)
+def _named_pairs(n: int) -> dict[str, tuple[WireSet, ...]]:
+    chain = tuple((i, i + 1) for i in range(n - 1))
+    return {
+        "chain": chain,
+        "ring": chain + (((n - 1, 0),) if n > 2 else ()),
+        "pairs": chain[::2] + chain[1::2],
+        "all": tuple((i, j) for i in range(n) for j in range(i + 1, n)),
+    }
+
+
+def pairs_of(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
+    """The pairs of a name, or the checked pairs of a list."""
+    named = _named_pairs(n)
+    if isinstance(entangler, str):
+        if entangler not in named:
+            need, got = f"be one of {', '.join(map(repr, named))}", repr(entangler)
+            remedy = "Or give pairs of wires: `[(0, 1), (1, 2)]`."
+            raise ValueError(message(function, "entangler", entangler, need, got, remedy))
+        return named[entangler]
+    given = tuple(entangler) if isinstance(entangler, Iterable) else (entangler,)
+    for pair in given:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            need, remedy = "be a name or pairs of wires", "Write `[(0, 1), (1, 2)]`, with tuples."
+            raise TypeError(message(function, "entangler", entangler, need, repr(pair), remedy))
+    return tuple(check_wires(function, pair, n, "entangler") for pair in given)
+
+
+def check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:
+    """Check that a value is a gate of so many wires and angles."""
+    need = f"be a gate of {n_wires} wire(s) and {n_params} angle(s)"
+    remedy = f"Give one such as `{'cz' if n_wires == 2 else 'rx'}`, without calling it."
+    check_is(function, "gate", gate, Gate, need, remedy)
+    if (gate.n_wires, gate.n_params, gate.param_shape) != (n_wires, n_params, ()):
+        got = f"one of {gate.n_wires} wire(s) and {gate.n_params} angle(s)"
+        raise ValueError(message(function, "gate", gate, need, got, remedy))
+
+
+def check_argument(
+    function: str,
+    argument: str,
+    given: Any,
+    form: tuple[Any, ...],
+    remedy: str,
+    dtypes: Collection[torch.dtype] = COMPLEX_OF,
+) -> None:
+    """Check a real tensor's dtype and the form of its shape."""
+    fix = "Convert it with `torch.as_tensor(..., dtype=torch.float32)`."
+    got = short_dtype_or_kind
+    check_tensor(function, argument, given, dtypes, form, remedy, got=got, dtype_remedy=fix)
