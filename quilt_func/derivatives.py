@@ -227,7 +227,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     check_number("spsa", "step", step)
     check_positive("spsa", "step", step, "Give a distance between parameters.")
     flat, unravel = ravel("spsa", "params", params)
-    rows = _directions("spsa", u, flat, at_most=None)
+    rows = _directions("spsa", u, flat, at_most=math.inf)
     signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
 
     def along(sign: Tensor) -> Tensor:
@@ -237,14 +237,13 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     return unravel(vmap(along)(signs).mean(0))
 
 
-def _directions(function: str, u: Any, flat: Tensor, at_most: int | None) -> Tensor:
+def _directions(function: str, u: Any, flat: Tensor, at_most: float) -> Tensor:
     """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
     remedy = f"Draw them with `uniforms((k, {len(flat)}), seed)`."
     check_real(function, "u", u, remedy)
     rows: Tensor = u[None] if u.ndim == 1 else u
-    limit = math.inf if at_most is None else at_most
-    if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= limit:
-        bound = "" if at_most is None else f", k <= {at_most}"
+    if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= at_most:
+        bound = "" if at_most == math.inf else f", k <= {at_most}"
         need = f"have shape ({len(flat)},) or (k, {len(flat)}){bound}"
         raise shape_error(function, "u", u, need, remedy)
     return rows

@@ -72,8 +72,7 @@ def hardware_efficient(
 
     Args:
         params (real, (n_layers, n_qubits, 2)): Angles of RY and of RZ, in radians.
-        entangler: Which pairs are entangled: "chain", "ring", "pairs", "all", or a list of pairs,
-            as in `entangler_pairs`.
+        entangler: Which pairs are entangled: a name or pairs, as in `entangler_pairs`.
         gate: Gate of two wires without angles, such as `cx` or `cz`.
 
     Returns:
