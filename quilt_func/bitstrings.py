@@ -2,19 +2,13 @@ r"""Minimise a cost over bit strings with a circuit, from many starts at once.
 
 A circuit spreads probability over strings; an objective turns probabilities and costs into one
 number that falls as cheap strings gain. Exactly, it sees the costs of all $2^n$ strings, and the
-least of them could be read off; from samples, it asks for the costs of those that it met:
-
-    >>> from quilt_func import ansatz, cost_diagonal, uniforms
-    >>> cost = cost_diagonal(lambda bits: int(bits, 2) ** 2 - 6 * int(bits, 2), 3)
-    >>> starts = 3 * uniforms((8, 2, 3, 2), 0)
-    >>> result = minimise_bitstring(cost, ansatz.hardware_efficient, starts)
-    >>> result.bits, result.cost, result.n_asked
-    ('011', -9.0, 8)
+least of them could be read off; from samples, it asks for the costs of those that it met.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -30,9 +24,9 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._parameter_trees import flatten, outline, ravel
-from quilt_func._torch import matmul, tree_leaves, tree_map
+from quilt_func._torch import matmul, tree_map
 from quilt_func.circuits import circuit
-from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_masks
+from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_coefficients
 from quilt_func.measurement import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
@@ -44,6 +38,9 @@ Objective: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """From probabilities `(k,)` and costs `(k,)` to one number."""
 
 Ask: TypeAlias = Callable[[Tensor], Tensor]
+
+_Found: TypeAlias = tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor, PyTree]
+"""Of each start the string and its probability, the strings asked for; the trace, parameters."""
 
 
 def mean_cost(probabilities: Tensor, costs: Tensor) -> Tensor:
@@ -253,92 +250,91 @@ def minimise_bitstring(
     def state(one: PyTree) -> Tensor:
         return circuit(n, ansatz(one))()
 
+    descend = partial(_descend, params, optimiser or adam(0.1), n_steps, objective)
     if shots is None:
         table = ask(torch.arange(2**n, device=first.device))
-        view = _exact(state, objective, table, chunk_size)
-    else:
-        check_count("minimise_bitstring", "shots", shots, minimum=1)
-        check_positive("minimise_bitstring", "step", step, "Give a distance in radians.")
-        flat, unravel = _flat(params)
-        u = uniforms((n_steps + 1, len(flat), 2 * shots + flat.shape[1]), seed).to(flat)
-        view = _sampled(lambda row: state(unravel(row)), objective, ask, u, step, chunk_size)
-        params = flat
-    optimiser, trace = optimiser or adam(0.1), []
-    opt_state = vmap(optimiser.init)(params)
+        return _summary(n, ask, *_exact(state, objective, table, descend, chunk_size))
+    check_count("minimise_bitstring", "shots", shots, minimum=1)
+    check_positive("minimise_bitstring", "step", step, "Give a distance in radians.")
+    start = tree_map(lambda leaf: leaf[0], params)
+    flat, unravel = ravel("minimise_bitstring", "params", start)
+    u = uniforms((n_steps + 1, len(first), 2 * shots + len(flat)), seed).to(first)
+    draws, turns = u.split([2 * shots, len(flat)], -1)
+    signs = torch.where(turns < 0.5, -1.0, 1.0).to(first)
+    shifts = vmap(vmap(unravel))(step * signs)
+    samples = vmap(vmap(lambda one, u: sample(state(one), u)), chunk_size=chunk_size)
+    return _summary(n, ask, *_sampled(samples, objective, ask, descend, draws, shifts))
+
+
+def _exact(
+    state: Callable[[PyTree], Tensor],
+    objective: Objective,
+    table: Tensor,
+    descend: Callable[..., Any],
+    chunk_size: int | None,
+) -> _Found:
+    """Search by gradients of the objective of all probabilities."""
+    value = grad_and_value(lambda one: objective(probs(state(one)), table))
+    gradients = vmap(value, chunk_size=chunk_size)
+    params, trace, _ = descend(lambda params, _: (*gradients(params), None))
+    likeliest = vmap(lambda one: probs(state(one)).max(0), chunk_size=chunk_size)
+    probabilities, indices = likeliest(params)
+    return indices, probabilities, (), trace, params
+
+
+def _sampled(
+    samples: Callable[[PyTree, Tensor], Tensor],
+    objective: Objective,
+    ask: Ask,
+    descend: Callable[..., Any],
+    draws: Tensor,
+    shifts: PyTree,
+) -> _Found:
+    """Search by SPSA; `derivatives.spsa` maps its function, but costs are asked for in Python."""
+    shots = draws.shape[-1] // 2
+    equal = draws.new_full((shots,), 1 / shots)
+    values_of = vmap(vmap(objective, (None, 0)), (None, 0))
+
+    def gradients(params: PyTree, number: int) -> tuple[PyTree, Tensor, Tensor]:
+        shift = tree_map(lambda leaf: leaf[number], shifts)
+        ends = tree_map(lambda p, s: torch.stack([p + s, p - s], 1), params, shift)
+        indices = samples(ends, draws[number].unflatten(1, (2, -1)))
+        values = values_of(equal, ask(indices))
+        rises = values[:, 0] - values[:, 1]
+        grads = vmap(lambda rise, one: tree_map(lambda s: rise / (2 * s), one))(rises, shift)
+        return grads, values.mean(1), indices.flatten(1)
+
+    params, trace, asked = descend(gradients)
+    last = samples(tree_map(lambda leaf: leaf[:, None], params), draws[-1][:, None])[:, 0]
+    modes = last.mode(1).values
+    shares = (last == modes[:, None]).to(draws).mean(1)
+    return modes, shares, tuple(map(_distinct, torch.cat([*asked, last], 1))), trace, params
+
+
+def _descend(
+    params: PyTree,
+    optimiser: GradientTransformation,
+    n_steps: int,
+    objective: Objective,
+    gradients: Callable[[PyTree, int], tuple[PyTree, Tensor, Tensor | None]],
+) -> tuple[PyTree, Tensor, list[Tensor | None]]:
+    """Parameters after the last step, values of all steps, and indices asked for."""
+    opt_state, seen = vmap(optimiser.init)(params), []
     for number in range(n_steps):
-        grads, values = view.gradients(params, number)
+        grads, *found = gradients(params, number)
         updates, opt_state = vmap(optimiser.update)(grads, opt_state, params)
         params = apply_updates(params, updates)
-        trace.append(values)
-    _check_trace(objective, torch.stack(trace))
-    found, probabilities = view.most_probable(params)
-    asked = view.asked()
-    params = params if shots is None else vmap(unravel)(params)
-    return _summary(n, ask, found, probabilities, asked, torch.stack(trace), params)
-
-
-def _check_trace(objective: Objective, trace: Tensor) -> None:
-    if not bool(trace.isfinite().all()):
-        place = int(trace.isfinite().all(1).logical_not().nonzero()[0])
+        seen.append(found)
+    values, indices = zip(*seen, strict=True)
+    trace = torch.stack(values)
+    is_finite = trace.isfinite().all(1)
+    if not bool(is_finite.all()):
+        place = int(is_finite.logical_not().nonzero()[0])
         name = getattr(objective, "__qualname__", type(objective).__name__)
         need, got = "stay finite", f"NaN or infinity at step {place}"
         remedy = "Scale the costs, or give `gibbs` a smaller `eta`."
         raise ValueError(message("minimise_bitstring", "objective", name, need, got, remedy))
-
-
-class _View(NamedTuple):
-    """How the objective is seen: gradients and values of all starts, and the end of the search."""
-
-    gradients: Callable[[PyTree, int], tuple[PyTree, Tensor]]
-    most_probable: Callable[[PyTree], tuple[Tensor, Tensor]]
-    asked: Callable[[], tuple[Tensor, ...]]
-
-
-def _exact(
-    state: Callable[[PyTree], Tensor], objective: Objective, table: Tensor, chunk_size: int | None
-) -> _View:
-    value = grad_and_value(lambda params: objective(probs(state(params)), table))
-    gradients = vmap(value, chunk_size=chunk_size)
-    likeliest = vmap(lambda params: probs(state(params)).max(0), chunk_size=chunk_size)
-
-    def most_probable(params: PyTree) -> tuple[Tensor, Tensor]:
-        probabilities, found = likeliest(params)
-        return found, probabilities
-
-    return _View(lambda params, _: gradients(params), most_probable, lambda: ())
-
-
-def _sampled(
-    state: Callable[[Tensor], Tensor],
-    objective: Objective,
-    ask: Ask,
-    u: Tensor,
-    step: float,
-    chunk_size: int | None,
-) -> _View:
-    """SPSA on flat parameters (n_starts, n), which lets each sample be counted."""
-    draw = vmap(lambda row, u: sample(state(row), u), chunk_size=chunk_size)
-    pairs = vmap(vmap(lambda row, u: sample(state(row), u)), chunk_size=chunk_size)
-    history: list[Tensor] = []
-
-    def gradients(flat: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        split = u[number].split([u.shape[-1] - flat.shape[1], flat.shape[1]], 1)
-        signs = torch.where(split[1] < 0.5, -1.0, 1.0).to(flat)
-        ends = torch.stack([flat + step * signs, flat - step * signs], 1)
-        indices = pairs(ends, split[0].unflatten(1, (2, -1)))
-        history.append(indices.flatten(1))
-        equal = flat.new_full((indices.shape[-1],), 1 / indices.shape[-1])
-        values = vmap(vmap(objective, (None, 0)), (None, 0))(equal, ask(indices))
-        slopes = (values[:, 0] - values[:, 1]) / (2 * step)
-        return slopes[:, None] * signs, values.mean(1)
-
-    def most_probable(flat: Tensor) -> tuple[Tensor, Tensor]:
-        indices = draw(flat, u[-1][:, : u.shape[-1] - flat.shape[1]])
-        history.append(indices)
-        modes = indices.mode(1).values
-        return modes, (indices == modes[:, None]).to(flat).mean(1)
-
-    return _View(gradients, most_probable, lambda: tuple(map(_distinct, torch.cat(history, 1))))
+    return params, trace, list(indices)
 
 
 def _distinct(indices: Tensor) -> Tensor:
@@ -380,7 +376,7 @@ def _summary(
 def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     """From indices to costs, whatever the problem is given by; and the length of the strings."""
     if isinstance(problem, PauliSum):
-        z_masks("minimise_bitstring", problem, "problem")
+        z_coefficients("minimise_bitstring", "problem", problem, like.dtype)
         problem = to_diagonal(problem, dtype=like.dtype)
     if isinstance(problem, Diagonal):
         return _look_up(problem, n_qubits, like), problem.n_qubits
@@ -429,9 +425,3 @@ def _stacked(params: PyTree) -> Tensor:
         remedy = "Stack one tree for each start; `tensor[None]` makes one start."
         raise ValueError(message("minimise_bitstring", "params", params, need, got, remedy))
     return leaves[0]
-
-
-def _flat(params: PyTree) -> tuple[Tensor, Callable[[Tensor], PyTree]]:
-    """One row of parameters (n_starts, n) for each start, and the way back from a row."""
-    _, unravel = ravel("minimise_bitstring", "params", tree_map(lambda leaf: leaf[0], params))
-    return torch.cat([leaf.flatten(1) for leaf in tree_leaves(params)], 1), unravel

@@ -140,7 +140,7 @@ def _traced(
             if circuit_fn is not None:
                 argument, need = "circuit_fn", "return a circuit with an angle made of `params`"
             remedy = "Its gradient would be 0: give tensors as angles, not numbers."
-            raise ValueError(_error(argument, circuit, need, "none", remedy))
+            raise ValueError(message("parameter_shift", argument, circuit, need, "none", remedy))
         return circuit
 
     circuit, pull = vjp(build, params)[:2]
@@ -150,10 +150,6 @@ def _traced(
 def _check_circuit(argument: str, value: object, need: str) -> None:
     remedy = "Give a function from parameters to `circuit(...)`."
     check_is("parameter_shift", argument, value, Circuit, need, remedy)
-
-
-def _error(argument: str, given: object, need: str, got: str, remedy: str) -> str:
-    return message("parameter_shift", argument, given, need, got, remedy)
 
 
 def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
@@ -168,7 +164,8 @@ def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
             if rule is None:
                 need = "have gates exp(-i θ G / 2) where an angle depends on `params`"
                 remedy = "This gate has no shift rule: use `torch.func.grad`."
-                raise ValueError(_error(argument, circuit, need, describe(op), remedy))
+                got = describe(op)
+                raise ValueError(message("parameter_shift", argument, circuit, need, got, remedy))
             rules += [rule] * param.numel()
     return rules
 
@@ -178,7 +175,8 @@ def _runs(rules: list[Rule], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rows = [(angle, *pair) for angle, rule in enumerate(rules) for pair in rule]
     which = torch.tensor([row[0] for row in rows], dtype=torch.int64, device=like.device)
     numbers = torch.tensor([row[1:] for row in rows], dtype=like.dtype, device=like.device)
-    return which, numbers.reshape(-1, 2)[:, 0], numbers.reshape(-1, 2)[:, 1]
+    shifts, weights = numbers.reshape(-1, 2).unbind(1)
+    return which, shifts, weights
 
 
 def _number(function: str, value: Any) -> Tensor:
@@ -197,8 +195,6 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
 
     Along a direction $Δ$ of random signs, $[f(p + cΔ) - f(p - cΔ)] / (2c)\; Δ$ has the gradient as
     its mean, up to $O(c^2)$. Its variance grows with the number of parameters; its cost does not.
-
-    Cost: two evaluations of `fn` per direction, all in one vmapped call.
 
     Args:
         fn: Function from parameters to a number, (real, ()); it may be sampled.
@@ -231,7 +227,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     check_number("spsa", "step", step)
     check_positive("spsa", "step", step, "Give a distance between parameters.")
     flat, unravel = ravel("spsa", "params", params)
-    rows = _directions("spsa", u, flat, at_most=None)
+    rows = _directions("spsa", u, flat, at_most=math.inf)
     signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
 
     def along(sign: Tensor) -> Tensor:
@@ -241,14 +237,13 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     return unravel(vmap(along)(signs).mean(0))
 
 
-def _directions(function: str, u: Any, flat: Tensor, at_most: int | None) -> Tensor:
+def _directions(function: str, u: Any, flat: Tensor, at_most: float) -> Tensor:
     """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
     remedy = f"Draw them with `uniforms((k, {len(flat)}), seed)`."
     check_real(function, "u", u, remedy)
     rows: Tensor = u[None] if u.ndim == 1 else u
-    limit = math.inf if at_most is None else at_most
-    if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= limit:
-        bound = "" if at_most is None else f", k <= {at_most}"
+    if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= at_most:
+        bound = "" if at_most == math.inf else f", k <= {at_most}"
         need = f"have shape ({len(flat)},) or (k, {len(flat)}){bound}"
         raise shape_error(function, "u", u, need, remedy)
     return rows

@@ -142,8 +142,6 @@ def expressibility(states: Tensor, others: Tensor, n_bins: int = 75) -> Tensor:
     finite ensemble of $k$ pairs adds about $(m - 1)/(2k)$, with $m$ the bins that random states
     reach.
 
-    Cost: no circuit runs beyond the states'.
-
     Args:
         states (complex, (k, 2**n_qubits)): One state of each pair.
         others (complex, (k, 2**n_qubits)): The other, from independent parameters.
@@ -330,14 +328,15 @@ def allowed_frequencies(gates: Sequence[Gate]) -> tuple[float, ...]:
     check_iterable("allowed_frequencies", "gates", gates, "Write `[ry]` for one gate.")
     sums = {0.0}
     for gate in gates:
-        gaps = _gaps("allowed_frequencies", gate)
+        gaps = _gaps(gate)
         steps = [0.0, *gaps, *(-gap for gap in gaps)]
         # Sums of binary fractions are exact; others meet again up to rounding.
         sums = {round(total + step, 9) for total in sums for step in steps}
     return tuple(sorted(total for total in sums if total >= 0))
 
 
-def _gaps(function: str, gate: Any) -> Sequence[float]:
+def _gaps(gate: Any) -> Sequence[float]:
+    function = "allowed_frequencies"
     check_is(function, "gates", gate, Gate, "hold gates", "Give rows such as `ry`, not ops.")
     gaps = gaps_of(gate, 0) if gate.n_params == 1 else None
     if gaps is None:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from quilt_func._amplitudes import walsh_transform
 from quilt_func._checks import check_count, check_is, describe, kind_error, message
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum
-from quilt_func.typing import Device
+from quilt_func.typing import Device, WireSet
 
 Cost: TypeAlias = Callable[[str], float]
 
@@ -107,12 +108,12 @@ def to_diagonal(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> 
     References:
         Hadfield (2021), ACM Trans. Quantum Comput. 2 (4), 18, section 3.
     """
-    masks = torch.tensor([int(f"0{mask}", 2) for mask in z_masks("to_diagonal", observable)])
-    given = observable.coefficients
-    if isinstance(given, tuple):
-        given = torch.tensor(given, dtype=dtype)
+    given = z_coefficients("to_diagonal", "observable", observable, dtype)
+    digits = str.maketrans("IZ", "01")
+    masks = [int(f"0{word.translate(digits)}", 2) for word in observable.words]
     empty = torch.zeros(2**observable.n_qubits, dtype=given.dtype, device=given.device)
-    return Diagonal(walsh_transform(empty.index_add(0, masks.to(given.device), given)))
+    places = torch.tensor(masks, dtype=torch.int64, device=given.device)
+    return Diagonal(walsh_transform(empty.index_add(0, places, given)))
 
 
 def from_diagonal(observable: Diagonal) -> PauliSum:
@@ -135,27 +136,30 @@ def from_diagonal(observable: Diagonal) -> PauliSum:
         >>> from_diagonal(diagonal(torch.tensor([0.0, 1.0]))).coefficients
         tensor([ 0.5000, -0.5000])
     """
-    check_kind("from_diagonal", observable, Diagonal, "Make one with `diagonal`.")
+    remedy = "Make one with `diagonal`."
+    check_is("from_diagonal", "observable", observable, Diagonal, "be a Diagonal", remedy)
     words = [bits.replace("0", "I").replace("1", "Z") for bits in bit_strings(observable.n_qubits)]
     return PauliSum(tuple(words), walsh_transform(observable.values) / len(words))
 
 
-def z_masks(function: str, observable: Any, argument: str = "observable") -> list[str]:
-    """Masks of a Pauli sum's words, such as "011" for IZZ; other letters are refused."""
+def z_coefficients(
+    function: str, argument: str, observable: Any, dtype: torch.dtype, device: Device = None
+) -> Tensor:
+    """Coefficients of a Pauli sum of the letters I and Z; Python numbers take dtype and device."""
     remedy = "Make one with `pauli_sum` or `from_diagonal`."
-    check_kind(function, observable, PauliSum, remedy, argument)
+    check_is(function, argument, observable, PauliSum, "be a PauliSum", remedy)
     for word in observable.words:
         if set(word) - set("IZ"):
             need, remedy = "have words of I and Z", "Only those have a cost for every bit string."
             raise ValueError(message(function, argument, observable, need, repr(word), remedy))
-    return [word.replace("I", "0").replace("Z", "1") for word in observable.words]
+    given = observable.coefficients
+    is_tensor = isinstance(given, Tensor)
+    return given if is_tensor else torch.tensor(given, dtype=dtype, device=device)
 
 
-def check_kind(
-    function: str, given: Any, kind: type, remedy: str, argument: str = "observable"
-) -> None:
-    """Refuse what is not an observable of one kind."""
-    check_is(function, argument, given, kind, f"be a {kind.__name__}", remedy)
+def z_wires(word: str) -> WireSet:
+    """Wires with a Z in a Pauli word."""
+    return tuple(wire for wire, letter in enumerate(word) if letter == "Z")
 
 
 def checked_cost(function: str, string: str, value: Any, argument: str = "cost") -> float:

@@ -4,8 +4,8 @@ Matrices are `(n, n)` over all `n` entries of the parameters, leaf after leaf in
 The quantum Fisher information of a normalised |ψ⟩ is $F_{ij} = 4 \mathrm{Re}(⟨∂_iψ|∂_jψ⟩ -
 ⟨∂_iψ|ψ⟩⟨ψ|∂_jψ⟩)$; the Fubini-Study metric is a quarter of it.
 
-References:
-    Braunstein and Caves (1994), Phys. Rev. Lett. 72, 3439; Meyer (2021), Quantum 5, 539.
+Derivatives cost one forward-mode run per parameter, in one vmapped call, and memory for as many
+states; `qfi_vp` alone needs neither.
 """
 
 import itertools
@@ -17,7 +17,15 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from quilt_func._checks import COMPLEX_OF, check_count, check_function, describe, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_count,
+    check_function,
+    check_tensor,
+    describe,
+    message,
+    shape_error,
+)
 from quilt_func._model_checks import StateFn, returning_state
 from quilt_func._parameter_trees import flatten, ravel, with_tangent
 from quilt_func._torch import is_within_transform, matmul, unconjugated
@@ -26,8 +34,6 @@ from quilt_func.typing import PyTree
 
 def jacobian_state(state_fn: StateFn, params: PyTree, *, chunk_size: int | None = None) -> PyTree:
     """Derivatives of a state by real parameters, as `jacfwd` would give if it took complex values.
-
-    Cost: one forward-mode run per parameter, in one vmapped call.
 
     Args:
         state_fn: Function from parameters to a state, (complex, (2**n_qubits,)).
@@ -61,8 +67,6 @@ def qfi(state_fn: StateFn, params: PyTree, *, chunk_size: int | None = None) -> 
     $F_{ij} = 4 \mathrm{Re}(⟨∂_iψ|∂_jψ⟩ - ⟨∂_iψ|ψ⟩⟨ψ|∂_jψ⟩)$, by tangent states whose part along
     the state is taken out, and one product of all with all.
 
-    Cost: one forward-mode run per parameter, in one vmapped call; memory for as many states.
-
     Args:
         state_fn: Function from parameters to a normalised state, (complex, (2**n_qubits,)).
         params: Tree of real tensors with `n` entries in all.
@@ -95,8 +99,6 @@ def fubini_study(state_fn: StateFn, params: PyTree, *, chunk_size: int | None = 
     """Fubini-Study metric of a pure state: a quarter of the quantum Fisher information.
 
     The fidelity of neighbours is $1 - δᵀ g δ$, to second order in the parameters' change δ.
-
-    Cost: as `qfi`.
 
     Args:
         state_fn: Function from parameters to a normalised state, (complex, (2**n_qubits,)).
@@ -132,8 +134,6 @@ def qfi_blocks(
     chunk_size: int | None = None,
 ) -> tuple[Tensor, ...]:
     """Diagonal blocks of the quantum Fisher information: one for each leaf, or for each set given.
-
-    Cost: as `qfi`; the products are those within blocks only.
 
     Args:
         state_fn: Function from parameters to a normalised state, (complex, (2**n_qubits,)).
@@ -171,8 +171,6 @@ def qfi_blocks(
 
 def qfi_diagonal(state_fn: StateFn, params: PyTree, *, chunk_size: int | None = None) -> PyTree:
     """Diagonal of the quantum Fisher information, as a tree like the parameters.
-
-    Cost: one forward-mode run per parameter, in one vmapped call.
 
     Args:
         state_fn: Function from parameters to a normalised state, (complex, (2**n_qubits,)).
@@ -240,8 +238,6 @@ def classical_fisher(
     Outcomes of probability 0 are left out: there the information of a smooth family jumps.
     It is at most the quantum Fisher information of the measured state, as matrices.
 
-    Cost: one forward-mode run per parameter, in one vmapped call.
-
     Args:
         probs_fn: Function from parameters to probabilities, (real, (n_outcomes,)).
         params: Tree of real tensors with `n` entries in all.
@@ -267,63 +263,55 @@ def classical_fisher(
         052320, for outcomes of probability 0.
     """
     check_function("classical_fisher", "probs_fn", probs_fn)
-    flat, unravel = _entries("classical_fisher", params, chunk_size)
-    values, slopes = _pushed(lambda vector: probs_fn(unravel(vector)), flat, chunk_size)
-    if values.dtype not in COMPLEX_OF:
-        got, remedy = describe(values), "Return `probs(state)` or `marginal(state, wires)`."
-        need = "return a real tensor"
-        raise TypeError(message("classical_fisher", "probs_fn", values, need, got, remedy))
+    values, slopes, _ = _derivatives("classical_fisher", probs_fn, params, chunk_size)
+    need, remedy = "return a real tensor", "Return `probs(state)` or `marginal(state, wires)`."
+    check_tensor(
+        "classical_fisher", "probs_fn", values, COMPLEX_OF, (...,), remedy, need=need, got=describe
+    )
     if values.ndim != 1:
-        need, got = "return shape (n_outcomes,)", f"shape {tuple(values.shape)}"
         remedy = "Give one distribution; map over a batch with `torch.func.vmap`."
-        raise ValueError(message("classical_fisher", "probs_fn", values, need, got, remedy))
+        need = "return shape (n_outcomes,)"
+        raise shape_error("classical_fisher", "probs_fn", values, need, remedy)
     is_possible = values > torch.finfo(values.dtype).tiny
     weights = torch.where(is_possible, 1 / torch.where(is_possible, values, 1.0), 0.0)
     return matmul(slopes * weights, slopes.mT)
 
 
-def _tangents(
-    function: str, state_fn: StateFn, params: PyTree, chunk_size: int | None
+def _derivatives(
+    function: str, fn: Callable[[Any], Tensor], params: PyTree, chunk_size: int | None
 ) -> tuple[Tensor, Tensor, Callable[[Tensor], PyTree]]:
-    """The state, its derivatives `(n, 2**n_qubits)`, and what makes a tree of `n` numbers."""
-    flat, unravel = _entries(function, params, chunk_size)
-    checked = returning_state(function, state_fn)
-    return *_pushed(
-        lambda vector: unconjugated(checked(unravel(vector))), flat, chunk_size
-    ), unravel
-
-
-def _entries(
-    function: str, params: PyTree, chunk_size: int | None
-) -> tuple[Tensor, Callable[[Tensor], PyTree]]:
-    """All entries of a tree of parameters, at least one, and what makes the tree of them."""
+    """A function's value, its derivative by each of `n` entries, and what makes trees of `n`."""
     if chunk_size is not None:
         check_count(function, "chunk_size", chunk_size, minimum=1)
     flat, unravel = ravel(function, "params", params)
     if not len(flat):
         need, remedy = "hold at least one number", "Give the angles to differentiate by."
         raise ValueError(message(function, "params", params, need, "none", remedy))
-    return flat, unravel
-
-
-def _pushed(
-    fn: Callable[[Tensor], Tensor], flat: Tensor, chunk_size: int | None
-) -> tuple[Tensor, Tensor]:
-    """A function's value, and its derivative by each entry of a vector, in rows."""
     basis = torch.eye(len(flat), dtype=flat.dtype, device=flat.device)
 
+    def of_entries(vector: Tensor) -> Tensor:
+        return fn(unravel(vector))
+
     def pushed(direction: Tensor) -> Any:
-        return jvp(fn, (flat,), (direction,))
+        return jvp(of_entries, (flat,), (direction,))
 
     if not is_within_transform():
         values, rows = vmap(pushed, chunk_size=chunk_size)(basis)
-        return values[0], rows
+        return values[0], rows, unravel
     # `vmap(vmap(jvp))` makes rules of `torch.linalg` silently wrong; `vmap(jvp(vmap))` does not
     parts: Any = [
-        jvp(vmap(fn), (flat.expand_as(part).clone(),), (part,))
+        jvp(vmap(of_entries), (flat.expand_as(part).clone(),), (part,))
         for part in basis.split(chunk_size or len(flat))
     ]
-    return parts[0][0][0], torch.cat([rows for _, rows in parts])
+    return parts[0][0][0], torch.cat([rows for _, rows in parts]), unravel
+
+
+def _tangents(
+    function: str, state_fn: StateFn, params: PyTree, chunk_size: int | None
+) -> tuple[Tensor, Tensor, Callable[[Tensor], PyTree]]:
+    """The state, its derivatives `(n, 2**n_qubits)`, and what makes a tree of `n` numbers."""
+    checked = returning_state(function, state_fn)
+    return _derivatives(function, lambda p: unconjugated(checked(p)), params, chunk_size)
 
 
 def _horizontal(

@@ -30,10 +30,9 @@ from quilt_func._checks import (
     message,
 )
 from quilt_func._torch import matmul
-from quilt_func.diagonals import z_masks
+from quilt_func.diagonals import z_coefficients, z_wires
 from quilt_func.pauli import PauliSum, pauli_sum
-
-Scalar = Tensor | float
+from quilt_func.typing import Scalar, WireSet
 
 
 def ising(
@@ -105,7 +104,10 @@ def from_qubo(matrix: Tensor, offset: Scalar = 0.0) -> PauliSum:
     References:
         Lucas (2014), Front. Phys. 2, 5.
     """
-    n = _square(matrix)
+    remedy = "Give one problem; map over a batch with `torch.func.vmap`."
+    fix, form = "Convert it with `torch.as_tensor`.", ("n", "n")
+    check_tensor("from_qubo", "matrix", matrix, COMPLEX_OF, form, remedy, dtype_remedy=fix, least=1)
+    n = matrix.shape[0]
     rows, columns = torch.triu_indices(n, n, 1, device=matrix.device)
     linear, both = matrix.diagonal(), matrix + matrix.mT
     between = both[rows, columns] / 4
@@ -139,16 +141,13 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
         (tensor([[-1.,  2.],
                 [ 0., -1.]]), tensor(0.))
     """
-    masks = z_masks("to_qubo", observable)
-    n, given = observable.n_qubits, observable.coefficients
-    if isinstance(given, tuple):
-        given = torch.tensor(given, dtype=dtype)
-    recipe = torch.zeros(n * n + 1, len(masks), dtype=given.dtype)
-    for column, mask in enumerate(masks):
-        wires = [wire for wire, bit in enumerate(mask) if bit == "1"]
+    given = z_coefficients("to_qubo", "observable", observable, dtype)
+    n, words = observable.n_qubits, observable.words
+    recipe = torch.zeros(n * n + 1, len(words), dtype=given.dtype)
+    for column, word in enumerate(words):
+        wires = z_wires(word)
         if len(wires) > 2:
             need, remedy = "have words of at most two Z", "A QUBO has pairs only: add bits."
-            word = mask.replace("0", "I").replace("1", "Z")
             raise ValueError(message("to_qubo", "observable", observable, need, word, remedy))
         for place, factor in _qubo_entries(wires, n):
             recipe[place, column] += factor
@@ -196,10 +195,8 @@ def maxcut(
     if len({frozenset(pair) for pair in pairs}) < len(pairs):
         remedy = "Name an edge once, with the sum of its weights."
         raise ValueError(message("maxcut", "edges", pairs, "be distinct", f"{pairs}", remedy))
-    terms: dict[Any, Scalar] = {
-        ("ZZ", pair): _halved(weight) for pair, weight in zip(pairs, given, strict=True)
-    }
-    return pauli_sum({**terms, ("", ()): -_halved(_total(given))}, n_qubits=n_nodes)
+    halves: dict[Any, Scalar] = dict(zip(pairs, map(_halved, given), strict=True))
+    return ising(n_nodes, halves, constant=-_halved(_total(given)))
 
 
 def number_partitioning(numbers: Sequence[Scalar] | Tensor) -> PauliSum:
@@ -271,13 +268,8 @@ def heisenberg(
         )
     _scalars("heisenberg", "coupling", coupling)
     _scalars("heisenberg", "field", [field])
-    terms: dict[Any, Scalar] = {
-        (2 * letter, pair): strength
-        for letter, strength in zip("XYZ", coupling, strict=True)
-        for pair in _neighbours(n_qubits, periodic)
-    }
-    terms |= {("Z", (wire,)): field for wire in range(n_qubits)}
-    return pauli_sum(terms, n_qubits=n_qubits)
+    couplings = dict(zip(("XX", "YY", "ZZ"), coupling, strict=True))
+    return _chain(n_qubits, couplings, {"Z": field}, periodic)
 
 
 def transverse_field_ising(
@@ -311,9 +303,7 @@ def transverse_field_ising(
     check_count("transverse_field_ising", "n_qubits", n_qubits, minimum=1)
     _scalars("transverse_field_ising", "coupling", [coupling])
     _scalars("transverse_field_ising", "field", [field])
-    terms: dict[Any, Scalar] = {("ZZ", pair): -coupling for pair in _neighbours(n_qubits, periodic)}
-    terms |= {("X", (wire,)): -field for wire in range(n_qubits)}
-    return pauli_sum(terms, n_qubits=n_qubits)
+    return _chain(n_qubits, {"ZZ": -coupling}, {"X": -field}, periodic)
 
 
 def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tuple[int, ...]]:
@@ -339,9 +329,15 @@ def _scalars(function: str, argument: str, given: Any) -> list[Any]:
     return values
 
 
-def _neighbours(n_qubits: int, periodic: bool) -> list[tuple[int, int]]:
-    closing = [(n_qubits - 1, 0)] if periodic and n_qubits > 2 else []
-    return [(wire, wire + 1) for wire in range(n_qubits - 1)] + closing
+def _chain(
+    n_qubits: int, couplings: dict[str, Scalar], fields: dict[str, Scalar], periodic: bool
+) -> PauliSum:
+    """Each coupling on all pairs of neighbours, then each field on all wires."""
+    pairs = [(wire, wire + 1) for wire in range(n_qubits - 1)]
+    pairs += [(n_qubits - 1, 0)] if periodic and n_qubits > 2 else []
+    terms: dict[Any, Scalar] = {(w, pair): c for w, c in couplings.items() for pair in pairs}
+    terms |= {(w, (wire,)): c for w, c in fields.items() for wire in range(n_qubits)}
+    return pauli_sum(terms, n_qubits=n_qubits)
 
 
 def _total(values: Sequence[Scalar]) -> Scalar:
@@ -355,14 +351,7 @@ def _halved(value: Scalar) -> Scalar:
     return (value[None] / 2)[0] if isinstance(value, Tensor) else value / 2
 
 
-def _square(matrix: Any) -> int:
-    remedy = "Give one problem; map over a batch with `torch.func.vmap`."
-    fix, form = "Convert it with `torch.as_tensor`.", ("n", "n")
-    check_tensor("from_qubo", "matrix", matrix, COMPLEX_OF, form, remedy, dtype_remedy=fix, least=1)
-    return int(matrix.shape[0])
-
-
-def _qubo_entries(wires: list[int], n: int) -> list[tuple[int, float]]:
+def _qubo_entries(wires: WireSet, n: int) -> list[tuple[int, float]]:
     """Product of the spins 1 - 2x of the wires: places in (matrix, offset), and factors."""
     linear = [(wire * n + wire, -2.0) for wire in wires]
     pair = [(wires[0] * n + wires[1], 4.0)] if len(wires) == 2 else []

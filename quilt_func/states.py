@@ -160,9 +160,7 @@ def ghz_state(
     References:
         Greenberger, Horne and Zeilinger (1989).
     """
-    check_complex_dtype("ghz_state", dtype)
-    check_count("ghz_state", "n_qubits", n_qubits, 1)
-    state = torch.zeros(2**n_qubits, dtype=dtype, device=device or "cpu")
+    state = _no_amplitudes("ghz_state", n_qubits, dtype, device)
     state[0] = state[-1] = math.sqrt(0.5)
     return state
 
@@ -194,11 +192,15 @@ def w_state(
     References:
         Dür, Vidal and Cirac (2000), Phys. Rev. A 62, 062314.
     """
-    check_complex_dtype("w_state", dtype)
-    check_count("w_state", "n_qubits", n_qubits, 1)
-    state = torch.zeros(2**n_qubits, dtype=dtype, device=device or "cpu")
+    state = _no_amplitudes("w_state", n_qubits, dtype, device)
     state[[2**wire for wire in range(n_qubits)]] = n_qubits**-0.5
     return state
+
+
+def _no_amplitudes(function: str, n_qubits: int, dtype: torch.dtype, device: Device) -> Tensor:
+    check_complex_dtype(function, dtype)
+    check_count(function, "n_qubits", n_qubits, 1)
+    return torch.zeros(2**n_qubits, dtype=dtype, device=device or "cpu")
 
 
 def random_state(u: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ PyTree: TypeAlias = Any
 Angle: TypeAlias = Tensor | float
 """Radians: a 0-d or `(m,)` real tensor, or a Python number (weak: takes the working dtype)."""
 
+Scalar: TypeAlias = Tensor | float
+"""A real number: a 0-d tensor or a Python number."""
+
 Device: TypeAlias = torch.device | str | None
 """Where tensors are made; None is a default that the function states."""
 

@@ -1,31 +1,15 @@
-r"""Templates: plain functions from parameters or data to circuit parts, with initial parameters.
-
-A template returns a tuple of parts on the wires from 0 up; give it to `circuit(n_qubits, ...)`,
-which moves it with `map_wires`. Each `init_*` maps uniform numbers to parameters and draws
-nothing. Layers are the first axis of every parameter tensor, wires the second:
-
-    >>> from quilt_func import circuit, expval, pauli_sum, uniforms
-    >>> params = init_hardware_efficient(uniforms((2, 3, 2), seed_or_generator=0))
-    >>> def energy(params):
-    ...     return expval(circuit(3, hardware_efficient(params))(), pauli_sum({"ZZI": 1.0}))
-    >>> torch.func.grad(energy)(params).shape
-    torch.Size([2, 3, 2])
-
-A layer has one op for each kind of gate, however many wires there are. Angles are in radians.
-"""
+"""Layers of trainable gates, uniform starts for their angles, and what templates check."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from quilt_func._checks import (
     COMPLEX_OF,
-    REAL_OF,
     check_count,
     check_is,
     check_tensor,
@@ -34,14 +18,19 @@ from quilt_func._checks import (
     message,
     short_dtype_or_kind,
 )
-from quilt_func.diagonals import z_masks
+from quilt_func.diagonals import z_coefficients, z_wires
 from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
-from quilt_func.typing import AnsatzFn, Parts, WireSet
+from quilt_func.typing import Parts, WireSet
 
 Entangler = str | Iterable[tuple[int, int]]
 """One of "chain", "ring", "pairs", "all", or pairs of wires; see `entangler_pairs`."""
+
+LAYERS_REMEDY = (
+    "Layers are its first axis and wires its second; map over an ensemble with `torch.func.vmap`."
+)
+SAMPLE_REMEDY = "Give one sample; map over a batch with `torch.func.vmap`."
 
 
 def entangler_pairs(n_qubits: int, entangler: Entangler) -> tuple[WireSet, ...]:
@@ -73,7 +62,7 @@ def entangler_pairs(n_qubits: int, entangler: Entangler) -> tuple[WireSet, ...]:
         ((0, 1), (2, 3), (1, 2), (3, 4))
     """
     check_count("entangler_pairs", "n_qubits", n_qubits)
-    return _pairs("entangler_pairs", n_qubits, entangler)
+    return pairs_of("entangler_pairs", n_qubits, entangler)
 
 
 def hardware_efficient(
@@ -83,8 +72,7 @@ def hardware_efficient(
 
     Args:
         params (real, (n_layers, n_qubits, 2)): Angles of RY and of RZ, in radians.
-        entangler: Which pairs are entangled: "chain", "ring", "pairs", "all", or a list of pairs,
-            as in `entangler_pairs`.
+        entangler: Which pairs are entangled: a name or pairs, as in `entangler_pairs`.
         gate: Gate of two wires without angles, such as `cx` or `cz`.
 
     Returns:
@@ -106,10 +94,10 @@ def hardware_efficient(
         Kandala et al. (2017), Nature 549, 242.
     """
     form = ("n_layers", "n_qubits", 2)
-    _check_tensor("hardware_efficient", "params", params, form, _LAYERS_REMEDY)
-    _check_gate("hardware_efficient", gate, n_wires=2, n_params=0)
+    check_argument("hardware_efficient", "params", params, form, LAYERS_REMEDY)
+    check_gate("hardware_efficient", gate, n_wires=2, n_params=0)
     wires = range(params.shape[1])
-    pairs = _pairs("hardware_efficient", len(wires), entangler)
+    pairs = pairs_of("hardware_efficient", len(wires), entangler)
     entangle = (gate(pairs),) if pairs else ()
     ops: list[Op] = []
     for theta, phi in zip(*params.unbind(-1), strict=True):
@@ -141,7 +129,7 @@ def init_hardware_efficient(u: Tensor, *, low: float = 0.0, high: float = 2 * ma
         >>> params.shape, bool((params.abs() <= 0.1).all())
         (torch.Size([2, 3, 2]), True)
     """
-    return _angles("init_hardware_efficient", u, ("n_layers", "n_qubits", 2), low, high)
+    return angles_of("init_hardware_efficient", u, ("n_layers", "n_qubits", 2), low, high)
 
 
 def strongly_entangling(params: Tensor, gate: Gate = cx) -> tuple[Op, ...]:
@@ -174,8 +162,8 @@ def strongly_entangling(params: Tensor, gate: Gate = cx) -> tuple[Op, ...]:
         Schuld, Bocharov, Svore and Wiebe (2020), Phys. Rev. A 101, 032308.
     """
     form = ("n_layers", "n_qubits", 3)
-    _check_tensor("strongly_entangling", "params", params, form, _LAYERS_REMEDY)
-    _check_gate("strongly_entangling", gate, n_wires=2, n_params=0)
+    check_argument("strongly_entangling", "params", params, form, LAYERS_REMEDY)
+    check_gate("strongly_entangling", gate, n_wires=2, n_params=0)
     n_qubits = params.shape[1]
     ops: list[Op] = []
     for i, angles in enumerate(zip(*params.unbind(-1), strict=True)):
@@ -209,7 +197,7 @@ def init_strongly_entangling(u: Tensor, *, low: float = 0.0, high: float = 2 * m
         >>> init_strongly_entangling(uniforms((2, 4, 3), 0)).shape
         torch.Size([2, 4, 3])
     """
-    return _angles("init_strongly_entangling", u, ("n_layers", "n_qubits", 3), low, high)
+    return angles_of("init_strongly_entangling", u, ("n_layers", "n_qubits", 3), low, high)
 
 
 def brickwork(params: Tensor) -> tuple[Op, ...]:
@@ -243,7 +231,7 @@ def brickwork(params: Tensor) -> tuple[Op, ...]:
         Horodecki (2016), Commun. Math. Phys. 346, 397 (random bricks).
     """
     form = ("n_layers", "n_qubits - 1", 9)
-    _check_tensor("brickwork", "params", params, form, _LAYERS_REMEDY)
+    check_argument("brickwork", "params", params, form, LAYERS_REMEDY)
     n_odd = params.shape[1] // 2
     even, odd = params.split([params.shape[1] - n_odd, n_odd], 1)
     layers = zip(even, odd, strict=True)
@@ -285,230 +273,7 @@ def init_brickwork(u: Tensor, *, low: float = 0.0, high: float = 2 * math.pi) ->
         >>> init_brickwork(uniforms((2, 3, 9), 0)).shape
         torch.Size([2, 3, 9])
     """
-    return _angles("init_brickwork", u, ("n_layers", "n_qubits - 1", 9), low, high)
-
-
-def angle_encoding(
-    x: Tensor, gate: Gate = ry, wires: Iterable[int] | None = None
-) -> tuple[Op, ...]:
-    """One rotation per feature: feature `i` is the angle on wire `i`.
-
-    On |0...0⟩ RY and RX measure 0 with probability cos²(x/2). RZ alone encodes only a phase.
-
-    Args:
-        x (real, (n_features,)): One sample, in radians.
-        gate: Gate of one wire and one angle.
-        wires: Wire of each feature; default: `range(n_features)`.
-
-    Returns:
-        One op.
-
-    Raises:
-        TypeError: If `x` is not a real tensor, or `gate` not a gate.
-        ValueError: If `x` is not one sample, its length differs from `wires`, or the gate does
-            not fit.
-
-    Transforms:
-        vmap, grad, jvp, hessian; differentiable in `x`.
-
-    Examples:
-        >>> from quilt_func import circuit, marginal
-        >>> x = torch.tensor([math.pi / 3, math.pi])
-        >>> marginal(circuit(2, angle_encoding(x))(), [0])
-        tensor([0.7500, 0.2500])
-
-    References:
-        Schuld and Petruccione (2021), Machine Learning with Quantum Computers, chapter 4.
-    """
-    _check_tensor("angle_encoding", "x", x, ("n_features",), _SAMPLE_REMEDY)
-    _check_gate("angle_encoding", gate, n_wires=1, n_params=1)
-    return (gate(x, range(x.shape[0]) if wires is None else wires),)
-
-
-def amplitude_encoding(x: Tensor) -> Tensor:
-    """The state whose amplitudes are the features, normalised and padded with zeros.
-
-    The zero vector, which has no direction, gives |0...0⟩ with a gradient of zero, so that one
-    blank sample does not spoil a batch. Scale does not matter, however small or large the
-    features; NaN and infinite ones give NaN.
-
-    Args:
-        x (real or complex, (n_features,)): One sample.
-
-    Returns:
-        (complex, (2**n_qubits,)): Normalised statevector of the precision and device of `x`, where
-        `2**n_qubits` is the next power of two from `n_features`: a state to call a circuit on.
-
-    Raises:
-        TypeError: If `x` is not a floating-point tensor.
-        ValueError: If it is not one sample.
-
-    Transforms:
-        vmap, grad, jvp, hessian; differentiable in `x` but at zero.
-
-    Examples:
-        >>> amplitude_encoding(torch.tensor([3.0, 0.0, 4.0])).real
-        tensor([0.6000, 0.0000, 0.8000, 0.0000])
-
-    References:
-        Schuld and Petruccione (2021), Machine Learning with Quantum Computers, chapter 4.
-    """
-    dtypes = (*COMPLEX_OF, *REAL_OF)
-    _check_tensor("amplitude_encoding", "x", x, ("n_features",), _SAMPLE_REMEDY, dtypes)
-    size = 1 << max(x.shape[0] - 1, 0).bit_length()
-    padded = pad(x, (0, size - x.shape[0]))
-    re, im = (padded.real, padded.imag) if x.is_complex() else (padded, torch.zeros_like(padded))
-    largest = torch.maximum(re.abs(), im.abs()).amax().detach()
-    is_zero = largest == 0
-    first = pad(torch.ones_like(re[:1]), (0, size - 1))
-    scale = torch.where(is_zero, 1.0, largest)
-    re, im = torch.where(is_zero, first, re / scale), im / scale
-    norm = (re.square() + im.square()).sum().sqrt()
-    return torch.complex(re / norm, im / norm)
-
-
-def iqp_encoding(x: Tensor, repeats: int = 1, entangler: Entangler = "all") -> tuple[Op, ...]:
-    r"""Hadamards, then the diagonal gates RZ(x_i) and RZZ(x_i x_j), all of it repeated.
-
-    The diagonal is $\exp(-\frac{i}{2} (\sum_i x_i Z_i + \sum_{ij} x_i x_j Z_i Z_j))$. Angles are
-    those of PennyLane's `IQPEmbedding`; Havlíček et al. take $(\pi - x_i)(\pi - x_j)$ for the
-    products, no half and the opposite sign, and two repeats. One repeat has uniform probabilities.
-
-    Args:
-        x (real, (n_features,)): One sample, one feature per wire, in radians.
-        repeats: Number of repeats.
-        entangler: Pairs whose products are encoded, as in `entangler_pairs`; order is no matter.
-
-    Returns:
-        Three ops a repeat on wires `range(n_features)`; two if there are no pairs.
-
-    Raises:
-        TypeError: If `x` is not a real tensor, or `repeats` not an int.
-        ValueError: If `x` is not one sample, `repeats` is negative or the entangler does not fit.
-
-    Transforms:
-        vmap, grad, jvp, hessian; differentiable in `x`.
-
-    Examples:
-        >>> iqp_encoding(torch.zeros(3), entangler="chain")
-        (<h on (0,), (1,), (2,)>, <rz on (0,), (1,), (2,)>, <rzz on (0, 1), (1, 2)>)
-
-    References:
-        Havlíček et al. (2019), Nature 567, 209.
-    """
-    _check_tensor("iqp_encoding", "x", x, ("n_features",), _SAMPLE_REMEDY)
-    check_count("iqp_encoding", "repeats", repeats)
-    wires = range(x.shape[0])
-    pairs = _pairs("iqp_encoding", len(wires), entangler)
-    ops = [h(wires), rz(x, wires)]
-    if pairs:
-        left, right = x[torch.tensor(pairs, device=x.device).mT]
-        ops.append(rzz(left * right, pairs))
-    return tuple(ops) * repeats
-
-
-def data_reuploading(
-    x: Tensor,
-    params: Mapping[str, Tensor],
-    encoding: Callable[[Tensor], Parts] = angle_encoding,
-    layer: AnsatzFn = hardware_efficient,
-) -> tuple[Parts, ...]:
-    """Encode the sample anew before every layer: encoding, layer, encoding, layer, ...
-
-    With the defaults a wire turns by RY(w x), RY(θ), RZ(φ) in each layer. Other choices are
-    functions too: `partial(angle_encoding, gate=rx)`, `partial(hardware_efficient, gate=cz)`,
-    `brickwork`, your own.
-
-    Args:
-        x (real, (n_features,)): One sample.
-        params: `{"theta": ..., "scale": ...}`. `theta` (real, (n_layers, ...)): angles of the
-            layers. `scale` (real, (n_layers, n_features)): factors of the features; may be left
-            out.
-        encoding: Function from features (real, (n_features,)) to circuit parts.
-        layer: Function from a layer's angles (real, (1, ...)) to circuit parts, such as a template.
-            Each call is a first layer: `strongly_entangling` has range 1 throughout.
-
-    Returns:
-        Two parts a layer, in order.
-
-    Raises:
-        TypeError: If `x`, `theta` or `scale` is not a real tensor, `params` not a mapping, or
-            dtypes or devices differ.
-        ValueError: If keys or shapes do not fit.
-
-    Transforms:
-        vmap, grad, jvp, hessian; differentiable in `x` and `params`.
-
-    Examples:
-        >>> from quilt_func import circuit, uniforms
-        >>> params = init_data_reuploading(uniforms((2, 3, 2), 0), n_features=3)
-        >>> [op.gate.name for op in circuit(3, data_reuploading(torch.ones(3), params)).ops]
-        ['ry', 'ry', 'rz', 'cx', 'ry', 'ry', 'rz', 'cx']
-
-    References:
-        Pérez-Salinas et al. (2020), Quantum 4, 226; Schuld, Sweke and Meyer (2021), Phys. Rev. A
-        103, 032430.
-    """
-    _check_tensor("data_reuploading", "x", x, ("n_features",), _SAMPLE_REMEDY)
-    theta, *scale = _reuploading_params(x, params)
-    common_dtype_and_device("data_reuploading", (x, theta, *scale))
-    features = scale[0] * x if scale else x.expand(theta.shape[0], -1)
-    rows = zip(features, theta[:, None], strict=True)
-    return tuple(part for row, angles in rows for part in (encoding(row), layer(angles)))
-
-
-def _reuploading_params(x: Tensor, params: Any) -> list[Tensor]:
-    """The checked values of `theta` and, if there is one, `scale`."""
-    remedy = "Make them with `init_data_reuploading(u, n_features)`."
-    check_is("data_reuploading", "params", params, Mapping, "be a mapping", remedy)
-    if set(params) not in ({"theta"}, {"theta", "scale"}):
-        need, keys = "have the keys 'theta' and optionally 'scale'", [*params]
-        raise ValueError(message("data_reuploading", "params", keys, need, f"{keys}", remedy))
-    _check_tensor("data_reuploading", "theta", params["theta"], ("n_layers", ...), remedy)
-    if "scale" in params:
-        form = (params["theta"].shape[0], x.shape[0])
-        _check_tensor("data_reuploading", "scale", params["scale"], form, remedy)
-    return [params[key] for key in ("theta", "scale") if key in params]
-
-
-def init_data_reuploading(
-    u: Tensor,
-    n_features: int | None = None,
-    *,
-    low: float = 0.0,
-    high: float = 2 * math.pi,
-) -> dict[str, Tensor]:
-    """Parameters of `data_reuploading`: angles uniform in [low, high), scales of one.
-
-    Args:
-        u (real, (n_layers, ...)): Uniform numbers in [0, 1), from `uniforms`; for the default
-            layer of shape `(n_layers, n_qubits, 2)`.
-        n_features: Length of a sample, for trainable scales; default: no scales.
-        low: Smallest angle.
-        high: Upper end, excluded but for rounding.
-
-    Returns:
-        `{"theta": ...}` of the shape of `u` and, with `n_features`, `"scale"` of the shape
-        `(n_layers, n_features)`; of the dtype and device of `u`.
-
-    Raises:
-        TypeError: If `u` is not a real tensor, or `n_features` not an int.
-        ValueError: If `u` has no layers' axis, or `n_features` is negative.
-
-    Transforms:
-        vmap (an ensemble), grad, jvp.
-
-    Examples:
-        >>> from quilt_func import uniforms
-        >>> params = init_data_reuploading(uniforms((2, 3, 2), 0), n_features=3)
-        >>> {name: tuple(leaf.shape) for name, leaf in params.items()}
-        {'theta': (2, 3, 2), 'scale': (2, 3)}
-    """
-    theta = _angles("init_data_reuploading", u, ("n_layers", ...), low, high)
-    if n_features is None:
-        return {"theta": theta}
-    check_count("init_data_reuploading", "n_features", n_features)
-    return {"theta": theta, "scale": u.new_ones(u.shape[0], n_features)}
+    return angles_of("init_brickwork", u, ("n_layers", "n_qubits - 1", 9), low, high)
 
 
 def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
@@ -541,26 +306,19 @@ def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
     References:
         Farhi, Goldstone and Gutmann (2014), arXiv:1411.4028.
     """
-    _check_tensor("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
+    check_argument("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
     common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
-    places: dict[int, list[int]] = {}
-    masks = z_masks("qaoa", cost, "cost")
-    for place, mask in enumerate(masks):
-        places.setdefault(mask.count("1"), []).append(place)
-    sets = {size: [_ones(masks[place]) for place in found] for size, found in places.items()}
-    wires, given = range(cost.n_qubits), cost.coefficients
-    if isinstance(given, tuple):
-        given = torch.tensor(given, dtype=params.dtype, device=params.device)
+    given = z_coefficients("qaoa", "cost", cost, params.dtype, params.device)
+    sets = [z_wires(word) for word in cost.words]
+    sizes = sorted({len(found) for found in sets if found})
+    places = [[i for i, found in enumerate(sets) if len(found) == size] for size in sizes]
+    rotations = [(chosen, [sets[i] for i in chosen]) for chosen in places]
+    wires = range(cost.n_qubits)
     ops: list[Parts] = [h(wires)]
     for gamma, beta in zip(*params.unbind(-1), strict=True):
-        for size in sorted(size for size in sets if size):
-            ops.append(_z_rotation(2 * gamma * given[places[size]], sets[size]))
+        ops += [_z_rotation(2 * gamma * given[chosen], found) for chosen, found in rotations]
         ops.append(rx(2 * beta, wires))
     return tuple(ops)
-
-
-def _ones(mask: str) -> WireSet:
-    return tuple(wire for wire, bit in enumerate(mask) if bit == "1")
 
 
 def _z_rotation(theta: Tensor, wires: list[WireSet]) -> Parts:
@@ -594,17 +352,12 @@ def init_qaoa(u: Tensor, *, low: float = 0.0, high: float = 2 * math.pi) -> Tens
         >>> init_qaoa(uniforms((3, 2), 0)).shape
         torch.Size([3, 2])
     """
-    return _angles("init_qaoa", u, ("n_layers", 2), low, high)
+    return angles_of("init_qaoa", u, ("n_layers", 2), low, high)
 
 
-_LAYERS_REMEDY = (
-    "Layers are its first axis and wires its second; map over an ensemble with `torch.func.vmap`."
-)
-_SAMPLE_REMEDY = "Give one sample; map over a batch with `torch.func.vmap`."
-
-
-def _angles(function: str, u: Any, form: tuple[Any, ...], low: float, high: float) -> Tensor:
-    _check_tensor(function, "u", u, form, "Draw it with `uniforms(shape, seed)`.")
+def angles_of(function: str, u: Any, form: tuple[Any, ...], low: float, high: float) -> Tensor:
+    """Uniform numbers of a form, checked, as angles."""
+    check_argument(function, "u", u, form, "Draw it with `uniforms(shape, seed)`.")
     angles: Tensor = low + (high - low) * u
     return angles
 
@@ -620,7 +373,7 @@ def _named_pairs(n: int) -> dict[str, tuple[WireSet, ...]]:
     }
 
 
-def _pairs(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
+def pairs_of(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
     """The pairs of a name, or the checked pairs of a list."""
     named = _named_pairs(n)
     if isinstance(entangler, str):
@@ -637,7 +390,8 @@ def _pairs(function: str, n: int, entangler: Any) -> tuple[WireSet, ...]:
     return tuple(check_wires(function, pair, n, "entangler") for pair in given)
 
 
-def _check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:
+def check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:
+    """Check that a value is a gate of so many wires and angles."""
     need = f"be a gate of {n_wires} wire(s) and {n_params} angle(s)"
     remedy = f"Give one such as `{'cz' if n_wires == 2 else 'rx'}`, without calling it."
     check_is(function, "gate", gate, Gate, need, remedy)
@@ -646,7 +400,7 @@ def _check_gate(function: str, gate: Any, n_wires: int, n_params: int) -> None:
         raise ValueError(message(function, "gate", gate, need, got, remedy))
 
 
-def _check_tensor(
+def check_argument(
     function: str,
     argument: str,
     given: Any,
@@ -654,6 +408,7 @@ def _check_tensor(
     remedy: str,
     dtypes: Collection[torch.dtype] = COMPLEX_OF,
 ) -> None:
+    """Check a real tensor's dtype and the form of its shape."""
     fix = "Convert it with `torch.as_tensor(..., dtype=torch.float32)`."
     got = short_dtype_or_kind
     check_tensor(function, argument, given, dtypes, form, remedy, got=got, dtype_remedy=fix)

@@ -1,0 +1,157 @@
+"""Schedules: functions from the number of steps taken to a learning rate."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from quilt_func._checks import check_count
+from quilt_func._parameter_trees import check_real
+from quilt_func.typing import Scalar, Schedule
+
+
+def constant_schedule(value: Scalar) -> Schedule:
+    """Schedule with the same value at every step.
+
+    Args:
+        value (real, ()): Number or tensor.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: From the schedule, if the step is not a real tensor.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in the value.
+
+    Examples:
+        >>> constant_schedule(0.1)(torch.arange(3.0))
+        tensor([0.1000, 0.1000, 0.1000])
+    """
+    return _checked("constant_schedule", lambda step: torch.zeros_like(step) + value)
+
+
+def exponential_schedule(init_value: Scalar, transition_steps: int, decay_rate: Scalar) -> Schedule:
+    r"""Schedule $v\,r^{t/T}$: a factor `decay_rate` every `transition_steps` steps.
+
+    With `transition_steps=1`, equal to `torch.optim.lr_scheduler.ExponentialLR`.
+
+    Args:
+        init_value (real, ()): Value $v$ at step 0.
+        transition_steps: Number of steps $T \ge 1$ that one factor takes.
+        decay_rate (real, ()): Factor $r > 0$.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If `transition_steps` is not an int; from the schedule, if the step is not
+            a real tensor.
+        ValueError: If `transition_steps` is below 1.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in both values.
+
+    Examples:
+        >>> exponential_schedule(0.8, 10, 0.5)(torch.tensor([0.0, 10.0, 20.0]))
+        tensor([0.8000, 0.4000, 0.2000])
+    """
+    check_count("exponential_schedule", "transition_steps", transition_steps, minimum=1)
+    return _checked(
+        "exponential_schedule", lambda step: init_value * decay_rate ** (step / transition_steps)
+    )
+
+
+def cosine_schedule(init_value: Scalar, decay_steps: int, alpha: Scalar = 0.0) -> Schedule:
+    r"""Schedule $v (\alpha + (1 - \alpha) \tfrac12 (1 + \cos(\pi t / T)))$, constant after $T$.
+
+    Up to step $T$, equal to `torch.optim.lr_scheduler.CosineAnnealingLR`.
+
+    Args:
+        init_value (real, ()): Value $v$ at step 0.
+        decay_steps: Number of steps $T \ge 1$ to the end.
+        alpha (real, ()): Final value as a fraction of `init_value`.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If `decay_steps` is not an int; from the schedule, if the step is not
+            a real tensor.
+        ValueError: If `decay_steps` is below 1.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in both values.
+
+    Examples:
+        >>> cosine_schedule(1.0, 10)(torch.tensor([0.0, 5.0, 10.0, 15.0]))
+        tensor([1.0000, 0.5000, 0.0000, 0.0000])
+
+    References:
+        Loshchilov and Hutter (2017), SGDR, equation 5.
+    """
+    check_count("cosine_schedule", "decay_steps", decay_steps, minimum=1)
+
+    def schedule(step: Tensor) -> Tensor:
+        progress = (step[..., None] / decay_steps).clamp(0, 1)
+        fraction = alpha + (1 - alpha) * 0.5 * (1 + torch.cos(math.pi * progress))
+        return (init_value * fraction)[..., 0]
+
+    return _checked("cosine_schedule", schedule)
+
+
+def warmup_cosine_schedule(
+    init_value: Scalar,
+    peak_value: Scalar,
+    warmup_steps: int,
+    decay_steps: int,
+    end_value: Scalar = 0.0,
+) -> Schedule:
+    r"""Schedule that rises linearly to a peak and falls along a cosine to its end.
+
+    Args:
+        init_value (real, ()): Value at step 0.
+        peak_value (real, ()): Value at step `warmup_steps`.
+        warmup_steps: Number of rising steps; 0 starts at the peak.
+        decay_steps: Number of all steps, rising ones included; more than `warmup_steps`.
+        end_value (real, ()): Value from step `decay_steps` on.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If a number of steps is not an int; from the schedule, if the step is not
+            a real tensor.
+        ValueError: If `warmup_steps` is negative, or `decay_steps` does not exceed it.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in the three values.
+
+    Examples:
+        >>> warmup_cosine_schedule(0.0, 1.0, 10, 30)(torch.tensor([0.0, 5.0, 10.0, 20.0, 30.0]))
+        tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
+
+    References:
+        Goyal et al. (2017), arXiv:1706.02677, section 2.2; Loshchilov and Hutter (2017), SGDR.
+    """
+    name = "warmup_cosine_schedule"
+    check_count(name, "warmup_steps", warmup_steps)
+    check_count(name, "decay_steps", decay_steps, minimum=warmup_steps + 1)
+    fall = cosine_schedule(1.0, decay_steps - warmup_steps)
+
+    def schedule(step: Tensor) -> Tensor:
+        rising = (step / max(warmup_steps, 1)).clamp(0, 1)
+        rise = init_value + (peak_value - init_value) * rising
+        descent = end_value + (peak_value - end_value) * fall(step - warmup_steps)
+        return torch.where(step < warmup_steps, rise, descent)
+
+    return _checked(name, schedule)
+
+
+def _checked(function: str, rule: Schedule) -> Schedule:
+    def schedule(step: Tensor) -> Tensor | float:
+        check_real(f"{function}(...)", "step", step)
+        return rule(step)
+
+    return schedule
