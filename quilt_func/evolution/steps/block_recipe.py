@@ -51,13 +51,50 @@ class Table:
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
-    """Recipe of all blocks of one batch key and width; indices count rows of what precedes.
+class OfTable:
+    """What is built of a table, and what its derivatives are made of.
 
     Attributes:
         key: Batch key of the parameters.
-        width: Wires `k` of a block; `K = 2**k`.
         table: Where matrix entries come from.
+        angles: `(n_parts, most)`, the angles of each part among those of all rotations, filled up
+            with their number.
+    """
+
+    key: BatchKey
+    table: Table
+    angles: Index
+
+    @property
+    def ops(self) -> tuple[int, ...]:
+        """Ops whose parameters it is built of."""
+        return self.table.ops
+
+    @property
+    def turned(self) -> NDArray[np.bool_]:
+        """Which angles to turn by π: none for the matrices, then one of each part for each slope.
+
+        Returns:
+            `(n_angles, 1 + n_slopes)`.
+        """
+        n_angles = self.table.n_angles
+        found = np.zeros((n_angles + 1, 1 + self.angles.shape[1]), dtype=np.bool_)
+        for slope, angles in enumerate(self.angles.T):
+            found[angles, 1 + slope] = True
+        return found[:n_angles]
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What derivatives are of the state as it is, and of each slope: 1 and halves."""
+        return np.array([1.0] + [0.5] * self.angles.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Stack(OfTable):
+    """Recipe of all blocks of one batch key and width; indices count rows of what precedes.
+
+    Attributes:
+        width: Wires `k` of a block; `K = 2**k`.
         runs: `(n_runs, depth, 4)`, table entries of 2 by 2 matrices: gates on one wire.
         locals: `(width, n_locals)`, the run on each wire of a local factor.
         mixed: `(n_mixed, n_slots, K, K)`, table entries whose product over slots is a factor.
@@ -66,13 +103,9 @@ class Stack:
             order than theirs they stand for a permutation, such as CX, that follows the factor.
         row_factors: `(n_blocks, depth, K)`, what rows are multiplied by; None for 1 throughout.
         direct: A shorter way for few and small blocks, where the number of calls counts, or None.
-        angles: `(n_blocks, most)`, the angles of each block among those of all rotations, filled up
-            with their number.
     """
 
-    key: BatchKey
     width: int
-    table: Table
     runs: Index
     locals: Index
     mixed: Index
@@ -80,17 +113,6 @@ class Stack:
     rows: Index
     row_factors: NDArray[np.complex128] | None
     direct: "Direct | None"
-    angles: Index
-
-    @property
-    def turned(self) -> NDArray[np.bool_]:
-        """The angles that each slope turns, see `turned_angles`."""
-        return turned_angles(self)
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """What derivatives are of the state as it is, and of each slope: 1 and halves."""
-        return np.array([1.0] + [0.5] * self.angles.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,46 +130,14 @@ class Direct:
 
 
 @dataclass(frozen=True, eq=False)
-class Prefix:
+class Prefix(OfTable):
     """One-wire gates on |0...0⟩, which make a product state: a run for each wire.
 
     `direct` is `(n_qubits, 2**n_qubits)`, table entries whose product over wires is an amplitude.
-    `angles` is `(1, n_angles)`, those of rotations.
     """
 
-    key: BatchKey
-    table: Table
     runs: Index
     direct: Index | None
-    angles: Index
-
-    @property
-    def ops(self) -> tuple[int, ...]:
-        """Ops whose parameters it is built of."""
-        return self.table.ops
-
-    @property
-    def turned(self) -> NDArray[np.bool_]:
-        """The angles that each slope turns, see `turned_angles`."""
-        return turned_angles(self)
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """What derivatives are of the state as it is, and of each slope: 1 and halves."""
-        return np.array([1.0] + [0.5] * self.angles.shape[1])
-
-
-def turned_angles(recipe: Stack | Prefix) -> NDArray[np.bool_]:
-    """Which angles to turn by π: none for the matrices, then one of each block for each slope.
-
-    Returns:
-        `(n_angles, 1 + n_slopes)`.
-    """
-    n_angles = recipe.table.n_angles
-    found = np.zeros((n_angles + 1, 1 + recipe.angles.shape[1]), dtype=np.bool_)
-    for slope, angles in enumerate(recipe.angles.T):
-        found[angles, 1 + slope] = True
-    return found[:n_angles]
 
 
 Members: TypeAlias = tuple[WireSet, list[Applied]]
@@ -252,7 +242,7 @@ def prefix_of(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied])
     if n_qubits <= _DIRECT_WIRES and starts.shape[1] == 1:
         bits = np.stack([_bit(wire, n_qubits) for wire in range(n_qubits)])
         direct = starts[:, 0, :1] + 2 * bits
-    return Prefix(key, builder.table, starts, direct, builder.angles([gates]))
+    return Prefix(key, builder.table, builder.angles([gates]), starts, direct)
 
 
 @dataclass(frozen=True)
@@ -384,8 +374,8 @@ class StackBuilder:
 
     def stack(self) -> Stack:
         chosen = [self._chosen(gates, wires) for wires, gates in self.parts]
-        offsets = self._offsets()
-        size = 2**self.width
+        n_constants, size = len(self.constants), 2**self.width
+        offsets = {"constant": 0, "local": n_constants, "mixed": n_constants + len(self.locals)}
         depth = max(map(len, chosen))
         rows = np.tile(np.arange(size), (len(chosen), depth, 1))
         row_factors = np.ones(rows.shape, dtype=np.complex128)
@@ -395,8 +385,9 @@ class StackBuilder:
                 row_factors[i, d] = one.row_factors
         return Stack(
             self.key,
-            self.width,
             self.tables.table,
+            self.tables.angles([gates for _, gates in self.parts]),
+            self.width,
             self.tables.runs(self.runs),
             np.array(self.locals, dtype=np.int64).reshape(-1, self.width).T.copy(),
             self._mixed_indices(),
@@ -404,7 +395,6 @@ class StackBuilder:
             rows,
             _unless_ones(row_factors),
             None if self.key else self._direct(),
-            self.tables.angles([gates for _, gates in self.parts]),
         )
 
     def _direct(self) -> Direct | None:
@@ -464,10 +454,6 @@ class StackBuilder:
         patterns = (_pattern(_positions(gate, wires), self.width) for gate in gates)
         pairs = zip(gates, patterns, strict=True)
         return [np.where(is_same, self.tables.start(g) + pattern, zero) for g, pattern in pairs]
-
-    def _offsets(self) -> dict[str, int]:
-        n_constants = len(self.constants)
-        return {"constant": 0, "local": n_constants, "mixed": n_constants + len(self.locals)}
 
     def _chosen(self, gates: Iterable[Applied], wires: WireSet) -> list["_Chosen"]:
         """A block's factors; a constant with one entry per row joins the one before it."""

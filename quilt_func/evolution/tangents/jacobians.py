@@ -21,7 +21,7 @@ from torch import Tensor
 
 from quilt_func._torch import push_forward
 from quilt_func.evolution.constants import Constants
-from quilt_func.evolution.steps.block_recipe import Prefix, Stack
+from quilt_func.evolution.steps.block_recipe import OfTable, Stack
 
 Make: TypeAlias = Callable[[Mapping[int, Sequence[Tensor]], Tensor | None], Tensor]
 """Builds `(batch, n_blocks, *shape)` of some ops' parameters `(m, batch, *event)`, some angles of
@@ -59,7 +59,7 @@ class ByLeaf(NamedTuple):
     jet: Tensor
 
 
-class Pushed:
+class Pushforward:
     """The tensor that a recipe builds, its tangents, and the way back to the leaves.
 
     Attributes:
@@ -81,17 +81,17 @@ class Pushed:
         raise NotImplementedError
 
 
-class Fixed(Pushed):
+class Fixed(Pushforward):
     """A tensor without tangents whose gradient nobody asks for."""
 
     def __init__(self, make: Make, leaves: Leaves) -> None:
         self.value = make({op: [leaf.value for leaf in own] for op, own in leaves.items()}, None)
 
 
-def pushed(
-    make: Make, recipe: Stack | Prefix | None, leaves: Leaves, n_directions: int,
+def pushforward(
+    make: Make, recipe: OfTable | None, leaves: Leaves, n_directions: int,
     constants: Constants,
-) -> Pushed:  # fmt: skip
+) -> Pushforward:  # fmt: skip
     """Build a tensor and its tangents: by slopes if it has few of them, else by duals."""
     if not _is_active(leaves):
         return Fixed(make, leaves)
@@ -100,7 +100,7 @@ def pushed(
     return Duals(make, leaves, n_directions)
 
 
-def has_few_slopes(recipe: Stack | Prefix, n_directions: int) -> bool:
+def has_few_slopes(recipe: OfTable, n_directions: int) -> bool:
     """Tell whether slopes cost less than directions; of a product state each is a whole state."""
     n_slopes = recipe.angles.shape[1]
     return n_slopes < 2 * n_directions or (isinstance(recipe, Stack) and n_slopes <= FEW)
@@ -111,7 +111,7 @@ def _is_active(leaves: Leaves) -> bool:
     return any(leaf.is_wanted or leaf.tangent is not None for leaf in flat)
 
 
-class Duals(Pushed):
+class Duals(Pushforward):
     """Copies in forward mode, one for each direction; before them one without, for gradients."""
 
     def __init__(self, make: Make, leaves: Leaves, n_directions: int) -> None:
@@ -137,7 +137,7 @@ class Duals(Pushed):
             ].detach()
 
     def pull(self, by: Tensor) -> Iterator[ByLeaf]:
-        """See `Pushed`."""
+        """See `Pushforward`."""
         first, pairs = by[:, :1], [(self.built, by)]
         if self.tangents_built is not None and self.tangents_built.requires_grad:
             rest = first.expand(-1, self.copies - 1, *first.shape[2:])
@@ -165,12 +165,10 @@ class Duals(Pushed):
         return split
 
 
-class Slopes(Pushed):
+class Slopes(Pushforward):
     """Blocks of rotations, and each block's derivatives by its own angles."""
 
-    def __init__(
-        self, make: Make, recipe: Stack | Prefix, leaves: Leaves, constants: Constants
-    ) -> None:
+    def __init__(self, make: Make, recipe: OfTable, leaves: Leaves, constants: Constants) -> None:
         turns = recipe.table.rotations
         self.leaves = [leaf for op in turns for leaf in leaves[op]]
         self.is_wanted = any(leaf.is_wanted for leaf in self.leaves)
@@ -193,7 +191,7 @@ class Slopes(Pushed):
         self.tangent = self._tangent()
 
     def pull(self, by: Tensor) -> Iterator[ByLeaf]:
-        """See `Pushed`."""
+        """See `Pushforward`."""
         weights = self.weights.view(-1, *(1,) * (by.ndim - 2))
         halves = (by[:, :1] * weights).flatten(0, 1)
         (flat,) = torch.autograd.grad(self.built, self.theta, halves)

@@ -16,7 +16,7 @@ from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
 from quilt_func.evolution.signature import Signature
 from quilt_func.evolution.steps import BatchKey, Params, Prefix, Recipe, product
-from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Pushed, pushed
+from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Pushforward, pushforward
 from quilt_func.evolution.tangents.jet_steps import JetSteps
 
 
@@ -166,33 +166,30 @@ class TangentRun:
         of_tangent: Levels, is_wanted: bool, place: int,
     ) -> Leaf:  # fmt: skip
         event = leaf.shape[len(levels) + 1 :]
-        value = self._first_axis(self._arranged(leaf, levels, key), len(key))
+        value = self._arranged(leaf, levels, key).movedim(len(key), 0)
         value = value.reshape(len(value), -1, *event)
         if tangent is not None:
             full = self._arranged(tangent, of_tangent, (*key, *self.new))
-            tangent = self._first_axis(full, len(key) + len(self.new))
+            tangent = full.movedim(len(key) + len(self.new), 0)
             tangent = tangent.reshape(*value.shape[:2], self.n_directions, *event)
         return Leaf(value, tangent, place, is_wanted)
 
-    def _first_axis(self, tensor: Tensor, axis: int) -> Tensor:
-        return tensor.movedim(axis, 0) if axis else tensor
-
-    def _made_of(self, recipe: Recipe, leaves: Sequence[Sequence[Leaf]]) -> Pushed:
+    def _made_of(self, recipe: Recipe, leaves: Sequence[Sequence[Leaf]]) -> Pushforward:
         def make(params: Params, turned: Tensor | None) -> Tensor:
             found = recipe.build(params, self.constants, turned)
             return found if found.ndim > 2 else found.unsqueeze(1)
 
         own = {op: leaves[op] for op in recipe.ops}
-        return pushed(make, recipe.rotations, own, self.n_directions, self.constants)
+        return pushforward(make, recipe.rotations, own, self.n_directions, self.constants)
 
-    def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Pushed:
+    def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Pushforward:
         """The product state to start from, `(batch, 1, 2**n)`."""
 
         def make(params: Params, turned: Tensor | None) -> Tensor:
             return product(prefix, params, self.constants, turned).mT.unsqueeze(1)
 
         own = {op: leaves[op] for op in prefix.ops}
-        return pushed(make, prefix, own, self.n_directions, self.constants)
+        return pushforward(make, prefix, own, self.n_directions, self.constants)
 
     def _started(
         self, leaves: Sequence[Sequence[Leaf]]
@@ -209,7 +206,7 @@ class TangentRun:
         return WithTangent(value, start.tangent.reshape(*self.axes.shape(levels[1]), -1)), levels
 
     def _by_start(self, jet: Tensor, key: BatchKey) -> Tensor:
-        """Gradient of the product state and its tangents, as `Pushed.pull` takes it."""
+        """Gradient of the product state and its tangents, as `Pushforward.pull` takes it."""
         levels = union(key, self.new)
         value, tangents = self._parted(jet, key, levels)
         size = value.shape[-1]
