@@ -21,6 +21,7 @@ from quilt_func._checks import (
     names_of,
 )
 from quilt_func._torch import own_precision, tree_flatten, tree_map, tree_paths, tree_unflatten
+from quilt_func.replay import jit as replayed
 from quilt_func.typing import PyTree
 
 __all__ = ["QuantumLayer"]
@@ -52,6 +53,9 @@ class QuantumLayer(Module):
             length: never the first axis, so that one sample is not taken for a batch of numbers.
         out_shape: Shape of the model's result for one sample. Without it, but with `in_shape`, the
             model is run once on zeros to find it; give it for a model that zeros won't do for.
+        jit: Whether the model of a batch, and its gradients, are traced once per shape and replayed
+            by `quilt_func.jit`: faster for models of up to some twelve qubits, and subject to what
+            `jit` refuses.
 
     Raises:
         TypeError: If `model` can't be called or does not return a tensor, or shapes are not ints.
@@ -84,6 +88,8 @@ class QuantumLayer(Module):
         params: PyTree,
         in_shape: int | Sequence[Any] | None = None,
         out_shape: int | Sequence[int] | None = None,
+        *,
+        jit: bool = False,
     ) -> None:
         super().__init__()
         remedy = "Give a function `model(params, x)`."
@@ -91,6 +97,9 @@ class QuantumLayer(Module):
         self.model = model
         self.in_shape, self._shapes = _in_shapes(in_shape)
         self.out_shape = None if out_shape is None else _shape("out_shape", out_shape)
+        remedy = "Give `jit=True` to replay the model, or leave it out."
+        check_is("QuantumLayer", "jit", jit, bool, "be a bool", remedy)
+        self._of_batch = replayed(self._mapped) if jit else self._mapped
         leaves, structure = tree_flatten(params)
         self._places: list[tuple[str, Any]] = []
         for name, leaf in zip(tree_paths(params), leaves, strict=True):
@@ -153,7 +162,7 @@ class QuantumLayer(Module):
                 return self._nothing(batch, samples, shapes)
             size = torch.Size(batch).numel()
             flat = (s.reshape((size, *shape)) for s, shape in zip(samples, shapes, strict=True))
-            found: Tensor = vmap(self._result, (None, *(0 for _ in samples)))(self.tree, *flat)
+            found: Tensor = self._of_batch(self.tree, *flat)
             return found.reshape((*batch, *found.shape[1:]))
 
     def _split(self, samples: Sequence[Tensor]) -> tuple[Shape, list[Shape]]:
@@ -193,6 +202,11 @@ class QuantumLayer(Module):
             need, got = f"return shape {self.out_shape}", f"{tuple(found.shape)}"
             remedy = "Mend the model, or give its `out_shape`."
             raise ValueError(message("QuantumLayer", "model", self.model, need, got, remedy))
+        return found
+
+    def _mapped(self, tree: PyTree, *batch: Tensor) -> Tensor:
+        """What the model gives for each sample of a batch."""
+        found: Tensor = vmap(self._result, (None, *(0 for _ in batch)))(tree, *batch)
         return found
 
     def _of_zeros(self, zeros: Iterable[Tensor]) -> Tensor:

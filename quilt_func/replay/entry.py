@@ -51,6 +51,10 @@ class Jitted(Generic[P, T]):
         found: T = programs.plain.rebuilt(results)
         return found
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, also by pickle, traces anew."""
+        return Jitted, (self.fn, self._static)
+
     def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Any]:
         """Bind a jitted method to its instance."""
         return self if instance is None else MethodType(self, instance)

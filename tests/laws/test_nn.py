@@ -51,6 +51,13 @@ def assert_equal_layers(a, b, x):
         assert_close(got, expected, n_gates=64, scale=10.0)
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["eager", "jit"])
+def each_way(request, monkeypatch):
+    """All of this page holds for layers that are replayed, too."""
+    monkeypatch.setitem(QuantumLayer.__init__.__kwdefaults__, "jit", request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
 def test_it_is_the_models_vmap(dtype):
     params, x = start(dtype), batch(dtype)
