@@ -45,7 +45,7 @@ ALONE = GROUPS["scaling"]
 """Workloads that say how our own costs grow: without `--peers`, only we run them."""
 QUICK: Mapping[str, Any] = {
     "work": ("vqc(4,2,8)", "vqe(6,2)", "fwd(8,2)", "seeds(3,4,2,8)", "train(4,2,8,3)"),
-    "peers": ("quilt", "paper"),
+    "peers": ("quilt", "quilt-jit", "paper"),
     "budget": 0.1,
     "repeats": 3,
 }

@@ -39,14 +39,26 @@ def page(rows: Sequence[Row], baselines: Sequence[Row]) -> str:
 
 
 def _summary(rows: Sequence[Row]) -> str:
-    header = ("work", "quilt_func, ms", "peak, MiB", "of the limit", *FAMILIES.values())
+    header = (
+        "work",
+        "quilt_func, ms",
+        "with jit, ms",
+        "peak, MiB",
+        "of the limit",
+        *FAMILIES.values(),
+    )
     lines = []
     for row in rows:
         if row["peer"] == "quilt" and row["status"] == "ok":
             rivals = [fastest(rows, row["work"], family) for family in FAMILIES]
-            own = f"{_spread(row)}", f"{row['peak_mib']:.0f}", f"{row['of_limit']:.1%}"
+            jitted = _jitted(fastest(rows, row["work"], "quilt-jit"))
+            own = f"{_spread(row)}", jitted, f"{row['peak_mib']:.0f}", f"{row['of_limit']:.1%}"
             lines.append((f"`{row['work']}`", *own, *(_rival(row, rival) for rival in rivals)))
     return _table(header, lines)
+
+
+def _jitted(row: Row | None) -> str:
+    return "–" if row is None else f"{_spread(row)} (+{row['first_s']:.1f} s)"
 
 
 def _rival(ours: Row, rival: Row | None) -> str:

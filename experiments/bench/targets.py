@@ -22,17 +22,28 @@ class Race:
         against: A peer, a family, `compiled`, or `any`.
         least: The floor.
         stretch: What to hope for, if anything more.
+        ours: Which of our ways takes part.
+        cost: Which time counts.
     """
 
     work: str
     against: str
     least: float
     stretch: float | None
+    ours: str = "quilt"
+    cost: str = "median_ms"
 
     def value(self, rows: Sequence[Row]) -> float | None:
         """The opponent's time over ours."""
-        ours, theirs = fastest(rows, self.work, "quilt"), fastest(rows, self.work, self.against)
-        return None if ours is None or theirs is None else theirs["median_ms"] / ours["median_ms"]
+        ours, theirs = (fastest(rows, self.work, kind) for kind in (self.ours, self.against))
+        return None if ours is None or theirs is None else theirs[self.cost] / ours[self.cost]
+
+    @property
+    def title(self) -> str:
+        """The race in words."""
+        way = "" if self.ours == "quilt" else ", jit"
+        first = ", first call" if self.cost == "first_s" else ""
+        return f"{self.work}{way}{first}: {self.against}"
 
     def met(self, value: float, bar: float) -> bool:
         """Whether a value clears a bar."""
@@ -59,6 +70,11 @@ class Growth:
     cost: Callable[[Mapping[str, Row]], float]
     needs: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        """The growth in words."""
+        return f"{self.work}: {self.against}"
+
     def value(self, rows: Sequence[Row]) -> float | None:
         """The cost, once all of its workloads are measured."""
         ours = {
@@ -71,9 +87,14 @@ class Growth:
         return value <= bar
 
 
-def races(against: str, bars: Mapping[str, tuple[float, float | None]]) -> tuple[Race, ...]:
+def races(
+    against: str,
+    bars: Mapping[str, tuple[float, float | None]],
+    ours: str = "quilt",
+    cost: str = "median_ms",
+) -> tuple[Race, ...]:
     """Races against one kind of opponent."""
-    return tuple(Race(work, against, *pair) for work, pair in bars.items())
+    return tuple(Race(work, against, *pair, ours, cost) for work, pair in bars.items())
 
 
 def time_growth(work: str, before: str, least: float, stretch: float | None = None) -> Growth:
@@ -108,6 +129,11 @@ def memory(work: str, least: float, stretch: float) -> Growth:
     return Growth(work, "states of memory", least, stretch, cost, (work,))
 
 
+SMALL = (
+    "vqc(4,4,70)", "vqc(8,6,256)", "vqc(10,8,128)", "seeds(64,4,4,70)", "hessian(8,2)", "qfi(8,2)"
+)  # fmt: skip
+"""Workloads of up to ten qubits, whose calls cost more than their arithmetic."""
+
 TARGETS: tuple[Race | Growth, ...] = (
     *races("paper", {"vqc(4,4,70)": (400, 1000)}),
     *races(
@@ -129,6 +155,17 @@ TARGETS: tuple[Race | Growth, ...] = (
     ),
     *races("jax", {"qfi(8,2)": (0.1, 0.5)}),
     *races("any", {"vqe(12,6)": (0.6, 1.2), "vqe(16,6)": (3, 4), "vqe(20,4)": (4, 6)}),
+    *races(
+        "compiled",
+        {
+            "vqc(4,4,70)": (0.6, 1.2), "qfi(8,2)": (0.5, 1), "hessian(8,2)": (0.5, 1),
+            "vqc(8,6,256)": (1, 2), "vqe(12,6)": (1.1, 2), "seeds(64,4,4,70)": (3, 5),
+            "kernel(8,2,128)": (1, 2),
+        },
+        ours="quilt-jit",
+    ),
+    *races("quilt", dict.fromkeys(SMALL, (2.5, 5)), ours="quilt-jit"),
+    *races("compiled", dict.fromkeys(SMALL, (3, 10)), ours="quilt-jit", cost="first_s"),
     *races("qsim", {"fwd(20,6)": (1, 1.5), "fwd(24,4)": (1, 1.5)}),
     memory("vqe(24,4)", 8, 5),
     time_growth("vqe(16,16)", "vqe(16,4)", 4.4),
@@ -144,7 +181,7 @@ def verdicts(rows: Sequence[Row]) -> list[dict[str, Any]]:
         value = target.value(rows)
         if value is not None:
             result.append({
-                "work": "targets", "peer": f"{target.work}: {target.against}", "ratio": value,
+                "work": "targets", "peer": target.title, "ratio": value,
                 "status": _verdict(target, value), "note": _bars(target),
             })  # fmt: skip
     return result

@@ -33,6 +33,7 @@ CALLS = [
     ('from_json("{")', ValueError, "from_json(text='{'): `text` must be a whole file of `to_json`, but got no JSON at line 1, column 2. Save it again with `to_json`."),
     ('from_json("1")', ValueError, "from_json(text='1'): `text` must be a whole file of `to_json`, but got a file of another format. Give what `to_json` returned."),
     ('nn.QuantumLayer(3, zeros(2))', TypeError, 'QuantumLayer(model=3): `model` must be a function, but got an int. Give a function `model(params, x)`.'),
+    ('nn.QuantumLayer(max, zeros(2), jit=1)', TypeError, 'QuantumLayer(jit=1): `jit` must be a bool, but got an int. Give `jit=True` to replay the model, or leave it out.'),
     ('nn.QuantumLayer(max, {"a": 1})', ValueError, "QuantumLayer(params={'a': 1}): `params` must hold tensors, but got none. Give a tree such as `{'theta': torch.zeros(3)}`."),
     ('nn.QuantumLayer(max, {"forward": zeros(2)})', ValueError, "QuantumLayer(params={'forward': tensor([0., 0.])}): `params` must have names that are free, but got 'forward'. Give the entry another key."),
     ('nn.QuantumLayer(max, {"a.b": zeros(2)})', ValueError, "QuantumLayer(params={'a.b': tensor([0., 0.])}): `params` must have names that are free, but got 'a.b'. Give the entry another key."),

@@ -41,6 +41,7 @@ PEERS = {
     "quilt-double": Peer(
         "quilt_func, complex128", "quilt_double", "quilt_func", "quilt-func", "ours", "double"
     ),
+    "quilt-jit": Peer("quilt_func, jit", "quilt_jit", "quilt_func", "quilt-func", "ours"),
     "paper": Peer(
         "the paper's own method", "paper", "torch", "torch", "torch", lacks=("ensemble",)
     ),
