@@ -13,14 +13,11 @@ Flat = Callable[..., list[Tensor]]
 
 _one_trace_at_a_time = threading.RLock()
 VALUE_ERRORS = (
-    "data-dependent",
     "not supported for tensor subclasses",
     "unallocated storage",
     "Cannot access data pointer",
-    "aten.equal.default",
-    "aten.allclose.default",
 )
-"""Parts of what torch says where a value is looked at that a trace does not have."""
+"""Parts of what torch says where memory is looked at that a trace does not have."""
 
 
 def trace_flat(fn: Flat, examples: Sequence[Tensor]) -> tuple[fx.Graph, dict[str, Tensor]]:
@@ -39,6 +36,7 @@ def trace_flat(fn: Flat, examples: Sequence[Tensor]) -> tuple[fx.Graph, dict[str
     with _one_trace_at_a_time, torch.inference_mode(False):
         mode = FakeTensorMode(allow_non_fake_inputs=True, static_shapes=True)
         mode.cache_enabled = False  # views from its cache have no place for forward derivatives
+        mode._allow_unsafe_data_ptr_access = False
         fakes = [mode.from_tensor(example) for example in examples]
         module = make_fx(fn, tracing_mode="fake", _allow_non_fake_inputs=True)(*fakes)
     names = [node.target for node in module.graph.nodes if node.op == "get_attr"]
@@ -78,7 +76,17 @@ def settings() -> tuple[bool, torch.dtype]:
 
 def is_about_values(error: Exception) -> bool:
     """Tell whether a trace failed since the function looked at a tensor's value."""
-    return "vmap:" not in str(error) and any(part in str(error) for part in VALUE_ERRORS)
+    from torch._subclasses.fake_tensor import DataDependentOutputException
+
+    is_known = isinstance(error, DataDependentOutputException)
+    return is_known or any(part in str(error) for part in VALUE_ERRORS)
+
+
+def is_about_shapes(error: Exception) -> bool:
+    """Tell whether a trace failed since a shape depends on values."""
+    from torch._subclasses.fake_tensor import DynamicOutputShapeException
+
+    return isinstance(error, DynamicOutputShapeException)
 
 
 def is_within_mode() -> bool:

@@ -28,7 +28,18 @@ MAX_PROGRAMS = 128
 
 
 class Jitted(Generic[P, T]):
-    """A function that is traced once per signature and replayed; `jit` makes it."""
+    """A function that is traced once per signature and replayed; `jit` makes it.
+
+    Attributes:
+        fn: The function as it was given.
+
+    Examples:
+        >>> import torch
+        >>> from quilt_func import jit
+        >>> double = jit(lambda x: 2 * x)
+        >>> isinstance(double, Jitted), double(torch.tensor(3.0)), double.fn(4)
+        (True, tensor(6.), 8)
+    """
 
     def __init__(self, fn: Callable[P, T], static: StaticArguments) -> None:
         self.fn, self._static = fn, static

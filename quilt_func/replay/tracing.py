@@ -12,6 +12,7 @@ from quilt_func._checks import a_kind
 from quilt_func._torch import (
     Flat,
     has_tag,
+    is_about_shapes,
     is_about_values,
     schema_of,
     trace_flat,
@@ -116,6 +117,8 @@ def draft_of(flat: Flat, name: str, tensors: Sequence[Tensor]) -> tuple[Draft, l
     except Exception as error:
         if is_about_values(error):
             raise _looks_at_values(name) from error
+        if is_about_shapes(error):
+            raise _shapes_of_values(name, str(error)) from error
         raise
     for node in graph.nodes:
         _check_node(name, node)
@@ -129,22 +132,20 @@ def draft_of(flat: Flat, name: str, tensors: Sequence[Tensor]) -> tuple[Draft, l
 
 
 def _check_node(name: str, node: fx.Node) -> None:
-    """Refuse an operation whose result depends on more than its inputs, or its shape on values."""
-    if has_tag(node, torch.Tag.data_dependent_output):
-        raise _looks_at_values(name)
+    """Refuse an operation whose result depends on more than its inputs."""
     if has_tag(node, torch.Tag.nondeterministic_seeded):
         raise _refusal(
             name, "not draw random numbers", f"a call of `{node.target}`",
             "Uniforms are arguments: draw them outside, with `uniforms(shape, seed)`.",
         )  # fmt: skip
-    parts = node.meta.get("val")
-    for part in parts if isinstance(parts, list | tuple) else (parts,):
-        if isinstance(part, Tensor) and not all(type(size) is int for size in part.shape):
-            raise _refusal(
-                name, "give tensors whose shapes depend on shapes alone",
-                f"a call of `{node.target}`, whose result's shape depends on values",
-                "Use `torch.where` or a mask of weights instead of picking entries.",
-            )  # fmt: skip
+
+
+def _shapes_of_values(name: str, operation: str) -> TypeError:
+    return _refusal(
+        name, "give tensors whose shapes depend on shapes alone",
+        f"a call of `{operation}`, whose result's shape depends on values",
+        "Use `torch.where` or a mask of weights instead of picking entries.",
+    )  # fmt: skip
 
 
 def _looks_at_values(name: str) -> TypeError:

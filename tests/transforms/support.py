@@ -243,6 +243,7 @@ CASES = {
     "problems.maxcut": (lambda w: qf.problems.maxcut(3, GRAPH, w), (u(2),)),
     "problems.number_partitioning": (qf.problems.number_partitioning, (u(3),)),
     "problems.heisenberg": (lambda j, h: qf.problems.heisenberg(2, tuple(j), h), (u(3), u(seed=1))),
+    "jit": (qf.jit(lambda p: qf.expval(state_of(p), WORDS)), (u(2),)),
     "problems.transverse_field_ising": (
         lambda j, h: qf.problems.transverse_field_ising(2, j, h),
         (u(), u(seed=1)),
