@@ -100,7 +100,7 @@ def train(name: str, config: Config, desk: Desk) -> tuple[Tensor, Tensor]:
         return (qf.optim.apply_updates(params, updates), state), values
 
     carry = start, vmap(vmap(optimiser.init))(start)
-    (params, _), trace = desk.scan(name, step, carry, config.epochs)
+    (params, _), trace = desk.scan(name, qf.jit(step), carry, config.epochs)
     return vmap(vmap(energy, (None, 0)))(observable, params), trace
 
 

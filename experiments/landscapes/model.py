@@ -132,5 +132,5 @@ def descend(
         return (theta, memory), values
 
     memory = vmap(lambda theta, rate: descent.optimiser(rate).init(theta))(theta, rates)
-    (theta, _), values = desk.scan(label, step, (theta, memory), n_steps)
+    (theta, _), values = desk.scan(label, qf.jit(step), (theta, memory), n_steps)
     return torch.cat([values, vmap(energy)(theta)[None]])

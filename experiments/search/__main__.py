@@ -185,10 +185,15 @@ def ring_row(n_layers: int, shorter: Angles | None) -> tuple[Row, Angles]:
     start = None if shorter is None else torch.tensor(shorter, dtype=torch.float64)
     params = starts_of_ring(start, RING_STARTS)
     state = vmap(optimiser.init)(params)
-    for _ in range(RING_STEPS):
+
+    @qf.jit
+    def step(params: Tensor, state: Any) -> tuple[Tensor, Any]:
         grads, _ = vmap(grad_and_value(energy))(params)
         updates, state = vmap(optimiser.update)(grads, state)
-        params = params + updates
+        return params + updates, state
+
+    for _ in range(RING_STEPS):
+        params, state = step(params, state)
     shares = -vmap(energy)(params)
     best = shares.amax().item()
     angles: Angles = params[shares.argmax()].tolist()

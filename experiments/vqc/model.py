@@ -135,5 +135,5 @@ def train(
         return (qf.optim.apply_updates(params, updates), state), losses
 
     carry = params, vmap(optimiser.init)(params)
-    (params, _), losses = (desk or Desk()).scan(variant.name, step, carry, epochs)
+    (params, _), losses = (desk or Desk()).scan(variant.name, qf.jit(step), carry, epochs)
     return Trained(batch, params, losses, parts)

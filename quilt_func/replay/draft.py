@@ -46,14 +46,12 @@ class Draft:
         views: What nodes show; a tuple of views, with None for what is no tensor, where a node
             gives several tensors.
         written: Nodes whose memory some operation changes after it was made.
-        shown: Nodes that show each node's memory, by the node that made it.
     """
 
     graph: fx.Graph
     constants: dict[str, Tensor]
     views: dict[fx.Node, Any] = field(default_factory=dict)
     written: set[fx.Node] = field(default_factory=set)
-    shown: dict[fx.Node, list[fx.Node]] = field(default_factory=dict)
 
     def is_pure(self, node: fx.Node) -> bool:
         """Tell whether a node only reads memory that nothing writes to, and makes such memory."""
@@ -93,7 +91,7 @@ class Draft:
         with self.graph.inserting_before(before):
             made = self.graph.create_node("get_attr", name)
         made.meta["val"] = value
-        self.note(made, whole(made, value))
+        self.views[made] = whole(made, value)
         return made
 
     def call(
@@ -104,14 +102,14 @@ class Draft:
             made = self.graph.call_function(target, args)
         example = args[0].meta["val"]
         made.meta["val"] = torch.empty(shape, dtype=example.dtype, device=example.device)
-        self.note(made, whole(made, made.meta["val"]))
+        self.views[made] = whole(made, made.meta["val"])
         return made
 
     def view(self, before: fx.Node, source: fx.Node, shape: Sequence[int]) -> fx.Node:
         """Add a view of a contiguous tensor in another shape in front of a node."""
         made = self.call(before, torch.ops.aten.view.default, (source, list(shape)), shape)
         own, given = self.views[made].layout, self.views[source]
-        self.note(made, View(given.base, (*own[:3], *given.layout[3:]), given.first))
+        self.views[made] = View(given.base, (*own[:3], *given.layout[3:]), given.first)
         return made
 
     def devices(self, *ops: str) -> set[str]:
@@ -124,26 +122,38 @@ class Draft:
             if isinstance(part, Tensor)
         }
 
-    def note(self, node: fx.Node, found: Any) -> None:
-        """Note the view, or the views, that a node is."""
-        self.views[node] = found
-        for view in self.views_of(node):
-            self.shown.setdefault(view.base, []).append(node)
-
     def erase(self, node: fx.Node) -> None:
         """Drop a node that no other needs."""
         self.graph.erase_node(node)
         self.views.pop(node, None)
 
     def replace(self, node: fx.Node, other: fx.Node) -> None:
-        """Let another node of equal values stand for one, and its memory for that of the first."""
-        old, new = self.views[node], self.views[other]
+        """Let another node of equal values and layout stand for one, and for what it shows."""
+        for old, new in zip(self.views_of(node), self.views_of(other), strict=True):
+            if old.base is not new.base:
+                for viewer in self._viewers(node, old.base):
+                    self.views[viewer] = _rebased(self.views[viewer], old, new)
         node.replace_all_uses_with(other)
         self.erase(node)
-        if isinstance(old, View):
-            self._rebase([(node, old)], [new])
-        else:
-            self._rebase([(node, view) for view in old or () if view], [v for v in new or () if v])
+
+    def viewers(self) -> dict[fx.Node, set[fx.Node]]:
+        """For each node that owns memory, all nodes that show it."""
+        found: dict[fx.Node, set[fx.Node]] = {}
+        for node in self.graph.nodes:
+            for view in self.views_of(node):
+                found.setdefault(view.base, set()).add(node)
+        return found
+
+    def _viewers(self, node: fx.Node, base: fx.Node) -> set[fx.Node]:
+        """Nodes that show the memory of a base since they are views of a node."""
+        found: set[fx.Node] = set()
+        pending = list(node.users)
+        while pending:
+            user = pending.pop()
+            if user not in found and any(view.base is base for view in self.views_of(user)):
+                found.add(user)
+                pending += user.users
+        return found
 
     def part(
         self, inputs: Sequence[fx.Node], nodes: Sequence[fx.Node], results: Sequence[fx.Node]
@@ -160,24 +170,9 @@ class Draft:
         graph.output(tuple(new[result] for result in results))
         draft = Draft(graph, self.constants)
         for node, copied in new.items():
-            draft.note(copied, _mapped(self.views[node], new, copied))
+            draft.views[copied] = _mapped(self.views[node], new, copied)
         draft.written = {new[node] for node in self.written if node in new}
         return draft
-
-    def _rebase(self, owned: list[tuple[fx.Node, View]], others: Sequence[View]) -> None:
-        """Let memory that a dropped node owned be another's."""
-        for (node, old), new in zip(owned, others, strict=True):
-            if old.base is not node:
-                continue
-            start = new.layout[3] - old.layout[3]
-            for other in self.shown.pop(node, ()):
-                if other in self.views:
-                    found = self.views[other]
-                    is_one = isinstance(found, View)
-                    parts = [
-                        _rebased(view, node, new, start) for view in ((found,) if is_one else found)
-                    ]
-                    self.note(other, parts[0] if is_one else tuple(parts))
 
 
 def _mapped(found: Any, new: dict[fx.Node, fx.Node], node: fx.Node) -> Any:
@@ -187,11 +182,14 @@ def _mapped(found: Any, new: dict[fx.Node, fx.Node], node: fx.Node) -> Any:
     return found and tuple(_mapped(view, new, node) for view in found)
 
 
-def _rebased(view: View | None, node: fx.Node, new: View, start: int) -> View | None:
-    if view is None or view.base is not node:
-        return view
-    layout = (*view.layout[:3], view.layout[3] + start, *view.layout[4:])
-    return View(new.base, layout, new.first)
+def _rebased(found: Any, old: View, new: View) -> Any:
+    """Views of one memory as views of another, in which an equal tensor lies elsewhere."""
+    if isinstance(found, tuple) and not isinstance(found, View):
+        return tuple(_rebased(view, old, new) for view in found)
+    if found is None or found.base is not old.base:
+        return found
+    offset = found.layout[3] - old.layout[3] + new.layout[3]
+    return View(new.base, (*found.layout[:3], offset, *found.layout[4:]), new.first)
 
 
 def is_writing(node: fx.Node) -> bool:
@@ -240,7 +238,7 @@ def record(draft: Draft, inputs: Sequence[Tensor]) -> list[Tensor]:
         else:
             args, kwargs = map_arg((node.args, node.kwargs), values.__getitem__)
             values[node] = node.target(*args, **kwargs)
-        draft.note(node, _views(draft, node, values))
+        draft.views[node] = _views(draft, node, values)
         draft.written |= {
             view.base for changed in written_arguments(node) for view in draft.views_of(changed)
         }

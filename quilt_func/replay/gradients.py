@@ -125,17 +125,14 @@ def _part(draft: Draft, n_tensors: int, n_results: int) -> tuple[Draft, Draft]:
 
 def _late(draft: Draft, cotangents: Sequence[fx.Node]) -> set[fx.Node]:
     """What depends on cotangents, and all that shows memory which such an operation writes to."""
-    late = set(cotangents)
+    late, viewers = set(cotangents), draft.viewers()
     while True:
         before = len(late)
         for node in draft.graph.nodes:
-            if node.op != "call_function":
-                continue
-            if late.intersection(node.all_input_nodes):
+            if node.op == "call_function" and late.intersection((node, *node.all_input_nodes)):
                 late.add(node)
-            if node in late:
                 for changed in written_arguments(node):
                     for view in draft.views_of(changed):
-                        late.update(n for n in draft.shown[view.base] if n in draft.views)
+                        late |= viewers[view.base]
         if len(late) == before:
             return late

@@ -145,7 +145,7 @@ def _take_from_base(draft: Draft, node: fx.Node, view: View) -> fx.Node:
             aten.as_strided.default, (view.base, list(shape), list(strides), view.first + offset)
         )
     made.meta.update(node.meta)
-    draft.note(made, view)
+    draft.views[made] = view
     draft.replace(node, made)
     return made
 

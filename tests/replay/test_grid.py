@@ -11,7 +11,6 @@ from quilt_func.testing import LawError
 from quilt_func.testing.transforms import transform_table
 
 TRANSFORMS = {
-    "value": lambda f: f,
     "grad(vmap)": lambda f: lambda p, xs: grad(lambda q: vmap(f, (None, 0))(q, xs).sum())(p),
     "vmap(grad)": lambda f: vmap(grad(f), (None, 0)),
     "hessian": hessian,
@@ -21,7 +20,6 @@ TRANSFORMS = {
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 @pytest.mark.parametrize("name", TRANSFORMS)
-@pytest.mark.usefixtures("each_route")
 def test_transforms_within(model, name):
     fn = TRANSFORMS[name](model.function)
     replayed = qf.jit(fn)

@@ -149,6 +149,10 @@ SHORTER = {
     "a copy": (lambda x: [x.sin().clone().clone().cos()], 2),
     "an addition to a part": (lambda x: [y := x.sin(), y[2:].__iadd__(1)][:1], 3),
     "packing": (lambda x: [torch.cat([x.view(2, 3)[i] for i in (1, 0)] + [x[:2], x[4:]]).cos()], 2),
+    "numbers, and views of what is made of them": (
+        lambda x: [x[:3] * (2 * torch.eye(3) @ torch.eye(3)).t().expand(2, 3, 3)],
+        2,
+    ),
     "unused": (lambda x: [x.sin().cos(), x.sin()][1:], 1),
     "an axis of one place": (
         lambda x: [aten.select_backward(x.sin(), [1, 6], 0, 0).cos()],
