@@ -357,7 +357,6 @@ def _replayed(
 
 
 _replayed("backward through jit", 1, grad, is_leaf=True)
-_replayed("jit(grad)", 1, grad, is_leaf=False)
 _replayed(
     "jit(vmap(grad))",
     1,

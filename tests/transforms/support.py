@@ -261,17 +261,23 @@ def short(verdict):
     return "fails" if is_known else verdict.split(":")[0]
 
 
-def tables(names=()):
+def tables(names=(), left_out=()):
     """Verdicts by function and transform."""
     found = {}
     for name in names or CASES:
         fn, args = CASES[name]
-        known = KNOWN.get(name, {})
+        known = KNOWN.get(name, {}) | dict.fromkeys(left_out, "left out")
         held = [transform for transform in TRANSFORM_LAWS if transform not in known]
         table = transform_table(fn, args, only=held, scale=SCALES.get(name, 4.0)) | known
         found[name] = {transform: short(table[transform]) for transform in TRANSFORM_LAWS}
     return found
 
+
+SLOW = {
+    name: ("jit(hessian)",)
+    for name in ("hessian_spectrum", "hvp", "qfi_vp", "natural_gradient", "qfi_blocks")
+} | {"varqite": ("jit(hessian)", "jit(vmap(grad))", "backward through jit")}
+"""Fourth derivatives, or many steps, whose trace takes long: in the table, not in every test run."""
 
 SCALES = {"diagnostics.gradient_snr": 64.0, "classical_fisher": 64.0}
 """Sizes of third derivatives that are large: of quotients."""

@@ -28,7 +28,9 @@ def test_no_public_function_is_missing():
 def test_transforms(name):
     """The verdicts of the documents' table, which `support.py` writes."""
     expected = json.loads(support.TABLE.read_text("utf8"))
-    assert support.tables([name])[name] == expected.get(name), (
+    left_out = support.SLOW.get(name, ())
+    found = support.tables([name], left_out)[name]
+    assert found == expected.get(name, {}) | dict.fromkeys(left_out, "left out"), (
         "run `python tests/transforms/support.py`"
     )
 
