@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "seeds(64,4,4,70)", "hessian(8,2)", "qfi(8,2)", "shifts(8,2)", "train(4,4,70,80)",
         "kernel(8,2,128)",
     ),
-    "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)"),
+    "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)", "tfim(20,10)"),
     "scaling": (
         "vqe(16,4)", "vqe(16,16)", "vqe(20,64)", "vqe(24,4)",
         "fwd(16,4)", "fwd(18,4)", "fwd(22,4)",

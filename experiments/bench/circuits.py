@@ -116,6 +116,14 @@ def qaoa(n: int, n_layers: int, edges: tuple[Wires, ...]) -> Circuit:
     return Circuit(n, start, ((cost, mixer),) * n_layers, 2)
 
 
+def tfim(n: int, n_layers: int) -> Circuit:
+    """Hadamards, then layers of RZZ along a chain and RX, each with an angle of its own."""
+    start = (Row("h", tuple((i,) for i in range(n))),)
+    chain = Row("rzz", tuple((i, i + 1) for i in range(n - 1)), tuple(range(n - 1)))
+    layer = (chain, rotations("rx", range(n), n - 1))
+    return Circuit(n, start, (layer,) * n_layers, 2 * n - 1)
+
+
 def kernel_map(n: int, n_layers: int) -> Circuit:
     """A feature map: Hadamards once, then per layer RZ of each feature and RZZ of neighbours.
 
@@ -160,5 +168,5 @@ def single_z(n: int) -> Observable:
 
 
 ANSATZE: dict[str, Callable[[int, int], Circuit]] = {
-    "vqe": hea, "brick": brick, "ring": ring, "far": far,
+    "vqe": hea, "brick": brick, "ring": ring, "far": far, "tfim": tfim,
 }  # fmt: skip
