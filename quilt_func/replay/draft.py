@@ -247,6 +247,27 @@ def record(draft: Draft, inputs: Sequence[Tensor]) -> list[Tensor]:
     raise AssertionError("a graph ends with its output")
 
 
+def peak_bytes(draft: Draft) -> int:
+    """Bytes that operations hold where they hold most, from each one's first to its last use."""
+    left = {base: len(viewers) for base, viewers in draft.viewers().items()}
+    held = most = 0
+    last_uses = uses_of_last(draft.graph)
+    for node in draft.graph.nodes:
+        owned = {view.base for view in draft.views_of(node) if view.base is node}
+        held += sum(_bytes(draft, base) for base in owned)
+        most = max(most, held)
+        for done in last_uses.get(node, ()):
+            for view in draft.views_of(done):
+                left[view.base] -= 1
+                held -= 0 if left[view.base] else _bytes(draft, view.base)
+    return most
+
+
+def _bytes(draft: Draft, base: fx.Node) -> int:
+    view = draft.views[base]
+    return view.numel * view.layout[0].itemsize if base.op == "call_function" else 0
+
+
 def uses_of_last(graph: fx.Graph) -> dict[fx.Node, list[fx.Node]]:
     """Nodes whose value a node is the last to need, itself where nothing does."""
     found: dict[fx.Node, list[fx.Node]] = {}

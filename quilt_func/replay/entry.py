@@ -23,6 +23,7 @@ from quilt_func.replay.tracing import Program, make_program, plain
 
 P = ParamSpec("P")
 T = TypeVar("T")
+MIB = 2**20
 MAX_PROGRAMS = 128
 """Programs that a jitted function keeps; the one used longest ago goes first."""
 
@@ -44,6 +45,7 @@ class Jitted(Generic[P, T]):
     def __init__(self, fn: Callable[P, T], static: StaticArguments) -> None:
         self.fn, self._static = fn, static
         self._programs: OrderedDict[Hashable, _Programs] = OrderedDict()
+        self._last: tuple[Hashable, _Programs] | None = None
         self._lock = threading.RLock()
         functools.update_wrapper(self, fn, updated=())
 
@@ -78,19 +80,24 @@ class Jitted(Generic[P, T]):
             **kwargs: Keyword arguments of a call.
 
         Returns:
-            Executor, number of operations traced and left, memory of constants, time of tracing.
+            Executor, number of operations traced and left, memory, time of tracing.
         """
         programs = self._found(self._static.flatten(args, kwargs))
         program, report = programs.plain, programs.plain.report
         return (
             f"jit({program.name}): {report.n_operations} operations "
             f"({report.n_traced} traced), by {program.executor.name}\n"
-            f"constants: {report.n_bytes / 1024:.1f} KiB, traced in {report.seconds:.2f} s, "
+            f"memory: {report.n_bytes / MIB:.2f} MiB of constants, {report.peak_bytes / MIB:.2f} "
+            "MiB at most of what is computed\n"
+            f"traced in {report.seconds:.2f} s; "
             f"signatures kept: {len(self._programs)} of at most {MAX_PROGRAMS}"
         )
 
     def _found(self, arguments: Arguments) -> "_Programs":
         """The programs for a signature, traced if there are none yet."""
+        last = self._last
+        if last is not None and last[0] == arguments.signature:
+            return last[1]
         with self._lock:
             found = self._programs.get(arguments.signature)
             if found is None:
@@ -98,6 +105,7 @@ class Jitted(Generic[P, T]):
                 if len(self._programs) > MAX_PROGRAMS:
                     self._programs.popitem(last=False)
             self._programs.move_to_end(arguments.signature)
+            self._last = arguments.signature, found
             return found
 
     def _traced(self, arguments: Arguments) -> "_Programs":
@@ -164,7 +172,8 @@ def jit(
         (tensor(-0.4794), tensor(0.8776))
         >>> print(step.explain(torch.tensor(0.5)))  # doctest: +ELLIPSIS
         jit(energy): ... operations (... traced), by C++ interpreter
-        constants: ... KiB, traced in ... s, signatures kept: 1 of at most 128
+        memory: ... MiB of constants, ... MiB at most of what is computed
+        traced in ... s; signatures kept: 1 of at most 128
 
     References:
         Frostig, Johnson and Leary (2018), "Compiling machine learning programs via high-level

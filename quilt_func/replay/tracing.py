@@ -21,7 +21,7 @@ from quilt_func._torch import (
     with_plain_views,
 )
 from quilt_func.replay.arguments import TENSOR, Arguments
-from quilt_func.replay.draft import Draft, is_needed, record, written_arguments
+from quilt_func.replay.draft import Draft, is_needed, peak_bytes, record, written_arguments
 from quilt_func.replay.executors import Executor, choose
 from quilt_func.replay.passes import separate_results, simplify
 
@@ -65,12 +65,14 @@ class Report(NamedTuple):
         n_traced: Operations of the trace.
         n_operations: Operations that are left.
         n_bytes: Memory of its constants.
+        peak_bytes: Memory of all else, arguments left out, where it is largest.
         seconds: What tracing, shortening and compiling took.
     """
 
     n_traced: int
     n_operations: int
     n_bytes: int
+    peak_bytes: int
     seconds: float
 
 
@@ -95,7 +97,7 @@ def make_program(fn: Callable[..., Any], name: str, arguments: Arguments) -> Pro
     executor = choose(draft, tensors)
     n_bytes = sum(constant.nbytes for constant in draft.constants.values())
     seconds = time.perf_counter() - start
-    report = Report(n_traced, n_operations(draft.graph), n_bytes, seconds)
+    report = Report(n_traced, n_operations(draft.graph), n_bytes, peak_bytes(draft), seconds)
     examples = [torch.empty_like(result, device="meta") for result in results]
     return Program(name, flat, executor, leaves, structure, examples, report)
 

@@ -331,8 +331,17 @@ def test_explain_tells_what_is_replayed():
     told = replayed.explain(angles())
     assert told.startswith("jit(energy): ")
     assert "operations" in told
-    assert "constants: " in told
+    assert "MiB of constants" in told
     same_tree(replayed(angles(1)), energy(angles(1)))
+
+
+def test_explain_knows_the_memory_of_a_run():
+    def fn(x):
+        y = x.sin()  # two of these at a time, then the sum
+        return (y.view(2, -1).cos().view(-1) * 2).sum()
+
+    replayed = qf.jit(fn)
+    assert "0.00 MiB of constants, 16.00 MiB at most" in replayed.explain(torch.zeros(2**21))
 
 
 BAD = {

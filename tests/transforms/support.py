@@ -274,10 +274,14 @@ def tables(names=(), left_out=()):
 
 
 SLOW = {
-    name: ("jit(hessian)",)
-    for name in ("hessian_spectrum", "hvp", "qfi_vp", "natural_gradient", "qfi_blocks")
-} | {"varqite": ("jit(hessian)", "jit(vmap(grad))", "backward through jit")}
-"""Fourth derivatives, or many steps, whose trace takes long: in the table, not in every test run."""
+    "hessian_spectrum": ("jit(hessian)",),
+    "hvp": ("jit(hessian)",),
+    "qfi_vp": ("jit(hessian)",),
+    "natural_gradient": ("jit(hessian)",),
+    "qfi_blocks": ("jit(hessian)",),
+    "varqite": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+}
+"""High derivatives, or many steps, whose traces take long: in the table, not in every test run."""
 
 SCALES = {"diagnostics.gradient_snr": 64.0, "classical_fisher": 64.0}
 """Sizes of third derivatives that are large: of quotients."""
