@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from quilt_func._torch import is_within_mode
 from quilt_func._torch.levels import batch_levels
 from quilt_func.testing import LawError
 from quilt_func.testing.transforms import TRANSFORM_LAWS, transform_laws, transform_table
@@ -50,6 +51,10 @@ def in_double(x):
     return x.double().sin()
 
 
+def another_when_traced(x):
+    return (2 if is_within_mode() else 1) * x.sin()
+
+
 MUTANTS = {
     "sign of the gradient": (sine("Sign", slope=-1.0), {"grad", "vjp", "jacrev"}),
     "factor 2 in the gradient": (sine("Two", slope=2.0), {"grad", "vjp", "jacrev"}),
@@ -63,6 +68,10 @@ MUTANTS = {
     "tangent of what is mapped": (sine("Mapped", mapped=2.0), {"vmap(hessian)"}),
     "values read": (reading, {"vmap"}),
     "float64 leak": (in_double, {"dtype"}),
+    "another function when it is traced": (
+        another_when_traced,
+        {"jit", "backward through jit", "jit(vmap(grad))", "jit(hessian)"},
+    ),
 }
 CASES = [(name, law) for name, (_, laws) in MUTANTS.items() for law in sorted(laws)]
 

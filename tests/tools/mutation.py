@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
-    "gates", "ops", "derived", "circuits", "measurement",
+    "gates", "ops", "derived", "custom_gates", "circuits", "measurement",
     "_torch/primitive", "_torch/fast_functions", "_torch/public_functions",
     "evolution/entry", "evolution/rules", "evolution/plain_rules", "evolution/calls",
     "evolution/batching",
@@ -36,9 +36,10 @@ MODULES = (
     "evolution/steps/diagonal_phases", "evolution/tangents/jacobians",
     "evolution/tangents/jet_steps", "evolution/tangents/tangent_run",
     "pauli/entry", "pauli/rules", "pauli/words",
+    "replay/arguments", "replay/draft", "replay/gradients", "replay/movements", "replay/passes",
 )  # fmt: skip
 OWN_TESTS = {"_torch": "test_primitive", "tangents": "test_tangents", "evolution": "test_plan",
-             "pauli": "test_pauli"}  # fmt: skip
+             "pauli": "test_pauli", "replay": "test_passes"}  # fmt: skip
 """Which tests run first, by the folder of a room, where it is not those named like the room."""
 TESTS = (
     "tests/laws/test_ops.py", "tests/laws/test_measurement.py", "tests/laws/test_circuits.py",
