@@ -87,8 +87,8 @@ def measure(job: Job) -> dict[str, Any]:
 def repeat(run: Run, job: Job, first: float) -> list[float]:
     """Times of single steps until the budget is spent.
 
-    Slow steps are not warmed up, and very slow ones are taken once: nothing but compiling or tracing
-    makes a first step much slower than the next.
+    Slow steps are not warmed up, and very slow ones are taken once: nothing but compiling and
+    tracing makes a first step much slower than the next.
     """
     patience = max(PATIENCE_S, job.budget_s)
     compiled = peers.PEERS[job.peer].family == "jax" or job.peer == "quilt-jit"
