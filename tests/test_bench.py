@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from experiments.bench import __main__ as program
-from experiments.bench import chain, fusion, limit, measure, peers, plots, reference, targets
+from experiments.bench import (
+    chain,
+    families,
+    fusion,
+    hunt,
+    limit,
+    measure,
+    peers,
+    plots,
+    reference,
+    targets,
+)
 from experiments.bench.circuits import Circuit, Row, ising, regular_graph, rotations, single_z
 from experiments.bench.peers.base import Run
 from experiments.bench.worker import Job, repeat
@@ -117,6 +128,19 @@ def test_chains_agree_with_statevectors(name):
     np.testing.assert_allclose(chain.gradient(work, work.theta), gradient, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("word", ["XX", "YXY", "XYZ", "ZZ"])
+def test_a_rotated_word_has_its_closed_form(word):
+    """A word maps |0...0⟩ to a phase times one basis state."""
+    n = len(word)
+    flipped = int("".join(str(int(letter in "XY")) for letter in word), 2)
+    row = Row(word, (tuple(range(n)),), (0,))
+    state = reference.evolve(one_layer(n, row), np.array([[0.7]])).reshape(-1)
+    expected = np.zeros(2**n, complex)
+    expected[0] = math.cos(0.35)
+    expected[flipped] += -1j * math.sin(0.35) * 1j ** word.count("Y")
+    np.testing.assert_allclose(state, expected, atol=ROUNDING)
+
+
 def test_chain_amplitudes_agree_with_statevectors():
     work = parse("fwd(6,3)")
     assert (
@@ -172,6 +196,28 @@ def test_adapters_do_the_tasks_they_say_and_agree_with_the_reference(peer):
             assert reference.mismatch(found, reference.solve(work)) < measure.TOLERANCE, name
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("peer", [name for name, peer in peers.PEERS.items() if peer.words])
+def test_adapters_rotate_words_as_the_reference_does(peer):
+    if not peers.present(peer):
+        pytest.skip(f"{peers.PEERS[peer].requires} is not installed")
+    layer = (rotations("ry", range(3)), Row("ZXY", ((0, 1, 2),), (3,)), Row("YX", ((0, 2),), (4,)))
+    work = Work("words", "energy", one_layer(3, *layer, width=5), ising(3))
+    run = peers.load(peer)["energy"](work)
+    assert reference.mismatch(run.read(run.step(run.theta)), reference.solve(work)) < (
+        measure.TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("writing", families.WRITINGS)
+@pytest.mark.parametrize("name", ["vqc(3,2,4)", "ring(4,2)", "qaoa(4,2)", "hunt(0,1,4)"])
+def test_a_circuit_is_the_same_however_it_is_written(name, writing):
+    work = replace(parse(name), writing=writing)
+    run = peers.load("quilt")[work.task](work)
+    found = run.read(run.step(run.theta))
+    assert reference.mismatch(found, reference.solve(work)) < measure.TOLERANCE
+
+
 @pytest.mark.parametrize("name", ["vqc(3,1,4)", "train(3,1,4,2)"])
 def test_workers_measure_the_papers_method(name):
     row = measured(name, "paper", reference.solve(parse(name)))
@@ -193,6 +239,7 @@ def test_absent_and_unsupported_peers_are_rows(monkeypatch):
     monkeypatch.setitem(peers.PEERS, "nothing", gone)
     assert measured("vqe(3,1)", "nothing", {})["status"] == "absent"
     assert measured("seeds(2,3,1,2)", "paper", {})["status"] == "unsupported"
+    assert measured("hunt(0,1,4)", "paper", {})["status"] == "unsupported"
 
 
 def test_slow_processes_are_ended():
@@ -286,6 +333,100 @@ def test_program_refuses_unknown_peers(capsys):
     with pytest.raises(SystemExit):
         program.main(["--peers", "nobody"])
     assert "nobody" in capsys.readouterr().err
+
+
+# --- the hunt ---
+
+
+def test_draws_repeat_and_keep_within_bounds():
+    turns, seen = len(families.FAMILIES), set()
+    for index in range(3 * turns):
+        one, again = families.draw(5, index, 9), families.draw(5, index, 9)
+        assert one == again
+        assert families.NARROWEST <= one.circuit.n <= 9 + 1  # a graph has an even number of nodes
+        n_gates = one.circuit.n_gates * 2**one.circuit.n * max(1, one.n_samples)
+        assert n_gates <= 2 * families.WORK or len(one.circuit.layers) == 1
+        assert all(len(word) == one.circuit.n for word in one.observable.words)
+        seen |= {one.family, one.writing, one.n_samples}
+    assert {*families.FAMILIES, *families.WRITINGS, 0} <= seen
+    assert families.draw(6, 0, 9) != families.draw(5, 0, 9)
+
+
+@pytest.mark.parametrize("index", range(len(families.FAMILIES)))
+def test_drawn_circuits_agree_with_the_reference(index):
+    work = parse(f"hunt(1,{index},4)")
+    for peer in ("quilt", "quilt-double"):
+        run = peers.load(peer)[work.task](work)
+        found = run.read(run.step(run.theta))
+        assert reference.mismatch(found, reference.solve(work)) < measure.TOLERANCE
+
+
+def test_the_worst_ratio_comes_first_and_counts_equal_precisions_only():
+    rows = [
+        timed("hunt(0,0,4)", "quilt", 2.0), timed("hunt(0,0,4)", "lightning", 8.0),
+        timed("hunt(0,1,4)", "quilt", 2.0), timed("hunt(0,1,4)", "pennylane", 1.0),
+        timed("hunt(0,1,4)", "lightning", 9.0), timed("hunt(0,1,4)", "quilt-jit", 0.5),
+        timed("hunt(0,2,4)", "quilt", 2.0), timed("hunt(0,2,4)", "qulacs", 1.0, "double"),
+        {**timed("hunt(0,2,4)", "paper", 0.1), "status": "wrong"},
+    ]  # fmt: skip
+    found = hunt.worst_first(rows)
+    assert [(row["work"], row["peer"]) for row in found] == [
+        ("hunt(0,1,4)", "quilt"), ("hunt(0,1,4)", "quilt-jit"), ("hunt(0,0,4)", "quilt"),
+        ("hunt(0,2,4)", "quilt"),
+    ]  # fmt: skip
+    assert [row.get("ratio") for row in found] == [0.5, 2.0, 4.0, None]
+    assert found[0]["rival"] == "pennylane"
+    text = hunt.plans(found, 1)
+    assert "hunt(0,1,4)" in text
+    assert "hunt(0,0,4)" not in text
+    assert "passes over a state" in text
+
+
+def test_the_hunt_records_ratios_and_plans(tmp_path, monkeypatch, capsys):
+    gone = peers.Peer("nothing", "nothing", "no_such_package", "nothing", "torch")
+    monkeypatch.setitem(peers.PEERS, "nothing", gone)
+    words = [
+        "--circuits",
+        "2",
+        "--widest",
+        "4",
+        "--budget",
+        "0",
+        "--repeats",
+        "3",
+        "--threads",
+        "1",
+    ]
+    program.main(["--hunt", *words, "--peers", "quilt", "paper", "nothing", "--out", str(tmp_path)])
+    entry = json.loads((tmp_path / "hunt.json").read_text())
+    assert entry["status"] == "complete"
+    assert [row["work"] for row in entry["rows"]] == ["hunt(0,0,4)", "hunt(0,1,4)"]
+    assert entry["rows"][0]["rival"] == "paper"
+    assert "steps" in entry["rows"][0]["plan"]
+    assert "ratio" not in entry["rows"][1]  # the paper's method has no words
+    statuses = [(row["peer"], row["status"]) for row in entry["baselines"]]
+    assert statuses == [
+        ("quilt", "ok"), ("paper", "ok"), ("quilt", "ok"), ("paper", "unsupported"),
+        ("nothing", "absent"),
+    ]  # fmt: skip
+    printed = capsys.readouterr().out
+    assert printed.index(hunt.WORST) < printed.index(hunt.EVERY) < printed.index("passes over")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--widest", "19"], ["--circuits", "0"], ["--peers", "nobody"], ["--device", "cuda"]],
+    ids=str,
+)
+def test_the_hunt_refuses_what_it_does_not_do(words, capsys):
+    with pytest.raises(SystemExit):
+        program.main(["--hunt", *words])
+    assert "error" in capsys.readouterr().err
+
+
+def test_the_benchmark_leaves_replays_to_the_hunt():
+    assert set(peers.PEERS) - set(peers.BENCHED) == {"quilt-jit"}
+    assert ("vqc(4,4,70)", "quilt-jit") not in program.Config().pairs()
 
 
 def test_ising_energy_of_the_zero_state():

@@ -3,29 +3,28 @@
 `--work` takes workloads, such as `vqc4,4,70`, and groups: batches, energies, states, ensembles,
 shapes, scaling. Without it, all groups run. Peers that are not installed are skipped with a word.
 Every measurement has its own process; the record is complete after each. `--resume` goes on from
-what an interrupted run has measured, or only prints again what a finished one has.
+what an interrupted run has measured, or only prints again what a finished one has. `--hunt` draws
+circuits at random instead, and finds those where ours compares worst (`hunt.py`).
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import _run
-from experiments._desk import Desk, digest, write_atomic
+from experiments._desk import Desk, write_atomic
 from experiments._record import Result
 
-from . import limit, markdown, measure, plots, targets
-from .peers import PEERS
-from .reference import Arrays, solve
+from . import hunt, limit, markdown, measure, plots, targets
+from .keeping import expected, kept
+from .peers import BENCHED, PEERS
 from .worker import Job
-from .workloads import SEED, Work, parse
+from .workloads import parse
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "batches": ("vqc(4,4,70)", "vqc(8,6,256)", "vqc(10,8,128)"),
@@ -94,17 +93,17 @@ class Config:
         return [
             (work, peer)
             for work in works
-            for peer in self.peers or (("quilt",) if work in ALONE else PEERS)
+            for peer in self.peers or (("quilt",) if work in ALONE else BENCHED)
         ]
 
 
 def results(config: Config, desk: Desk) -> Iterator[Result]:
     """Measure the machine, then every pair; a result after each."""
-    machine = _kept(desk, "machine", lambda: measure.answer("limit", [], config.threads, 60.0))
+    machine = kept(desk, "machine", lambda: measure.answer("limit", [], config.threads, 60.0))
     rates = limit.Rates(tuple(map(tuple, machine["copy"])), machine["cgemm"])
     rows: list[measure.Row] = []
     for work, peer in desk.bar(config.pairs(), "measurements", "row"):
-        row = _kept(desk, f"{work}-{peer}", partial(_row, config, desk, work, peer))
+        row = kept(desk, f"{work}-{peer}", partial(_row, config, desk, work, peer))
         rows = measure.add_ratios([*rows, limit.add_fraction(row, rates)])
         yield Result(tuple(rows), (_machine_row(machine), *targets.verdicts(rows)))
 
@@ -120,9 +119,18 @@ EXPERIMENT = _run.Experiment("bench", results, figures, COLUMNS, group_by="work"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark from the command line."""
+    """Run the benchmark, or the hunt, from the command line."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if "--hunt" in words:
+        hunt.main(words)
+    else:
+        _bench(words)
+
+
+def _bench(words: Sequence[str]) -> None:
     parser = _run.parser("bench", "quilt_func and its peers on the same work.")
     add = parser.add_argument
+    add("--hunt", action="store_true", help="draw circuits instead; see `--hunt --help`")
     add("--work", nargs="+", help=f"workloads, or {', '.join(GROUPS)}")
     add("--peers", nargs="+", help=f"some of {', '.join(PEERS)}")
     add("--threads", type=int, help="threads and cores of a measurement")
@@ -130,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--repeats", type=int, help="repetitions at most")
     add("--timeout", type=float, help="seconds until a measurement is given up")
     add("--markdown", type=Path, help="file for the tables in Markdown")
-    given, result = _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)
+    given, result = _run.main(EXPERIMENT, Config, parser, words, quick=QUICK)
     if given.markdown is not None:
         write_atomic(given.markdown, markdown.page(result.rows, result.baselines))
 
@@ -139,28 +147,7 @@ def _row(config: Config, desk: Desk, work: str, peer: str) -> measure.Row:
     job = Job(
         work, peer, threads=config.threads, budget_s=config.budget, max_repeats=config.repeats
     )
-    return measure.measure(job, _expected(parse(work), desk), config.timeout)
-
-
-def _kept(desk: Desk, name: str, compute: Callable[[], Any]) -> Any:
-    if desk.out is None:
-        return compute()
-    path = desk.out / "checkpoints" / desk.key / f"{name}.json"
-    if not path.exists():
-        write_atomic(path, json.dumps(compute()))
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _expected(work: Work, desk: Desk) -> Arrays:
-    if desk.out is None:
-        return solve(work)
-    path = desk.out / "cache" / f"{work.name}-{digest(asdict(work), SEED)}.npz"
-    if not path.exists():
-        buffer = BytesIO()
-        np.savez(buffer, **solve(work))  # type: ignore[arg-type]
-        write_atomic(path, buffer.getvalue())
-    with np.load(path) as kept:
-        return dict(kept)
+    return measure.measure(job, expected(parse(work), desk), config.timeout)
 
 
 def _machine_row(machine: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ class Row:
     """One gate on many sets of wires, applied in order.
 
     Attributes:
-        gate: One of `ROTATIONS` or `CONSTANTS`.
+        gate: One of `ROTATIONS` or `CONSTANTS`, or a Pauli word `P` such as XZY for the rotation
+            `exp(-i t/2 P)`.
         wires: The wire sets.
         angles: For rotations, the column of the angle of each set; empty for constants.
     """
@@ -54,6 +55,11 @@ class Circuit:
         """Number of gates."""
         return sum(len(row.wires) for row in self.rows)
 
+    @property
+    def has_words(self) -> bool:
+        """Whether it rotates Pauli words."""
+        return any(row.gate.isupper() for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Observable:
@@ -61,6 +67,11 @@ class Observable:
 
     words: tuple[str, ...]
     coefficients: tuple[float, ...]
+
+
+def is_rotation(gate: str) -> bool:
+    """Whether a gate takes an angle."""
+    return gate in ROTATIONS or gate.isupper()
 
 
 def rotations(gate: str, wires: Iterable[int], first: int = 0) -> Row:

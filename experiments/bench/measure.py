@@ -53,6 +53,8 @@ def measure(job: Job, expected: Arrays, timeout_s: float) -> Row:
         return {**row, "status": "absent", "note": f"{known.requires} is not installed"}
     if task in known.lacks:
         return {**row, "status": "unsupported", "note": f"no {task} by this library here"}
+    if parse(job.work).circuit.has_words and not known.words:
+        return {**row, "status": "unsupported", "note": "no Pauli rotations of words here"}
     began = time.monotonic()
     outcomes = [attempt(job, expected, timeout_s)]
     while task == "train" and outcomes[-1]["status"] == "ok" and len(outcomes) < TRAININGS:

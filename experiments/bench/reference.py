@@ -9,6 +9,7 @@ information: one gate's shift by π gives twice the derivative of the state. Sta
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import adam, chain
-from .circuits import ROTATIONS, Circuit, Observable, Row, Wires
+from .circuits import Circuit, Observable, Row, Wires, is_rotation
 from .workloads import Work
 
 Array: TypeAlias = NDArray[Any]
@@ -84,9 +85,9 @@ def gradient(circuit: Circuit, theta: Array, state: Array, costate: Array) -> Ar
     result = np.zeros_like(theta)
     for layer in reversed(range(len(circuit.layers))):
         for gate, wires, column in reversed(list(_sets(circuit.layers[layer]))):
-            angle = theta[layer, column] if gate in ROTATIONS else 0.0
-            if gate in ROTATIONS:
-                moved = apply(GENERATORS[gate], wires, state)
+            angle = theta[layer, column] if is_rotation(gate) else 0.0
+            if is_rotation(gate):
+                moved = apply(_generator(gate), wires, state)
                 result[layer, column] += np.vdot(costate, moved).imag
             back = _matrix(gate, angle).conj().T
             state, costate = apply(back, wires, state), apply(back, wires, costate)
@@ -213,7 +214,7 @@ def _gates(circuit: Circuit, theta: Array, x: Array | None) -> Iterator[tuple[st
     ]
     for rows, angles in layers:
         for gate, wires, column in _sets(rows):
-            yield gate, wires, angles[column] if gate in ROTATIONS and angles is not None else 0.0
+            yield gate, wires, angles[column] if is_rotation(gate) and angles is not None else 0.0
 
 
 def _sets(rows: tuple[Row, ...]) -> Iterator[tuple[str, Wires, int]]:
@@ -225,7 +226,13 @@ def _sets(rows: tuple[Row, ...]) -> Iterator[tuple[str, Wires, int]]:
 def _matrix(gate: str, angle: Any) -> Array:
     if gate in CONSTANTS:
         return CONSTANTS[gate]
-    generator, half = GENERATORS[gate], np.asarray(angle) / 2
+    generator, half = _generator(gate), np.asarray(angle) / 2
     even = np.multiply.outer(np.eye(len(generator)), np.cos(half))
     matrix: Array = even - 1j * np.multiply.outer(generator, np.sin(half))
     return matrix
+
+
+def _generator(gate: str) -> Array:
+    if gate in GENERATORS:
+        return GENERATORS[gate]
+    return reduce(np.kron, [LETTERS[letter] for letter in gate])

@@ -90,8 +90,7 @@ def repeat(run: Run, job: Job, first: float) -> list[float]:
     Slow steps are not warmed up, and very slow ones are taken once: nothing but compiling and
     tracing makes a first step much slower than the next.
     """
-    patience = max(PATIENCE_S, job.budget_s)
-    compiled = peers.PEERS[job.peer].family == "jax" or job.peer == "quilt-jit"
+    patience, compiled = max(PATIENCE_S, job.budget_s), peers.PEERS[job.peer].compiles
     if first > patience and not compiled:
         return [first]
     began, times = time.perf_counter(), list[float]()

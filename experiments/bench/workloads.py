@@ -5,6 +5,8 @@ A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
 * `vqc(n,L,B)`: value and gradient of the mean binary cross entropy of ⟨Z0⟩ over B samples.
 * `vqe(n,L)`, `brick(n,L)`, `ring(n,L)`, `far(n,L)`: value and gradient of the Ising energy.
 * `qaoa(n,L)`: value and gradient of the cut of a random 3-regular graph.
+* `hunt(s,i)`, `hunt(s,i,n)`: circuit `i` of those drawn from the seed `s`, of at most `n` qubits,
+  and a way to write it: value and gradient of its energy, or of a classifier (`families.py`).
 * `fwd(n,L)`: the final state alone.
 * `seeds(S,n,L,B)`: the step of `vqc` for S parameter sets at once.
 * `hessian(n,L)`: the full Hessian of the Ising energy.
@@ -18,12 +20,14 @@ A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import families
 from .circuits import (
     ANSATZE,
     Circuit,
@@ -38,7 +42,6 @@ from .circuits import (
     single_z,
 )
 
-N_FEATURES = 2
 SEED = 20_26
 TASKS = ("state", "energy", "step", "ensemble", "hessian", "qfi", "shifts", "kernel", "train")
 
@@ -56,6 +59,7 @@ class Work:
         n_features: Features of one sample.
         n_seeds: Parameter sets evaluated at once, if any.
         n_epochs: Steps of a training.
+        writing: How our side writes the circuit, one of `families.WRITINGS`.
     """
 
     name: str
@@ -63,9 +67,10 @@ class Work:
     circuit: Circuit
     observable: Observable | None = None
     n_samples: int = 0
-    n_features: int = N_FEATURES
+    n_features: int = families.N_FEATURES
     n_seeds: int = 0
     n_epochs: int = 0
+    writing: str = "layers"
 
     @property
     def theta(self) -> NDArray[np.float64]:
@@ -117,8 +122,8 @@ def _make(kind: str, name: str, *numbers: int) -> Work:
     return _MAKERS[kind](name, *numbers)
 
 
-def _classifier(name: str, task: str, n: int, depth: int, batch: int, **extra: int) -> Work:
-    circuit = hea(n, depth, encoding(n, N_FEATURES))
+def _classifier(name: str, task: str, n: int, depth: int, batch: int, **extra: Any) -> Work:
+    circuit = hea(n, depth, encoding(n, families.N_FEATURES))
     return Work(name, task, circuit, single_z(n), n_samples=batch, **extra)
 
 
@@ -143,6 +148,13 @@ def _qaoa(name: str, n: int, depth: int) -> Work:
     return Work(name, "energy", qaoa(n, depth, edges), cut(n, edges))
 
 
+def _hunt(name: str, seed: int, index: int, n: int = families.WIDEST) -> Work:
+    found = families.draw(seed, index, n)
+    task = "step" if found.n_samples else "energy"
+    made = Work(name, task, found.circuit, found.observable, n_samples=found.n_samples)
+    return replace(made, writing=found.writing)
+
+
 def _hessian(name: str, n: int, depth: int) -> Work:
     return Work(name, "hessian", hea(n, depth), ising(n))
 
@@ -161,6 +173,6 @@ def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
 
 
 _MAKERS: dict[str, Callable[..., Work]] = {
-    "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds,
+    "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds, "hunt": _hunt,
     "hessian": _hessian, "qfi": _qfi, "shifts": _shifts, "kernel": _kernel, "train": _train,
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Measurements: against the dense oracle, sampling by given uniforms, statistics of samples."""
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch.autograd import forward_ad
 from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
+from quilt_func import measurement
 from quilt_func.testing import observable_laws
 from quilt_func.testing import strategies as qst
 
@@ -124,6 +126,118 @@ def test_sampling_maps_and_replays():
     assert torch.equal(qf.sample(states[0], u), shared)
     one = torch.stack([qf.sample(s, u[0]) for s in states])
     assert torch.equal(vmap(qf.sample, (0, None))(states, u[0]), one)
+
+
+MANY = measurement._MANY_SHOTS
+EPS, TINY = torch.finfo(F64).eps, math.ulp(0.0)
+LAST = [1.0 - torch.finfo(real).eps / 2 for real in (F32, F64)]
+PROBABILITIES = {
+    "random": qf.uniforms(256, 7, dtype=F64),
+    "one": torch.ones(1, dtype=F64),
+    "equal": torch.ones(128, dtype=F64),
+    "the first alone": torch.eye(64, dtype=F64)[0],
+    "one in the middle": torch.eye(64, dtype=F64)[37],
+    "the last alone": torch.eye(64, dtype=F64)[63],
+    "runs of zeros": torch.eye(64, dtype=F64)[[0, 31, 32]].sum(0),
+    "halved each time": torch.exp2(-torch.arange(1024, dtype=F64)),
+    "doubled each time": torch.exp2(torch.arange(1024, dtype=F64) - 1023),
+    "too small to add": torch.tensor([1.0, EPS / 8, EPS / 8, 0.0], dtype=F64).repeat(16),
+    "smallest first": torch.tensor([TINY, 8 * TINY, 0.0, 1.0], dtype=F64),
+    "not a number": torch.tensor([1.0, math.nan], dtype=F64).repeat(4),
+    "nothing": torch.zeros(32, dtype=F64),
+}
+
+
+def intervals(state):
+    """The ends of the intervals of a state, as `sample` is said to add them up."""
+    return np.cumsum(qf.probs(state).to(F64).numpy())
+
+
+def edges(state):
+    """Uniform numbers at, before and after the ends of all intervals, and at both ends of all."""
+    with np.errstate(invalid="ignore"):
+        ends = intervals(state) / intervals(state)[-1]
+    around = [np.nextafter(ends, 0.0), ends, np.nextafter(ends, 1.0), [0.0, TINY, *LAST]]
+    return torch.from_numpy(np.concatenate(around))
+
+
+def assert_samples_are_searched(state, u):
+    """Many shots and few give what a search by numpy gives, to the letter."""
+    ends, last = intervals(state), len(state) - 1
+    positions = u.to(F64).numpy() * ends[-1]
+    expected = np.searchsorted(ends, positions, side="right").clip(max=last)
+    many = u.repeat(-(-MANY // len(u)))
+    with mock.patch.object(measurement, "_FEW_THREADS", torch.get_num_threads()):
+        found = qf.sample(state, many)
+    assert found.dtype == torch.int64
+    assert found.tolist() == np.resize(expected, len(many)).tolist()
+    assert qf.sample(state, u).tolist() == expected.tolist()
+
+
+@each_real
+@pytest.mark.parametrize("p", PROBABILITIES.values(), ids=PROBABILITIES)
+def test_many_shots_are_searched_to_the_letter(p, real):
+    state = torch.complex(p.sqrt(), torch.zeros_like(p)).to(real.to_complex())
+    u = torch.cat([edges(state), qf.uniforms(500, 8, dtype=F64)])
+    assert_samples_are_searched(state, u)
+    assert_samples_are_searched(state, u.to(F32))
+
+
+@each_real
+@given(data=st.data())
+def test_many_shots_invert_the_distribution(data, real):
+    state = data.draw(qst.states(data.draw(st.integers(0, 6)), dtype=real.to_complex()))
+    kept = data.draw(st.lists(st.booleans(), min_size=len(state), max_size=len(state)))
+    state = state * torch.tensor(kept)
+    assert_samples_are_searched(state, torch.cat([edges(state), data.draw(qst.uniforms(7))]))
+
+
+def left(cumulative, positions):
+    return torch.searchsorted(cumulative, positions).clamp(max=len(cumulative) - 1)
+
+
+def single(cumulative, positions):
+    return measurement._search(cumulative.to(F32), positions.to(F32))
+
+
+def even(cumulative, positions):
+    return measurement._search(cumulative, positions) // 2 * 2
+
+
+def unclamped(cumulative, positions):
+    return torch.searchsorted(cumulative, positions, right=True)
+
+
+@pytest.mark.parametrize("mistake", [left, single, even, unclamped])
+def test_the_law_of_many_shots_sees_mistakes(mistake):
+    state = qf.random_state(qf.uniforms((2, 256), 9, dtype=F64))
+    state[17] = 0.0
+    u = torch.cat([edges(state), torch.ones(1, dtype=F64)])
+    assert_samples_are_searched(state, u)
+    with mock.patch.object(measurement, "_halve", mistake), pytest.raises(AssertionError):
+        assert_samples_are_searched(state, u)
+
+
+def test_many_shots_map_and_replay():
+    states = torch.stack([qf.ghz_state(3), qf.w_state(3), qf.zero_state(3)])
+    u = qf.uniforms((3, MANY), 3)
+    loop = torch.stack([qf.sample(s, v) for s, v in zip(states, u, strict=True)])
+    assert torch.equal(vmap(qf.sample)(states, u), loop)
+    assert torch.equal(qf.jit(qf.sample)(states[1], u[1]), loop[1])
+    assert torch.equal(qf.sample(states[1], u), vmap(qf.sample, (None, 0))(states[1], u))
+    one = torch.stack([qf.sample(s, u[0]) for s in states])
+    assert torch.equal(vmap(qf.sample, (0, None))(states, u[0]), one)
+
+
+def test_shots_are_searched_where_they_are_few_or_threads_are_many():
+    cumulative, shots = torch.ones(8, dtype=F64), torch.zeros(MANY, dtype=F64)
+    with mock.patch.object(measurement, "_FEW_THREADS", torch.get_num_threads()):
+        assert measurement._has_many_shots(shots, cumulative)
+        assert not measurement._has_many_shots(shots[1:], cumulative)
+        assert not measurement._has_many_shots(shots, torch.ones(129 * MANY, dtype=F64))
+        assert not measurement._has_many_shots(shots.to("meta"), cumulative.to("meta"))
+    with mock.patch.object(measurement, "_FEW_THREADS", torch.get_num_threads() - 1):
+        assert not measurement._has_many_shots(shots, cumulative)
 
 
 def test_frequencies_are_the_probabilities():

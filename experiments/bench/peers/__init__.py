@@ -1,7 +1,7 @@
 """The peers: which libraries take part, what they need, and how their adapters are found.
 
 Each adapter is a module of this package with a dictionary `TASKS`: functions from a workload to a
-`Run`. Only a measuring process imports one.
+`Run`. Only a measuring process imports one, but for ours, whose plans the hunt explains.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ class Peer:
         family: `ours`, `torch`, `jax` or `native`.
         precision: `single` or `double`.
         lacks: Tasks that are not among its adapter's.
+        words: Whether its adapter rotates Pauli words.
     """
 
     title: str
@@ -32,20 +33,31 @@ class Peer:
     family: str
     precision: str = "single"
     lacks: tuple[str, ...] = ()
+    words: bool = False
+
+    @property
+    def compiles(self) -> bool:
+        """Whether a first step is much slower than the next ones."""
+        return self.family == "jax" or self.adapter == "quilt_jit"
 
 
 BATCHES = ("step", "train", "ensemble")
 ONLY_STATES = ("energy", "hessian", "qfi", "shifts", "kernel", *BATCHES)
 PEERS = {
-    "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours"),
-    "quilt-double": Peer(
-        "quilt_func, complex128", "quilt_double", "quilt_func", "quilt-func", "ours", "double"
+    "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours", words=True),
+    "quilt-jit": Peer(
+        "quilt_func, jit", "quilt_jit", "quilt_func", "quilt-func", "ours", words=True
     ),
-    "quilt-jit": Peer("quilt_func, jit", "quilt_jit", "quilt_func", "quilt-func", "ours"),
+    "quilt-double": Peer(
+        "quilt_func, complex128", "quilt_double", "quilt_func", "quilt-func", "ours", "double",
+        words=True,
+    ),
     "paper": Peer(
         "the paper's own method", "paper", "torch", "torch", "torch", lacks=("ensemble",)
     ),
-    "pennylane": Peer("PennyLane backprop", "pennylane_torch", "pennylane", "pennylane", "torch"),
+    "pennylane": Peer(
+        "PennyLane backprop", "pennylane_torch", "pennylane", "pennylane", "torch", words=True
+    ),
     "torchquantum": Peer(
         "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch"
     ),
@@ -57,24 +69,27 @@ PEERS = {
     "deepquantum": Peer("DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch"),
     "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch"),
     "tensorcircuit": Peer(
-        "TensorCircuit-NG", "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax"
+        "TensorCircuit-NG", "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax", words=True
     ),
     "tensorcircuit-scan": Peer(
         "TensorCircuit-NG, scan", "tensorcircuit_scan", "tensorcircuit", "tensorcircuit-ng", "jax",
-        lacks=("kernel",),
+        lacks=("kernel",), words=True,
     ),
     "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax"),
     "lightning": Peer(
         "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
-        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES),
+        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES), words=True,
     ),
     "qulacs": Peer(
         "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double",
-        lacks=("qfi", "kernel"),
+        lacks=("qfi", "kernel"), words=True,
     ),
     "qsim": Peer("qsim", "qsim", "qsimcirq", "qsimcirq", "native", lacks=ONLY_STATES),
     "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),
 }  # fmt: skip
+
+BENCHED = tuple(name for name in PEERS if name != "quilt-jit")
+"""Peers of the benchmark; a replay is compared with them in the hunt alone."""
 
 
 def present(name: str) -> bool:

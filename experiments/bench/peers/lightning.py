@@ -10,7 +10,7 @@ from pennylane import numpy as pnp
 from ..reference import probe
 from ..workloads import Work
 from .base import Run, Tasks, gate_sets, read_pair
-from .pennylane_torch import GATES, hamiltonian
+from .pennylane_torch import apply, hamiltonian
 
 
 def _energy(work: Work) -> Run:
@@ -37,13 +37,10 @@ def _node(work: Work, measure: Any, method: str | None) -> Any:
 
     def circuit(theta: NDArray[np.float64]) -> Any:
         for gate, wires, _ in gate_sets(work.circuit.prefix):
-            GATES[gate](wires=wires)
+            apply(gate, wires, None)
         for layer, angles in zip(work.circuit.layers, theta, strict=True):
             for gate, wires, column in gate_sets(layer):
-                if column is None:
-                    GATES[gate](wires=wires)
-                else:
-                    GATES[gate](angles[column], wires=wires)
+                apply(gate, wires, None if column is None else angles[column])
         return qml.state() if measure is None else measure(observable)
 
     return qml.QNode(circuit, device, interface="autograd", diff_method=method)

@@ -10,7 +10,7 @@ import pennylane as qml
 import torch
 from torch import Tensor
 
-from ..circuits import Observable
+from ..circuits import Observable, Wires
 from ..workloads import Work
 from .base import sparse_word
 from .torch_tools import placed, tasks
@@ -20,6 +20,16 @@ GATES: dict[str, Any] = {
     "h": qml.Hadamard, "cx": qml.CNOT, "cz": qml.CZ,
 }  # fmt: skip
 LETTERS: dict[str, Any] = {"X": qml.PauliX, "Y": qml.PauliY, "Z": qml.PauliZ}
+
+
+def apply(gate: str, wires: Wires, angle: Any) -> None:
+    """Append a gate to the circuit that is being made."""
+    if gate.isupper():
+        qml.PauliRot(angle, gate, wires=wires)
+    elif angle is None:
+        GATES[gate](wires=wires)
+    else:
+        GATES[gate](angle, wires=wires)
 
 
 def hamiltonian(observable: Observable) -> Any:
@@ -42,10 +52,7 @@ def _node(work: Work) -> Callable[..., Tensor]:
     def circuit(theta: Tensor, x: Tensor | None = None) -> Any:
         qml.StatePrep(start, wires=wires, validate_norm=False)
         for gate, places, angle in placed(work.circuit, theta, x):
-            if angle is None:
-                GATES[gate](wires=places)
-            else:
-                GATES[gate](angle, wires=places)
+            apply(gate, places, angle)
         return qml.state() if measured is None else qml.expval(measured)
 
     device = qml.device("default.qubit", wires=wires)

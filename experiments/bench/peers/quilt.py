@@ -4,6 +4,7 @@ Ops, circuit and observable are made inside the timed function, every time.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import torch
@@ -23,7 +24,7 @@ GATES: dict[str, Any] = {
     "rx": qf.rx, "ry": qf.ry, "rz": qf.rz, "rzz": qf.rzz, "h": qf.h, "cx": qf.cx, "cz": qf.cz,
 }  # fmt: skip
 Recipe: TypeAlias = list[tuple[Any, Any, Any]]
-"""Gates with the columns of their angles, if any, and their wires, as a user would write them."""
+"""Gates with what takes their angles, if any, and their wires, as a user would write them."""
 
 
 def tasks(dtype: torch.dtype) -> Tasks:
@@ -82,7 +83,7 @@ def _loss(work: Work, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 
 def _model(work: Work) -> Callable[..., Tensor]:
-    circuit = _circuit(work)
+    circuit = written(work)
     terms = dict(zip(work.measured.words, work.measured.coefficients, strict=True))
 
     def model(theta: Tensor, x: Tensor | None = None) -> Tensor:
@@ -92,35 +93,68 @@ def _model(work: Work) -> Callable[..., Tensor]:
 
 
 def _states(work: Work) -> Callable[..., Tensor]:
-    circuit = _circuit(work)
+    circuit = written(work)
     return lambda theta, x=None: circuit(theta, x)()
 
 
-def _circuit(work: Work) -> Callable[[Tensor, Tensor | None], qf.Circuit]:
-    prefix, layers = _recipe(work.circuit.prefix), [_recipe(rows) for rows in work.circuit.layers]
+def written(work: Work) -> Callable[[Tensor, Tensor | None], qf.Circuit]:
+    """A circuit as its workload says that it is written, from angles and features."""
+    prefix = _recipe(work.circuit.prefix, "layers" if work.writing != "gates" else "gates")
+    is_flat, width = work.writing in ("indexed", "scaled"), work.circuit.width
+    layers = [
+        _recipe(_shifted(rows, number * width) if is_flat else rows, work.writing)
+        for number, rows in enumerate(work.circuit.layers)
+    ]
 
     def circuit(theta: Tensor, x: Tensor | None) -> qf.Circuit:
-        return qf.circuit(work.circuit.n, _ops(prefix, x), map(_ops, layers, theta))
+        angles = repeat(theta.reshape(-1)) if is_flat else theta
+        return qf.circuit(work.circuit.n, _ops(prefix, x), map(_ops, layers, angles))
 
     return circuit
 
 
 def _ops(recipe: Recipe, angles: Tensor | None) -> Iterator[qf.Op]:
-    for gate, columns, wires in recipe:
-        yield gate(wires) if columns is None or angles is None else gate(angles[columns], wires)
+    for gate, take, wires in recipe:
+        yield gate(wires) if take is None or angles is None else gate(take(angles), wires)
 
 
-def _recipe(rows: Rows) -> Recipe:
-    return [(GATES[row.gate], _columns(row), _wires(row)) for row in rows]
+def _recipe(rows: Rows, writing: str) -> Recipe:
+    split = [one for row in rows for one in _sets(row)] if writing == "gates" else rows
+    return [(_gate(row.gate), _take(row, writing), _wires(row)) for row in split]
+
+
+def _sets(row: Row) -> Iterator[Row]:
+    """A row for each of its gates."""
+    for number, wires in enumerate(row.wires):
+        yield Row(row.gate, (wires,), row.angles[number : number + 1])
+
+
+def _shifted(rows: Rows, offset: int) -> Rows:
+    return tuple(Row(row.gate, row.wires, tuple(a + offset for a in row.angles)) for row in rows)
+
+
+def _gate(gate: str) -> Any:
+    if gate.isupper():
+        return lambda theta, wires: qf.pauli_rot(theta, gate, wires)
+    return GATES[gate]
 
 
 def _wires(row: Row) -> Any:
     return row.wires if len(row.wires[0]) > 1 else [wire for (wire,) in row.wires]
 
 
-def _columns(row: Row) -> Any:
+def _take(row: Row, writing: str) -> Callable[[Tensor], Tensor] | None:
+    """From angles to those of a row: a slice, one, or an index; scaled by numbers if so written."""
     if not row.angles:
         return None
+    if writing == "scaled":
+        index, scale = torch.tensor(row.angles), torch.ones(len(row.angles))
+        return lambda angles: angles[index] * scale.to(angles.dtype)
+    columns = torch.tensor(row.angles) if writing == "indexed" else _columns(row)
+    return lambda angles: angles[columns]
+
+
+def _columns(row: Row) -> Any:
     first, last = row.angles[0], row.angles[-1]
     if len(row.angles) > 1 and row.angles == tuple(range(first, last + 1)):
         return slice(first, last + 1)

@@ -14,7 +14,7 @@ from qulacs import ParametricQuantumCircuit, QuantumCircuit, QuantumState
 from qulacs.circuit import QuantumCircuitOptimizer
 from qulacs.state import inner_product
 
-from ..circuits import ROTATIONS, Circuit, Observable
+from ..circuits import Circuit, Observable, is_rotation
 from ..reference import cross_entropy, probe
 from ..workloads import Work
 from .base import Run, Tasks, gate_sets, read_pair, sparse_word, train_run
@@ -137,9 +137,10 @@ def _parametric_circuit(source: Circuit) -> tuple[Any, NDArray[np.int64]]:
     for offset, rows in parts:
         for gate, wires, column in gate_sets(rows):
             targets = [n - 1 - wire for wire in wires]
-            if gate == "rzz":
-                circuit.add_parametric_multi_Pauli_rotation_gate(targets, [3, 3], 0.0)
-            elif gate in ROTATIONS:
+            if gate == "rzz" or gate.isupper():
+                codes = ["IXYZ".index(letter) for letter in (gate if gate.isupper() else "ZZ")]
+                circuit.add_parametric_multi_Pauli_rotation_gate(targets, codes, 0.0)
+            elif is_rotation(gate):
                 getattr(circuit, f"add_parametric_{gate.upper()}_gate")(*targets, 0.0)
             else:
                 _add_constant(circuit, gate, targets)
@@ -152,7 +153,7 @@ def _fixed_circuit(source: Circuit, theta: Angles) -> Any:
     for rows, angles in zip(source.layers, theta, strict=True):
         for gate, wires, column in gate_sets(rows):
             targets = [source.n - 1 - wire for wire in wires]
-            if gate in ROTATIONS:
+            if is_rotation(gate):
                 getattr(circuit, f"add_{gate.upper()}_gate")(*targets, -angles[column])
             else:
                 _add_constant(circuit, gate, targets)

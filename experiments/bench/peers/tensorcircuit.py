@@ -1,6 +1,7 @@
 """TensorCircuit-NG on JAX: the whole circuit unrolled into one compiled function."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import jax.numpy as jnp
@@ -25,7 +26,10 @@ def add(circuit: Any, rows: Rows, angles: Array | None) -> None:
     """Append some rows of gates to a circuit."""
     for gate, wires, column in gate_sets(rows):
         angle = {} if column is None or angles is None else {"theta": angles[column]}
-        getattr(circuit, gate)(*wires, **angle)
+        if gate.isupper() and angles is not None:
+            circuit.exp1(*wires, unitary=_word(gate), theta=angles[column] / 2)
+        else:
+            getattr(circuit, gate)(*wires, **angle)
 
 
 def local_expectation(circuit: Any, observable: Observable) -> Array:
@@ -35,6 +39,11 @@ def local_expectation(circuit: Any, observable: Observable) -> Array:
         letters = [(LETTERS[letter](), [wire]) for wire, letter in sparse_word(word)]
         total += coefficient * jnp.real(circuit.expectation(*letters))
     return total
+
+
+def _word(word: str) -> Array:
+    """The matrix of a Pauli word."""
+    return reduce(jnp.kron, [LETTERS[letter]().tensor for letter in word])
 
 
 def _circuit(work: Work) -> Callable[..., Any]:
