@@ -13,6 +13,15 @@ from quilt_func.typing import WireSet
 _TINY = 4
 """A window's right side of at most this size joins the window: many tiny products cost more."""
 
+_MANY = 64
+"""So many products of a small matrix take longer than to make it larger."""
+
+_NARROW = 8
+"""Rows of the smallest matrix that is worth many products."""
+
+_WIDEST = 64
+"""Rows of a matrix up to which it may take in what is right of it."""
+
 
 def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
     """Write the product of matrices and a state to `out`.
@@ -26,10 +35,11 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     size, lead = matrices.shape[-1], state.shape[0]
     left, right = _cut(wires, state)
     is_shared = matrices.shape[0] == 1
-    if is_shared and right == 2 and is_window(wires):
-        identity = torch.eye(2, dtype=state.dtype, device=state.device)
-        matrices = torch.kron(matrices[0].contiguous(), identity)[None]
-        size, right = 2 * size, 1
+    if is_shared and is_window(wires):
+        matrices, left, right = _widened(matrices, left, right)
+        size = matrices.shape[-1]
+    elif is_shared and state.shape[2] == 1 and state.shape[1] == 2 << (wires[-1] + 1):
+        matrices, wires = _beside(matrices, 2), (*wires, wires[-1] + 1)
     if not is_window(wires) or (not is_shared and left > 1 and right > 1):
         _apply_apart(matrices, wires, state, out)
     elif right == 1 and is_shared:
@@ -42,6 +52,31 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     else:
         each = (lead * left, size, right)
         torch.bmm(matrices.expand(lead * left, -1, -1), state.view(each), out=out.view(each))
+
+
+def _widened(matrices: Tensor, left: int, right: int) -> tuple[Tensor, int, int]:
+    """A matrix that acts on what is right of it, too, or on more wires to its left, by identities.
+
+    Thousands of products with a few rows or columns each cost more than more arithmetic does.
+
+    Returns:
+        `(1, K, K)`, and what is left and right of its wires.
+    """
+    size, is_many = matrices.shape[-1], left >= _MANY
+    if right == 2 or (is_many and right > 1 and size * right <= _WIDEST):
+        matrices = _beside(matrices, right)
+        size, right = size * right, 1
+    if is_many and size < _NARROW:
+        more = _NARROW // size
+        matrices, left = _beside(matrices, more, is_left=True), left // more
+    return matrices, left, right
+
+
+def _beside(matrices: Tensor, size: int, *, is_left: bool = False) -> Tensor:
+    """The tensor product of a matrix `(1, K, K)` and an identity of some size."""
+    identity = torch.eye(size, dtype=matrices.dtype, device=matrices.device)
+    pair = matrices[0].contiguous(), identity
+    return torch.kron(*(pair[::-1] if is_left else pair))[None]
 
 
 def reorder(source: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
