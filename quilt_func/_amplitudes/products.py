@@ -7,7 +7,8 @@ block stays one large product. The wires of a block are cut out as `(lead, left,
 import torch
 from torch import Tensor
 
-from quilt_func._amplitudes.wires import axes_of, is_window
+from quilt_func._amplitudes.gathering import gathered, scatter
+from quilt_func._amplitudes.wires import is_window
 from quilt_func.typing import WireSet
 
 _TINY = 4
@@ -38,10 +39,9 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     if is_shared and is_window(wires):
         matrices, left, right = _widened(matrices, left, right)
         size = matrices.shape[-1]
-    elif is_shared and state.shape[2] == 1 and state.shape[1] == 2 << (wires[-1] + 1):
-        matrices, wires = _beside(matrices, 2), (*wires, wires[-1] + 1)
     if not is_window(wires) or (not is_shared and left > 1 and right > 1):
-        _apply_apart(matrices, wires, state, out)
+        front = matrices @ gathered(wires, state)
+        scatter(wires, front, out)
     elif right == 1 and is_shared:
         torch.mm(state.view(-1, size), matrices[0].mT, out=out.view(-1, size))
     elif right == 1:
@@ -105,7 +105,7 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
     size, lead = 2 ** len(wires), a.shape[0]
     left, right = _cut(wires, a)
     if not is_window(wires) or _TINY < right < size < left * right:
-        a, b = (_gathered(wires, part) for part in (a, b))
+        a, b = (gathered(wires, part) for part in (a, b))
         left, right = 1, a.shape[-1]
     if right <= _TINY:
         each = (lead, left, size * right)
@@ -119,23 +119,3 @@ def _cut(wires: WireSet, state: Tensor) -> tuple[int, int]:
     """Sizes to the left and to the right of a window of wires, the last batch axes included."""
     left = 2 ** wires[0]
     return left, state.shape[1] * state.shape[2] // (left * 2 ** len(wires))
-
-
-def _apply_apart(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
-    front = matrices @ _gathered(wires, state)
-    split, order = _split(wires, out)
-    split.permute(order).copy_(front.view(split.permute(order).shape))
-
-
-def _gathered(wires: WireSet, state: Tensor) -> Tensor:
-    """The state with the wires' axes first, `(lead, K, rest)`."""
-    split, order = _split(wires, state)
-    return split.permute(order).reshape(state.shape[0], 2 ** len(wires), -1)
-
-
-def _split(wires: WireSet, state: Tensor) -> tuple[Tensor, list[int]]:
-    """View a state with an axis per wire, and the order of axes that brings those first."""
-    inner, axes = axes_of(state.shape[1].bit_length() - 1, wires)
-    shape, mine = [state.shape[0], *inner, state.shape[2]], [1 + axis for axis in axes]
-    others = [axis for axis in range(1, len(shape)) if axis not in mine]
-    return state.view(shape), [0, *mine, *others]
