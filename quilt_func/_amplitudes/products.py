@@ -7,11 +7,21 @@ block stays one large product. The wires of a block are cut out as `(lead, left,
 import torch
 from torch import Tensor
 
-from quilt_func._amplitudes.wires import axes_of, is_window
+from quilt_func._amplitudes.gathering import gathered, scatter
+from quilt_func._amplitudes.wires import is_window
 from quilt_func.typing import WireSet
 
 _TINY = 4
 """A window's right side of at most this size joins the window: many tiny products cost more."""
+
+_MANY = 64
+"""So many products of a small matrix take longer than to make it larger."""
+
+_NARROW = 8
+"""Rows of the smallest matrix that is worth many products."""
+
+_WIDEST = 64
+"""Rows of a matrix up to which it may take in what is right of it."""
 
 
 def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
@@ -26,12 +36,12 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     size, lead = matrices.shape[-1], state.shape[0]
     left, right = _cut(wires, state)
     is_shared = matrices.shape[0] == 1
-    if is_shared and right == 2 and is_window(wires):
-        identity = torch.eye(2, dtype=state.dtype, device=state.device)
-        matrices = torch.kron(matrices[0].contiguous(), identity)[None]
-        size, right = 2 * size, 1
+    if is_shared and is_window(wires):
+        matrices, left, right = _widened(matrices, left, right)
+        size = matrices.shape[-1]
     if not is_window(wires) or (not is_shared and left > 1 and right > 1):
-        _apply_apart(matrices, wires, state, out)
+        front = matrices @ gathered(wires, state)
+        scatter(wires, front, out)
     elif right == 1 and is_shared:
         torch.mm(state.view(-1, size), matrices[0].mT, out=out.view(-1, size))
     elif right == 1:
@@ -42,6 +52,31 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     else:
         each = (lead * left, size, right)
         torch.bmm(matrices.expand(lead * left, -1, -1), state.view(each), out=out.view(each))
+
+
+def _widened(matrices: Tensor, left: int, right: int) -> tuple[Tensor, int, int]:
+    """A matrix that acts on what is right of it, too, or on more wires to its left, by identities.
+
+    Thousands of products with a few rows or columns each cost more than more arithmetic does.
+
+    Returns:
+        `(1, K, K)`, and what is left and right of its wires.
+    """
+    size, is_many = matrices.shape[-1], left >= _MANY
+    if right == 2 or (is_many and right > 1 and size * right <= _WIDEST):
+        matrices = _beside(matrices, right)
+        size, right = size * right, 1
+    if is_many and size < _NARROW:
+        more = _NARROW // size
+        matrices, left = _beside(matrices, more, is_left=True), left // more
+    return matrices, left, right
+
+
+def _beside(matrices: Tensor, size: int, *, is_left: bool = False) -> Tensor:
+    """The tensor product of a matrix `(1, K, K)` and an identity of some size."""
+    identity = torch.eye(size, dtype=matrices.dtype, device=matrices.device)
+    pair = matrices[0].contiguous(), identity
+    return torch.kron(*(pair[::-1] if is_left else pair))[None]
 
 
 def reorder(source: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
@@ -70,7 +105,7 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
     size, lead = 2 ** len(wires), a.shape[0]
     left, right = _cut(wires, a)
     if not is_window(wires) or _TINY < right < size < left * right:
-        a, b = (_gathered(wires, part) for part in (a, b))
+        a, b = (gathered(wires, part) for part in (a, b))
         left, right = 1, a.shape[-1]
     if right <= _TINY:
         each = (lead, left, size * right)
@@ -84,23 +119,3 @@ def _cut(wires: WireSet, state: Tensor) -> tuple[int, int]:
     """Sizes to the left and to the right of a window of wires, the last batch axes included."""
     left = 2 ** wires[0]
     return left, state.shape[1] * state.shape[2] // (left * 2 ** len(wires))
-
-
-def _apply_apart(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
-    front = matrices @ _gathered(wires, state)
-    split, order = _split(wires, out)
-    split.permute(order).copy_(front.view(split.permute(order).shape))
-
-
-def _gathered(wires: WireSet, state: Tensor) -> Tensor:
-    """The state with the wires' axes first, `(lead, K, rest)`."""
-    split, order = _split(wires, state)
-    return split.permute(order).reshape(state.shape[0], 2 ** len(wires), -1)
-
-
-def _split(wires: WireSet, state: Tensor) -> tuple[Tensor, list[int]]:
-    """View a state with an axis per wire, and the order of axes that brings those first."""
-    inner, axes = axes_of(state.shape[1].bit_length() - 1, wires)
-    shape, mine = [state.shape[0], *inner, state.shape[2]], [1 + axis for axis in axes]
-    others = [axis for axis in range(1, len(shape)) if axis not in mine]
-    return state.view(shape), [0, *mine, *others]

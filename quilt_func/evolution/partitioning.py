@@ -1,15 +1,18 @@
 """Cut a sequence of gates into parts, one for each step: a greedy search, most work at least cost.
 
-Kinds of step compete: each tries windows of wires, takes what gates fit, and names its price.
+Kinds of step compete: each tries windows of wires, takes what gates fit, and names its price. A
+greedy search takes a part of a layer of diagonal gates as soon as that pays, and pays again for the
+rest: so where there are such layers a second search keeps them whole, and the cheaper one wins.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from quilt_func.evolution import steps
-from quilt_func.evolution.steps import BLOCK, PERMUTATION, Applied, BatchKey, Kind, Part
+from quilt_func.evolution.steps import BLOCK, DIAGONAL, PERMUTATION, Applied, BatchKey, Kind, Part
 from quilt_func.typing import WireSet
 
 WHOLE = 5
@@ -26,11 +29,31 @@ def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
         wires, most = tuple(range(n_qubits)), BLOCK.most(n_qubits)
         starts = range(0, len(gates), most)
         return [Part(BLOCK, wires, list(gates[start : start + most])) for start in starts]
-    search = _Search(n_qubits, gates)
-    parts = []
-    while not search.is_done():
-        parts.append(search.take())
-    return parts
+    found = [_Search(n_qubits, gates, ()).run()]
+    if whole := diagonal_layers(n_qubits, gates):
+        found.append(_Search(n_qubits, gates, whole).run())
+    return min(found, key=itemgetter(0))[1]
+
+
+def diagonal_layers(n_qubits: int, gates: Sequence[Applied]) -> list[int]:
+    """Layers of diagonal gates with angles, on several wires each, that may be worth a step.
+
+    Returns:
+        The layer of each gate, or 0; nothing if there are none.
+    """
+    levels = [0] * n_qubits
+    found: list[tuple[int, BatchKey]] = []
+    for gate in gates:
+        is_diagonal = DIAGONAL.fits(gate.gate)
+        level = max(levels[wire] for wire in gate.wires)
+        level += (level + is_diagonal) % 2
+        for wire in gate.wires:
+            levels[wire] = level
+        counts = is_diagonal and not gate.is_constant and len(gate.wires) > 1
+        found.append((level if counts else 0, gate.key))
+    large = [one for one, size in Counter(found).items() if one[0] and size >= n_qubits // 2]
+    numbers = {layer: number for number, layer in enumerate(large, 1)}
+    return [numbers.get(layer, 0) for layer in found] if numbers else []
 
 
 class _Candidate(NamedTuple):
@@ -63,8 +86,10 @@ class _Search:
     Behind the last gate of a queue stands the number of gates, which fits no kind.
     """
 
-    def __init__(self, n_qubits: int, gates: Sequence[Applied]) -> None:
+    def __init__(self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int]) -> None:
         self.n_qubits = n_qubits
+        self.layers = layers
+        self.left_of = Counter(layers)
         self.gates = gates
         self.wires = [gate.wires for gate in gates]
         self.own_keys = [None if gate.is_constant else gate.key for gate in gates]
@@ -81,19 +106,36 @@ class _Search:
         self.allowed = {
             kind: [*(gate.gate in own for gate in gates), False] for kind, own in fits.items()
         }
+        if layers:
+            in_blocks = zip(self.allowed[BLOCK], [*layers, 0], strict=True)
+            self.allowed[BLOCK] = [is_allowed and not layer for is_allowed, layer in in_blocks]
         self.gains = [LIGHT if is_light else 1.0 for is_light in self.allowed[PERMUTATION]]
         self.heads = [0] * n_qubits
         self.done = [False] * len(gates)
         self.scan = 0
         self.found: dict[tuple[object, ...], _Candidate] = {}
 
-    def is_done(self) -> bool:
+    def run(self) -> tuple[float, list[Part]]:
+        """The cost of all steps, and what they are."""
+        cost, parts = 0.0, []
+        while not self._is_done():
+            best = self._best()
+            if not best.gain:
+                self._forget_layers()
+                continue
+            self._take(best.taken)
+            cost += best.cost
+            gates = [self.gates[position] for position in best.taken]
+            parts.append(Part(best.kind, best.wires, gates))
+        return cost, parts
+
+    def _is_done(self) -> bool:
         while self.scan < len(self.gates) and self.done[self.scan]:
             self.scan += 1
         return self.scan == len(self.gates)
 
-    def take(self) -> Part:
-        """Remove from the queues the gates of the step with most work per cost.
+    def _best(self) -> _Candidate:
+        """The step with most work per cost.
 
         It may be one that has it together with the step after it, such as a permutation.
         """
@@ -101,15 +143,31 @@ class _Search:
         opening = max(self._candidates(self.heads, [()], True), key=_GAIN, default=_NOTHING)
         if len(self.found) > _REMEMBERED:
             self.found.clear()
-        if opening.gain:
-            heads = self._after(opening.taken)
-            after = max(self._candidates(heads, self.keys, False), key=_RATE, default=_NOTHING)
-            rate = (opening.gain + after.gain) / (opening.cost + after.cost)
-            best = opening if rate > best.rate else best
-        for position in best.taken:
+        if not opening.gain:
+            return best
+        heads = self._after(opening.taken)
+        after = max(self._candidates(heads, self.keys, False), key=_RATE, default=_NOTHING)
+        rate = (opening.gain + after.gain) / (opening.cost + after.cost)
+        return opening if rate > best.rate else best
+
+    def _take(self, taken: Iterable[int]) -> None:
+        """Remove gates from the queues."""
+        for position in taken:
             self.done[position] = True
-        self.heads = self._after(best.taken)
-        return Part(best.kind, best.wires, [self.gates[position] for position in best.taken])
+        if self.layers:
+            self.left_of.subtract(self.layers[position] for position in taken)
+        self.heads = self._after(taken)
+
+    def _forget_layers(self) -> None:
+        """Where no layer is ready as a whole and nothing else is, go on without them."""
+        self.layers = ()
+        self.allowed[BLOCK] = [*(BLOCK.fits(gate.gate) for gate in self.gates), False]
+        self.found.clear()
+
+    def _is_whole(self, taken: Iterable[int]) -> bool:
+        """Whether the layers of some gates are theirs to the last gate."""
+        counts = Counter(self.layers[position] for position in taken)
+        return all(not layer or n == self.left_of[layer] for layer, n in counts.items())
 
     def _after(self, taken: Iterable[int]) -> list[int]:
         heads = list(self.heads)
@@ -142,6 +200,8 @@ class _Search:
             cost = kind.price(self.n_qubits, wires, len(taken)).cost
             gain = sum(map(self.gains.__getitem__, taken))
             if not kind.is_worth(map(self.gates.__getitem__, taken)):
+                gain = 0.0
+            if self.layers and not self._is_whole(taken):
                 gain = 0.0
             found = self.found[here] = _Candidate(gain / cost, gain, cost, kind, wires, taken)
         return found

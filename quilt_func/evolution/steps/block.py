@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from quilt_func._amplitudes import apply_block, axes_of, is_window, outer_product
-from quilt_func._torch import adjoint
 from quilt_func.evolution.batching import BatchKey
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.reference import apply_matrix
@@ -111,7 +110,7 @@ class Block(Step):
 
     def undo(self, operand: Tensor, state: Tensor, out: Tensor) -> None:
         """Write the product with the adjoint."""
-        apply_block(adjoint(operand), self.wires, state, out)
+        apply_block(operand.conj_physical().mT, self.wires, state, out)
 
     def pull(
         self, operand: Tensor, cotangent: Tensor, state: Tensor, out: Tensor, *, is_wanted: bool

@@ -8,9 +8,9 @@ References:
     Welch et al. (2014), New J. Phys. 16, 033040, for diagonal unitaries as Walsh series.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quilt_func._amplitudes import sign_table, walsh_transform
+from quilt_func._amplitudes import walsh_transform
 from quilt_func._torch import matmul
 from quilt_func.evolution.batching import BatchKey
 from quilt_func.evolution.constants import Constants
@@ -33,10 +33,17 @@ from quilt_func.evolution.steps.kind import (
     Recipe,
     Step,
 )
+from quilt_func.evolution.steps.phase_tables import (
+    PairTable,
+    Reals,
+    pair_tables,
+    phase_tables,
+    product_of,
+    signs,
+    waves,
+)
 from quilt_func.ops import Gate, Structure
 from quilt_func.typing import WireSet
-
-Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +58,9 @@ class Phases:
         offsets: `(n_words,)`, the share of constant gates.
         high: `(n_words, 2**(n//2))`, signs on the high bits.
         low: `(n_words, 2**(n - n//2))`, signs on the low bits.
+        distinct: `(n_distinct, 2**(n//2))`, the rows of `high`, equal ones once.
+        places: `(n_words,)`, which of these each word has.
+        pairs: Tables whose product is the phases, or nothing.
     """
 
     key: BatchKey
@@ -60,6 +70,9 @@ class Phases:
     offsets: Reals
     high: Reals
     low: Reals
+    distinct: Reals
+    places: NDArray[np.int64]
+    pairs: tuple[PairTable, ...]
     rotations: None = None
 
     def build(self, params: Params, constants: Constants, turned: Tensor | None = None) -> Tensor:
@@ -72,8 +85,13 @@ class Phases:
 
     def factors(self, values: Tensor, constants: Constants) -> Tensor:
         """The phases `(batch, 2**n)` of the words' `c`, `(batch, n_words)`."""
-        exponent = self.exponents(values, constants)
-        return torch.complex(exponent.cos(), exponent.sin())
+        return product_of(self.tables(values, constants))
+
+    def tables(self, values: Tensor, constants: Constants) -> Sequence[Tensor]:
+        """The same as tables `(batch, ...)`: their product is the phases."""
+        if self.pairs:
+            return phase_tables(self.pairs, values, constants)
+        return [waves(self.exponents(values, constants))]
 
     def exponents(self, values: Tensor, constants: Constants) -> Tensor:
         """The exponents `(batch, 2**n)`, linear in the words' `c`, `(batch, n_words)`."""
@@ -82,14 +100,15 @@ class Phases:
 
     def by_coefficients(self, by_exponent: Tensor, constants: Constants) -> Tensor:
         """Gradient of the words' `c` of that of the exponents, `(batch, 2**n)`."""
-        high, low = constants.real(self, "high"), constants.real(self, "low")
-        split = by_exponent.unflatten(-1, (high.shape[1], -1))
-        values: Tensor = (matmul(high, split) * low).sum(-1)
+        distinct, low = constants.real(self, "distinct"), constants.real(self, "low")
+        split = by_exponent.unflatten(-1, (distinct.shape[1], -1))
+        chosen = matmul(distinct, split).index_select(-2, constants.index(self, "places"))
+        values: Tensor = (chosen * low).sum(-1)
         return values
 
     def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of the words' `c` of that of the exponents."""
-        return self.by_coefficients(parts[0], constants)
+        """The gradient of the words' `c` of that of the exponents, with its sign changed."""
+        return -self.by_coefficients(parts[0], constants)
 
     def operands_of_tangents(
         self, value: Tensor, tangent: Tensor | None, built: Built, *, is_back: bool
@@ -123,14 +142,19 @@ def phases(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) ->
     chosen = tuple(dict.fromkeys(op for op, _ in places))
     starts = dict(zip(chosen, np.cumsum([0, *(len(ops[op].wires) for op in chosen)]), strict=False))
     middle = n_qubits // 2
+    high = signs([*words], range(middle))
+    distinct, which = np.unique(high, axis=0, return_inverse=True)
     return Phases(
         next((gate.key for gate in gates if not gate.is_constant), ()),
         chosen,
         np.array([starts[op] + slot for op, slot in places], dtype=np.int64),
         table[:, :-1],
         table[:, -1],
-        _signs(words, range(middle)),
-        _signs(words, range(middle, n_qubits)),
+        high,
+        signs([*words], range(middle, n_qubits)),
+        distinct,
+        which.reshape(-1),
+        pair_tables(n_qubits, [*words]),
     )
 
 
@@ -140,10 +164,6 @@ def _words(wires: WireSet) -> list[WireSet]:
     for wire in reversed(wires):
         found += [tuple(sorted((wire, *word))) for word in found]
     return found
-
-
-def _signs(words: Iterable[WireSet], wires: range) -> Reals:
-    return sign_table([wire in word for wire in wires] for word in words).astype(np.float64)
 
 
 @lru_cache(maxsize=4096)
@@ -184,18 +204,20 @@ class DiagonalPhases(Step):
     def pull(
         self, operand: Tensor, cotangent: Tensor, state: Tensor, out: Tensor, *, is_wanted: bool
     ) -> Tensor | None:
-        """The vjp: a product with the phases, and the gradient of their exponents."""
+        """The vjp: a product with the phases; minus the gradient of their exponents, `Im λ* ψ`."""
         torch.mul(cotangent, operand, out=out)
         if not is_wanted:
             return None
-        return -(out.real * state.imag + out.imag * state.real).sum(-1)
+        exponents = (out * state).imag
+        return exponents.sum(-1) if exponents.shape[-1] > 1 else exponents[..., 0].contiguous()
 
     def apply_plainly(self, built: Built, state: Tensor | None) -> Tensor:
         """Multiply a flat state."""
         assert state is not None, "only a block starts without a state"
         recipe: Any = built.recipes[self.recipe or 0]
-        factors: Tensor = recipe.factors(built.tensors[self.recipe or 0], built.constants)
-        return factors[0] * state
+        tables = recipe.tables(built.tensors[self.recipe or 0], built.constants)
+        factors: Tensor = reduce(torch.mul, tables)
+        return factors.flatten() * state
 
     def push(
         self, operand: Tensor, tangent: Tensor | None, jet: Tensor, *,
