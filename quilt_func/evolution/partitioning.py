@@ -11,12 +11,16 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from quilt_func._amplitudes import is_window
 from quilt_func.evolution import steps
 from quilt_func.evolution.steps import BLOCK, DIAGONAL, PERMUTATION, Applied, BatchKey, Kind, Part
 from quilt_func.typing import WireSet
 
 WHOLE = 5
 """Circuits of at most this many wires are one block: nothing is cheaper than one product."""
+
+FEW = 2**12
+"""Gates of circuits for which several searches are made, at most."""
 
 LIGHT = 0.25
 """Work that a gate is worth which only permutes amplitudes: in a block it costs next to nothing."""
@@ -29,10 +33,13 @@ def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
         wires, most = tuple(range(n_qubits)), BLOCK.most(n_qubits)
         starts = range(0, len(gates), most)
         return [Part(BLOCK, wires, list(gates[start : start + most])) for start in starts]
-    found = [_Search(n_qubits, gates, ()).run()]
-    if whole := diagonal_layers(n_qubits, gates):
-        found.append(_Search(n_qubits, gates, whole).run())
-    return min(found, key=itemgetter(0))[1]
+    whole = diagonal_layers(n_qubits, gates)
+    searches = [_Search(n_qubits, gates, ())]
+    if whole:
+        searches += [_Search(n_qubits, gates, whole, is_wide=wide) for wide in (False, True)]
+    elif len(gates) <= FEW:
+        searches.append(_Search(n_qubits, gates, (), is_wide=True))
+    return min((search.run() for search in searches), key=itemgetter(0))[1]
 
 
 def diagonal_layers(n_qubits: int, gates: Sequence[Applied]) -> list[int]:
@@ -86,8 +93,12 @@ class _Search:
     Behind the last gate of a queue stands the number of gates, which fits no kind.
     """
 
-    def __init__(self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int]) -> None:
+    def __init__(
+        self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int], *,
+        is_wide: bool = False,
+    ) -> None:  # fmt: skip
         self.n_qubits = n_qubits
+        self.is_wide = is_wide
         self.layers = layers
         self.left_of = Counter(layers)
         self.gates = gates
@@ -187,8 +198,15 @@ class _Search:
         for key in keys:
             is_batched = bool(key) and key == self.deepest
             for kind in kinds:
-                for wires in kind.windows(self.n_qubits, ahead, is_batched=is_batched):
+                windows = kind.windows(self.n_qubits, ahead, is_batched=is_batched)
+                for wires in self._widest(windows) if self.is_wide else windows:
                     yield self._candidate(kind, wires, key, heads)
+
+    def _widest(self, windows: Iterable[WireSet]) -> list[WireSet]:
+        """Without neighbouring wires that others have among them."""
+        found = list(windows)
+        most = max(map(len, found), default=0)
+        return [wires for wires in found if len(wires) >= most or not is_window(wires)]
 
     def _candidate(
         self, kind: Kind, wires: WireSet, key: BatchKey, heads: Sequence[int]
