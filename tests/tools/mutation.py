@@ -34,7 +34,7 @@ MODULES = (
     "evolution/signature", "evolution/planner", "evolution/partitioning",
     "evolution/reversible_run", "evolution/reference", "evolution/steps/permutation",
     "evolution/steps/diagonal_phases", "evolution/tangents/jacobians",
-    "evolution/tangents/jet_steps", "evolution/tangents/tangent_run",
+    "evolution/tangents/tangent_run",
     "pauli/entry", "pauli/rules", "pauli/words",
 )  # fmt: skip
 OWN_TESTS = {"_torch": "test_primitive", "tangents": "test_tangents", "evolution": "test_plan",

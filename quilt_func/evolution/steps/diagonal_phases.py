@@ -62,7 +62,7 @@ class Phases:
     low: Reals
     rotations: None = None
 
-    def build(self, params: Params, constants: Constants, turned: Tensor | None = None) -> Tensor:
+    def build(self, params: Params, constants: Constants, derived: Tensor | None = None) -> Tensor:
         """Each word's `c`, `(batch, n_words)`, of the angles of the ops `(m, [batch])`."""
         columns = [params[op][0] for op in self.ops]
         angles = torch.cat(columns) if len(columns) > 1 else columns[0]
@@ -88,7 +88,7 @@ class Phases:
         return values
 
     def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of the words' `c` of that of the exponents."""
+        """See `by_coefficients`: there is one step."""
         return self.by_coefficients(parts[0], constants)
 
     def operands_of_tangents(
@@ -96,16 +96,12 @@ class Phases:
     ) -> tuple[Tensor, Tensor | None]:
         """Factors per amplitude `(1 or lead, 2**n, 1, 1)`, and their exponents' tangents."""
         to_lead, constants = built.layout.to_lead, built.constants
-        fixed = to_lead(self.factors(value.squeeze(1), constants), self.key)
+        fixed = to_lead(self.factors(value, constants), self.key)
         factors = (fixed.conj_physical() if is_back else fixed)[..., None, None]
         if tangent is None:
             return factors, None
-        along = to_lead(self.exponents(tangent.squeeze(2), constants), self.key)
+        along = to_lead(self.exponents(tangent, constants), self.key)
         return factors, (-along if is_back else along).mT.unsqueeze(-2)
-
-    def join_tangents(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of the words' `c` and its tangents, of those of the exponents."""
-        return self.by_coefficients(parts[0], constants).unsqueeze(-2)
 
 
 def phases(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Phases:
