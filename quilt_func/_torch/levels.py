@@ -55,18 +55,18 @@ def trusts_forward_rules() -> bool:
 
 
 def push_forward(
-    function: Callable[[list[Any]], list[torch.Tensor]],
+    function: Callable[[list[Any]], torch.Tensor],
     values: Iterable[torch.Tensor],
     tangents: Iterable[torch.Tensor | None],
-) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Results of a function of plain tensors and their tangents, also within a Function."""
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The result of a function of plain tensors and its tangent, also within a Function."""
     own_level = nullcontext() if is_forward_mode() else forward_ad.dual_level()
     with forward_ad._set_fwd_grad_enabled(True), own_level:
         duals = [
             value if tangent is None else forward_ad.make_dual(value.contiguous(), tangent)
             for value, tangent in zip(values, tangents, strict=True)
         ]
-        return [tuple(forward_ad.unpack_dual(found)) for found in function(duals)]
+        return tuple(forward_ad.unpack_dual(function(duals)))
 
 
 def is_transformed(*tensors: torch.Tensor) -> bool:

@@ -1,5 +1,6 @@
 """Batch axes: which `vmap` levels are axes of a plain tensor, as vmap rules are given them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
@@ -50,16 +51,33 @@ class BatchAxes:
         return tuple(self.sizes[level] for level in levels)
 
     def expand(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
-        """Give a tensor with the axes `own` those that it lacks of `wanted`."""
+        """Give a tensor with the axes `own` all that are `wanted`, in that order."""
+        kept = tuple(level for level in wanted if level in own)
+        if kept != own:
+            tensor = tensor.permute(*map(own.index, kept), *range(len(own), tensor.ndim))
         for axis, level in enumerate(wanted):
             if level not in own:
                 tensor = tensor.unsqueeze(axis)
         return tensor.expand(*self.shape(wanted), *tensor.shape[len(wanted) :])
 
     def reduce(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
-        """Sum a tensor over the axes `own` that are not `wanted`, and put those in order."""
+        """Sum a tensor over the axes `own` that are not `wanted`, and put those in that order."""
         dropped = [axis for axis, level in enumerate(own) if level not in wanted]
         kept = [level for level in own if level in wanted]
         summed = tensor.sum(dropped) if dropped else tensor
-        order = sorted(range(len(kept)), key=lambda axis: -kept[axis])
+        order = [kept.index(level) for level in wanted if level in kept]
         return summed.permute(*order, *range(len(kept), summed.ndim))
+
+    def to_parameter(self, leaf: Tensor, own: Levels, *keys: Levels) -> Tensor:
+        """A leaf `(*own, m, *event)` -> `(m, *sizes, *event)`, one size for all levels of a key."""
+        wanted = sum(keys, ())
+        full = self.expand(leaf, own, wanted).movedim(len(wanted), 0)
+        sizes = (math.prod(self.shape(key)) for key in keys)
+        return full.reshape(len(full), *sizes, *leaf.shape[len(own) + 1 :])
+
+    def to_leaf(self, by_parameter: Tensor, keys: Sequence[Levels], wanted: Levels) -> Tensor:
+        """Gradient of a parameter -> that of the leaf, which has the levels `wanted`."""
+        own = sum(keys, ())
+        m, event = len(by_parameter), by_parameter.shape[len(keys) + 1 :]
+        split = by_parameter.reshape(m, *self.shape(own), *event)
+        return self.reduce(split.movedim(0, len(own)), own, wanted)

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from quilt_func.evolution.batching import BatchAxes, Levels, union
+from quilt_func.evolution.batching import BatchAxes, Levels
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,9 @@ class Layout:
 
     def pack(self, state: Tensor, own: Levels) -> Tensor:
         """Bring a state `(*own, 2**n)` into this layout, `(lead, 2**n, last)`, contiguous."""
-        everything = union(self.lead, self.last)
-        full = self.axes.expand(state, own, everything)
-        place = everything.index
-        order = [*map(place, self.lead), len(everything), *map(place, self.last)]
-        return full.permute(order).reshape(self.n_lead, state.shape[-1], -1).contiguous()
+        full = self.axes.expand(state, own, self.lead + self.last)
+        split = full.movedim(-1, len(self.lead))
+        return split.reshape(self.n_lead, state.shape[-1], -1).contiguous()
 
     def unpack(self, state: Tensor, wanted: Levels) -> Tensor:
         """Bring a state of this layout to `(*wanted, 2**n)`, summed over all other levels."""

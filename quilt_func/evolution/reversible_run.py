@@ -187,8 +187,8 @@ class Run:
         if prefix is None:
             return self.layout.pack(self.circuit.zero(), ())
         (start,) = self._tensors(prefix)
-        split = start.detach().reshape(-1, *self.axes.shape(prefix.key))
-        return self.layout.pack(split.movedim(0, -1), prefix.key)
+        split = start.detach().reshape(*self.axes.shape(prefix.key), -1)
+        return self.layout.pack(split, prefix.key)
 
     def _built(self, segment: Segment, tensors: Sequence[Tensor]) -> Built:
         return Built(tensors, segment.recipes, self.constants, self.layout)
@@ -212,7 +212,7 @@ class Run:
         if prefix is None:
             return
         start = self._tensors(prefix, has_graph=True)
-        by_start = self.layout.unpack(cotangent, prefix.key).movedim(-1, 0).conj_physical()
+        by_start = self.layout.unpack(cotangent, prefix.key).conj_physical()
         self._collect(prefix, start, [by_start.reshape(start[0].shape)], sums)
 
     def _collect(
@@ -238,9 +238,7 @@ class Run:
         """Leaves as parameters `(m, batch, *event)`, or `(m, *event)` where nothing is batched."""
         leaves = self.circuit.packing.unpack(self.packed)
         return [
-            self.axes.expand(leaf, levels, key).movedim(len(key), 0).flatten(1, len(key))
-            if key
-            else leaf
+            self.axes.to_parameter(leaf, levels, key) if key else leaf
             for leaf, levels, key in zip(leaves, self.levels, self.key_of_leaf, strict=True)
         ]
 
@@ -251,7 +249,5 @@ class Run:
     def _by_leaf(self, place: int, by_param: Tensor) -> Tensor:
         """Gradient of a leaf, its levels first, of that of its parameter."""
         key = self.key_of_leaf[place]
-        if not key:
-            return by_param
-        split = by_param.unflatten(1, self.axes.shape(key)).movedim(0, len(key))
-        return self.axes.reduce(split, key, union(self.axes.outer, self.levels[place]))
+        wanted = union(self.axes.outer, self.levels[place])
+        return self.axes.to_leaf(by_param, [key], wanted) if key else by_param

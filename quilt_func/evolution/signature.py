@@ -18,7 +18,7 @@ from quilt_func._torch import batch_levels
 from quilt_func.evolution.batching import BatchAxes, union
 from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Plan, plan
-from quilt_func.evolution.steps import BatchKey, Built, Params, product
+from quilt_func.evolution.steps import BatchKey, Built, product
 from quilt_func.ops import Structure
 from quilt_func.states import zero_state
 
@@ -101,7 +101,9 @@ class Signature:
         """The plan of a run, by the batch key of each op."""
         return plan(self.n_qubits, self.ops, tuple(keys), from_zero)
 
-    def params(self, leaves: Iterable[Tensor], batches: Iterable[tuple[int, ...]]) -> Params:
+    def params(
+        self, leaves: Iterable[Tensor], batches: Iterable[tuple[int, ...]]
+    ) -> list[list[Tensor]]:
         """Parameters of each op `(m, *batch, *event)`: its leaves, and its numbers as tensors."""
         remaining = iter(leaves)
         real = self.dtype.to_real()
@@ -126,7 +128,7 @@ class Signature:
         params = self.params(leaves, [()] * len(self.ops))
         constants, layout = found.on(self.dtype, self.device), Layout(BatchAxes((), ()), (), ())
         if found.prefix is not None:
-            state = product(found.prefix, params, constants)[:, 0]
+            state = product(found.prefix, params, constants)[0]
         if state is None and not found.starts_whole:
             state = self.zero()
         for segment in found.segments:

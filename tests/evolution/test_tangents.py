@@ -165,21 +165,21 @@ def not_conjugated(before, after):
 
 def no_curvature(slopes, by):
     slopes.along = None
-    yield from PULL_SLOPES(slopes, by)
+    return PULL_SLOPES(slopes, by)
 
 
 def only_the_value(duals, by):
     duals.tangents_built = None
-    yield from PULL_DUALS(duals, by)
+    return PULL_DUALS(duals, by)
 
 
 Slopes, Duals = jacobians.Slopes, jacobians.Duals
-PUSH, OUTER, PULL_SLOPES, PULL_DUALS = Block.push, block._outer, Slopes.pull, Duals.pull
+PUSH, OUTER, PULL_SLOPES, PULL_DUALS = Block.push, block._outer, Slopes._pulled, Duals._pulled
 MISTAKES = [
     (Block, "push", no_tangent_of_the_matrix, True),
     (block, "_outer", not_conjugated, True),
-    (Slopes, "pull", no_curvature, True),
-    (Duals, "pull", only_the_value, False),
+    (Slopes, "_pulled", no_curvature, True),
+    (Duals, "_pulled", only_the_value, False),
 ]
 
 

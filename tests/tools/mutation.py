@@ -34,7 +34,7 @@ MODULES = (
     "evolution/signature", "evolution/planner", "evolution/partitioning",
     "evolution/reversible_run", "evolution/reference", "evolution/steps/permutation",
     "evolution/steps/diagonal_phases", "evolution/tangents/jacobians",
-    "evolution/tangents/jet_steps", "evolution/tangents/tangent_run",
+    "evolution/tangents/tangent_run",
     "pauli/entry", "pauli/rules", "pauli/words",
     "replay/arguments", "replay/draft", "replay/gradients", "replay/movements", "replay/passes",
 )  # fmt: skip

@@ -57,13 +57,13 @@ class Blocks:
         """Ops whose parameters they are built of."""
         return self.stack.table.ops
 
-    def build(self, params: Params, constants: Constants, turned: Tensor | None = None) -> Tensor:
+    def build(self, params: Params, constants: Constants, derived: Tensor | None = None) -> Tensor:
         """Matrices `(batch, n_blocks, K, K)`."""
-        return blocks(self.stack, params, constants, turned)
+        return blocks(self.stack, params, constants, derived)
 
     def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """Stack the gradients of single matrices, which are conjugate."""
-        return torch.stack([parts[i] for i in range(len(parts))], 1).conj_physical()
+        """Stack the gradients of single matrices."""
+        return torch.stack([parts[i] for i in range(len(parts))], -3)
 
     def operands_of_tangents(
         self, value: Tensor, tangent: Tensor | None, built: Built, *, is_back: bool
@@ -86,10 +86,6 @@ class Blocks:
             undone = -(factors[:, None] @ many.mT @ factors[:, None])
             along = torch.stack([undone, along])
         return factors, along.movedim(-4, -2).flatten(-2)
-
-    def join_tangents(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """Stack the gradients of single matrices and their tangents."""
-        return torch.stack([parts[i] for i in range(len(parts))], -3)
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ class Block(Step):
         """The vjp: a product with the transpose, and of the matrix an outer product."""
         gradient = outer_product(cotangent, state, self.wires) if is_wanted else None
         apply_block(operand.mT, self.wires, cotangent, out)
-        return gradient
+        return gradient if gradient is None else gradient.conj_physical()
 
     def starts_from_zero(self, n_qubits: int) -> bool:
         """Of a block on all wires, |0...0⟩ takes one column."""

@@ -27,20 +27,20 @@ def product(
     prefix: Prefix,
     params: Params,
     constants: Constants,
-    turned: Tensor | None = None,
+    derived: Tensor | None = None,
 ) -> Tensor:
-    """Build the product state of a prefix, batch last: `(2**n_qubits, batch)`; see `blocks`."""
-    entries = _entries(prefix.table, params, constants, turned)
+    """Build the product state of a prefix, `(batch, 2**n_qubits)`; see `blocks`."""
+    entries = _entries(prefix.table, params, constants, derived)
     if prefix.direct is not None:
-        return _over_slots(entries, prefix, prefix.direct.shape, constants)
-    return _outer(_runs(prefix, entries, constants)[:, :, 0])
+        return _over_slots(entries, prefix, prefix.direct.shape, constants).mT
+    return _outer(_runs(prefix, entries, constants)[:, :, 0]).mT
 
 
 def blocks(
     stack: Stack,
     params: Params,
     constants: Constants,
-    turned: Tensor | None = None,
+    derived: Tensor | None = None,
 ) -> Tensor:
     """Build the matrices of a stack, `(batch, n_blocks, K, K)`.
 
@@ -48,9 +48,9 @@ def blocks(
         stack: Recipe.
         params: Parameters of its ops.
         constants: Constant tensors of the plan.
-        turned (bool, (n_angles, batch)): Which of the angles of all rotations to turn by π more.
+        derived (bool, (n_angles, batch)): Which angles of rotations to take derivatives by.
     """
-    entries = _entries(stack.table, params, constants, turned)
+    entries = _entries(stack.table, params, constants, derived)
     if stack.direct is not None and entries.shape[1] == 1:
         return _direct_blocks(stack.direct, entries, constants)
     batch, size = entries.shape[1], 2**stack.width
@@ -103,9 +103,9 @@ def _over_slots(
     return reduce(torch.mul, chosen.reshape(*shape, *batch).unbind(0))
 
 
-def _entries(table: Table, params: Params, constants: Constants, turned: Tensor | None) -> Tensor:
+def _entries(table: Table, params: Params, constants: Constants, derived: Tensor | None) -> Tensor:
     """The flat table of matrix entries, `(size, batch)`."""
-    parts = [_rotation_entries(table, params, constants, turned)] if table.rotations else []
+    parts = [_rotation_entries(table, params, constants, derived)] if table.rotations else []
     for gate, members in table.rows:
         columns = [_joined(column) for column in zip(*(params[i] for i in members), strict=True)]
         is_batched = columns[0].ndim > 1 + len(gate.param_shape)
@@ -122,14 +122,16 @@ def _entries(table: Table, params: Params, constants: Constants, turned: Tensor 
 
 
 def _rotation_entries(
-    table: Table, params: Params, constants: Constants, turned: Tensor | None
+    table: Table, params: Params, constants: Constants, derived: Tensor | None
 ) -> Tensor:
     """Entries of all rotations by one cosine and one sine, `(n_entries, batch)`."""
     theta = _joined([params[i][0] for i in table.rotations])
     half = torch.sub(theta, theta, alpha=0.5)  # forward mode is slow with constant factors
     cosine, sine = half.cos(), half.sin()
-    if turned is not None:  # exact, as adding π to a large angle is not
-        cosine, sine = torch.where(turned, -sine, cosine), torch.where(turned, cosine, sine)
+    if derived is not None:
+        half_sine, half_cosine = 0.5 * sine, 0.5 * cosine
+        cosine = torch.where(derived, -half_sine, cosine)
+        sine = torch.where(derived, half_cosine, sine)
     waves = torch.cat([cosine, sine, -sine, torch.zeros_like(half[:1])])
     parts = waves.index_select(0, constants.index(table, "waves"))
     if parts.ndim == 1:

@@ -71,8 +71,8 @@ class OfTable:
         return self.table.ops
 
     @property
-    def turned(self) -> NDArray[np.bool_]:
-        """Which angles to turn by π: none for the matrices, then one of each part for each slope.
+    def derived(self) -> NDArray[np.bool_]:
+        """Which angles to take the derivative by: none, then one of each part for each slope.
 
         Returns:
             `(n_angles, 1 + n_slopes)`.
@@ -82,11 +82,6 @@ class OfTable:
         for slope, angles in enumerate(self.angles.T):
             found[angles, 1 + slope] = True
         return found[:n_angles]
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """What derivatives are of the state as it is, and of each slope: 1 and halves."""
-        return np.array([1.0] + [0.5] * self.angles.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,9 +37,9 @@ from quilt_func.evolution.steps.phase_tables import (
     PairTable,
     Reals,
     pair_tables,
-    phase_tables,
     product_of,
     signs,
+    tables_of,
     waves,
 )
 from quilt_func.ops import Gate, Structure
@@ -75,7 +75,7 @@ class Phases:
     pairs: tuple[PairTable, ...]
     rotations: None = None
 
-    def build(self, params: Params, constants: Constants, turned: Tensor | None = None) -> Tensor:
+    def build(self, params: Params, constants: Constants, derived: Tensor | None = None) -> Tensor:
         """Each word's `c`, `(batch, n_words)`, of the angles of the ops `(m, [batch])`."""
         columns = [params[op][0] for op in self.ops]
         angles = torch.cat(columns) if len(columns) > 1 else columns[0]
@@ -90,7 +90,7 @@ class Phases:
     def tables(self, values: Tensor, constants: Constants) -> Sequence[Tensor]:
         """The same as tables `(batch, ...)`: their product is the phases."""
         if self.pairs:
-            return phase_tables(self.pairs, values, constants)
+            return tables_of(self.pairs, values, constants)
         return [waves(self.exponents(values, constants))]
 
     def exponents(self, values: Tensor, constants: Constants) -> Tensor:
@@ -115,16 +115,12 @@ class Phases:
     ) -> tuple[Tensor, Tensor | None]:
         """Factors per amplitude `(1 or lead, 2**n, 1, 1)`, and their exponents' tangents."""
         to_lead, constants = built.layout.to_lead, built.constants
-        fixed = to_lead(self.factors(value.squeeze(1), constants), self.key)
+        fixed = to_lead(self.factors(value, constants), self.key)
         factors = (fixed.conj_physical() if is_back else fixed)[..., None, None]
         if tangent is None:
             return factors, None
-        along = to_lead(self.exponents(tangent.squeeze(2), constants), self.key)
+        along = to_lead(self.exponents(tangent, constants), self.key)
         return factors, (-along if is_back else along).mT.unsqueeze(-2)
-
-    def join_tangents(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of the words' `c` and its tangents, of those of the exponents."""
-        return self.by_coefficients(parts[0], constants).unsqueeze(-2)
 
 
 def phases(ops: Sequence[Structure], n_qubits: int, gates: Sequence[Applied]) -> Phases:
@@ -236,10 +232,10 @@ class DiagonalPhases(Step):
 
 
 def _by_exponents(jet: Tensor) -> Tensor:
-    """`Im λ ψ*` and its tangents: gradient of exponents, `(lead, 1 + n_directions, 2**n)`."""
+    """`Im λ* ψ` and its tangents, `(lead, 1 + n_directions, 2**n)`: minus the exponents' gradient."""
     state, gradient = jet
-    product = gradient * state[..., :1].conj()
-    product[..., 1:] += gradient[..., :1] * state[..., 1:].conj()
+    product = gradient.conj() * state[..., :1]
+    product[..., 1:] += gradient[..., :1].conj() * state[..., 1:]
     exponents: Tensor = product.imag.sum(2).mT
     return exponents
 

@@ -169,7 +169,7 @@ class Step:
         Args:
             operand: What the step acts with, by `Recipe.operands_of_tangents`.
             tangent: Its tangents, or None.
-            jet: See `tangents.jet_steps`.
+            jet: See `tangents.tangent_run`.
             is_back: Whether to go back.
             is_wanted: Whether the gradient of what was built is.
             known: The jet before an irreversible step, on the way back.
@@ -203,19 +203,16 @@ class Recipe(Protocol):
     @property
     def ops(self) -> tuple[int, ...]: ...
 
-    def build(self, params: Params, constants: Constants, turned: Tensor | None = None) -> Tensor:
+    def build(self, params: Params, constants: Constants, derived: Tensor | None = None) -> Tensor:
         """One tensor `(batch, ...)` in plain torch calls; see `block_build.blocks`."""
 
     def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of what was built, of those of the steps by position."""
+        """The gradient of what was built, `(..., *shape)`, of those of the steps by position."""
 
     def operands_of_tangents(
         self, value: Tensor, tangent: Tensor | None, built: "Built", *, is_back: bool
     ) -> tuple[Any, Any]:
         """What `Step.push` takes, of what was built and of its tangents."""
-
-    def join_tangents(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """The gradient of what was built and its tangents, of those of the steps by position."""
 
 
 class Built(NamedTuple):

@@ -2,10 +2,17 @@
 
 Tangents usually come in many directions at once, as levels that no state and no leaf carries. Each
 direction adds rows to the matrix products; states and matrices are the same for all of them.
+
+A *jet* is a state and its tangents in all directions as one tensor, `(pair, lead, 2**n, last,
+1 + n_directions)`: first the state, then its tangents. A state `ψ' = U ψ` has the tangent
+`ψ̇' = U ψ̇ + U̇ ψ`. The way back is the same step with `U†` and `U̇†`, taken by the state and its
+cotangent as a pair; their products are the gradients of the steps, and the tangents of these.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import compress
 from typing import Any, NamedTuple
 
 import torch
@@ -15,9 +22,8 @@ from quilt_func.evolution.batching import BatchAxes, Levels, union
 from quilt_func.evolution.layout import Layout
 from quilt_func.evolution.planner import Segment
 from quilt_func.evolution.signature import Signature
-from quilt_func.evolution.steps import BatchKey, Params, Prefix, Recipe, product
-from quilt_func.evolution.tangents.jacobians import ByLeaf, Leaf, Pushforward, pushforward
-from quilt_func.evolution.tangents.jet_steps import JetSteps
+from quilt_func.evolution.steps import Built, Prefix, Recipe, product
+from quilt_func.evolution.tangents.jacobians import Leaf, Pushforward, pushforward
 
 
 class WithTangent(NamedTuple):
@@ -50,56 +56,31 @@ class TangentRun:
             states: Levels of the states to run, and those of their tangents.
             wanted: Whether gradients of the state and of each of the packed leaves are.
         """
-        packing, n_packed = circuit.packing, len(leaves)
-        self.circuit, self.axes = circuit, axes
-        self.leaves, self.levels = packing.unpack(leaves), packing.spread(axes.levels[:n_packed])
-        filled = [leaf if t is None else t for leaf, t in zip(leaves, tangents, strict=True)]
-        have_tangents = packing.spread(tangent is not None for tangent in tangents)
-        pairs = zip(packing.unpack(filled), have_tangents, strict=True)
-        self.tangents = [tangent if has_tangent else None for tangent, has_tangent in pairs]
-        self.tangent_levels: list[Levels] = packing.spread(axes.levels[n_packed:])
-        self.wanted_packed = wanted[1:]
-        self.is_state_wanted = wanted[0]
-        self.wanted: list[bool] = packing.spread(wanted[1:])
+        n_packed, spread = len(leaves), circuit.packing.spread
+        self.circuit, self.axes, self.wanted = circuit, axes, wanted
         self.fixed = union(states[0], *axes.levels[:n_packed])
         everything = union(*states, *axes.levels)
         self.new = tuple(level for level in everything if level not in self.fixed)
         self.n_directions = math.prod(axes.shape(self.new))
-        self.keys = self._keys()
+        self.levels: list[Levels] = spread(axes.levels[:n_packed])
+        of_tangents: list[Levels] = spread(axes.levels[n_packed:])
+        self.keys = self._keys(of_tangents)
+        own = zip(self.keys, circuit.places, strict=True)
+        self.key_of_leaf = [key for key, places in own for _ in places]
         self.plan = circuit.plan(self.keys, from_zero)
         self.constants = self.plan.on(circuit.dtype, circuit.device)
         lead = self.plan.levels
         last = tuple(level for level in self.fixed if level not in lead)
         self.layout = Layout(axes, lead, last)
+        self.of_tangents = Layout(axes, lead, last + self.new)
+        self.moving = self._moving(leaves, tangents, of_tangents)
+        self.leaves = self._leaves()
         self.jets: dict[int, Tensor] = {}
 
     def push(self, state: WithTangent | None, levels: Sequence[Levels]) -> tuple[Tensor, Tensor]:
         """The state after the run, and its tangent, their levels first."""
-        leaves = self._leaves()
-        if state is None:
-            state, levels = self._started(leaves)
-        jet = self._advanced(self._jet(state, levels), leaves, frozenset())
+        jet = self._advanced(self._start(state, levels), ())
         return self._parted(jet[0], self.fixed, union(self.fixed, self.new))
-
-    def _advanced(
-        self, jet: Tensor, leaves: Sequence[Sequence[Leaf]], kept: frozenset[int]
-    ) -> Tensor:
-        """The jet after all steps; those before `kept` steps are noted."""
-        number = 0
-        for segment in self.plan.segments:
-            steps = self._steps(segment, leaves, is_back=False)
-            for step in segment.steps:
-                if number in kept:
-                    self.jets[number] = jet
-                jet = steps.taken(step, jet)
-                number += 1
-        return jet
-
-    def _steps(
-        self, segment: Segment, leaves: Sequence[Sequence[Leaf]], *, is_back: bool
-    ) -> JetSteps:
-        made_ = [self._made_of(recipe, leaves) for recipe in segment.recipes]
-        return JetSteps(segment, made_, self.constants, self.layout, is_back=is_back)
 
     def walk_back(
         self, start: WithTangent | None, of_start: Sequence[Levels], output: WithTangent,
@@ -107,32 +88,70 @@ class TangentRun:
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:  # fmt: skip
         """Gradients of the state and of packed leaves, where wanted, and their tangents."""
         jet = torch.cat([self._jet(output, of_output), self._jet(gradient, of_gradient)])
-        leaves = self._leaves()
         if self.plan.irreversible:
-            before, levels = self._started(leaves) if start is None else (start, of_start)
-            kept = frozenset(self.plan.irreversible)
-            self._advanced(self._jet(before, levels), leaves, kept)
-        sums: dict[int, ByLeaf] = {}
+            self._advanced(self._start(start, of_start), self.plan.irreversible)
+        sums: dict[int, Tensor] = {}
         number = len(self.plan.steps)
         for segment in reversed(self.plan.segments):
-            steps = self._steps(segment, leaves, is_back=True)
+            made, operands = self._operands(segment, is_back=True)
+            parts: list[dict[int, Tensor]] = [{} for _ in made]
             for step in reversed(segment.steps):
                 number -= 1
-                jet = steps.taken(step, jet, self.jets.get(number))
-            _add(sums, steps.pulled())
-        prefix = self.plan.prefix
-        if prefix is not None:
-            built = self._made_start(prefix, leaves)
-            if built.is_wanted:
-                _add(sums, built.pull(self._by_start(jet[1], prefix.key)))
-        found = [self._by_state(jet[1], of_start[0])] if self.is_state_wanted else []
-        found += self._by_packed(leaves, sums)
+                i = step.recipe
+                jet, part = step.push(
+                    *operands[i], jet, is_back=True, known=self.jets.get(number),
+                    is_wanted=i is not None and made[i].is_wanted,
+                )  # fmt: skip
+                if part is not None and i is not None:
+                    parts[i][step.position] = self.layout.by_key(part, segment.recipes[i].key)
+            for recipe, one, own in zip(segment.recipes, made, parts, strict=True):
+                _add(sums, one.pull(recipe.join(own, self.constants)) if own else ())
+        if self.plan.prefix is not None:
+            built = self._made(self.plan.prefix)
+            _add(sums, built.pull(self._by_start(jet[1], self.plan.prefix.key)))
+        found = self._by_packed(sums)
+        if self.wanted[0]:
+            levels = union(self.axes.outer, of_start[0])
+            value, rest = self._parted(jet[1], self._kept(levels), levels)
+            found = [(value.contiguous(), rest.contiguous()), *found]
         values, tangents = zip(*found, strict=True)
         return values, tangents
 
-    def _keys(self) -> list[Levels]:
+    def _advanced(self, jet: Tensor, noted: Container[int]) -> Tensor:
+        """The jet after all steps; those before some steps are noted."""
+        number = 0
+        for segment in self.plan.segments:
+            _, operands = self._operands(segment, is_back=False)
+            for step in segment.steps:
+                if number in noted:
+                    self.jets[number] = jet
+                jet, _ = step.push(*operands[step.recipe], jet, is_back=False, is_wanted=False)
+                number += 1
+        return jet
+
+    def _operands(
+        self, segment: Segment, *, is_back: bool
+    ) -> tuple[list[Pushforward], dict[int | None, tuple[Any, Any]]]:
+        """What a segment builds, and of each recipe what `Step.push` takes."""
+        made = [self._made(recipe) for recipe in segment.recipes]
+        built = Built([one.value for one in made], segment.recipes, self.constants, self.layout)
+        found: dict[int | None, tuple[Any, Any]] = {None: (None, None)}
+        for i, (recipe, one) in enumerate(zip(segment.recipes, made, strict=True)):
+            found[i] = recipe.operands_of_tangents(one.value, one.tangent, built, is_back=is_back)
+        return made, found
+
+    def _made(self, recipe: Recipe | Prefix) -> Pushforward:
+        own = {op: self.leaves[op] for op in recipe.ops}
+        if isinstance(recipe, Prefix):
+            build = partial(product, recipe)
+            return pushforward(build, recipe, own, self.n_directions, self.constants)
+        return pushforward(recipe.build, recipe.rotations, own, self.n_directions, self.constants)
+
+    def _keys(self, of_tangents: Iterable[Levels]) -> list[Levels]:
+        """Batch keys of the ops: without directions, and where gradients are wanted with theirs."""
+        wanted = self.circuit.packing.spread(self.wanted[1:])
         columns: list[list[list[Any]]] = [
-            self.circuit.per_op(one) for one in (self.levels, self.tangent_levels, self.wanted)
+            self.circuit.per_op(one) for one in (self.levels, of_tangents, wanted)
         ]
         return [
             self._kept(*levels, *tangents, self.axes.outer if any(is_wanted) else ())
@@ -143,151 +162,90 @@ class TangentRun:
         """Some levels, without those of directions."""
         return tuple(level for level in union(*levels) if level not in self.new)
 
-    def _leaves(self) -> list[list[Leaf]]:
-        """Parameters of each op, `(m, batch, *event)`, and their tangents."""
+    def _moving(
+        self, leaves: Sequence[Tensor], tangents: Sequence[Tensor | None],
+        of_tangents: Iterable[Levels],
+    ) -> list[Leaf]:  # fmt: skip
+        """Leaves as parameters, with their tangents."""
+        packing, to_parameter = self.circuit.packing, self.axes.to_parameter
+        filled = (leaf if t is None else t for leaf, t in zip(leaves, tangents, strict=True))
         rows = zip(
-            self.leaves, self.levels, self.tangents, self.tangent_levels, self.wanted,
-            range(len(self.leaves)), strict=True,
+            packing.unpack(leaves), self.levels, packing.unpack(filled), of_tangents,
+            packing.spread(tangent is not None for tangent in tangents),
+            packing.spread(self.wanted[1:]), self.key_of_leaf, strict=True,
         )  # fmt: skip
-        real = self.circuit.dtype.to_real()
-        found = []
-        for op, weak, key in zip(self.circuit.ops, self.circuit.weak, self.keys, strict=True):
-            shape = len(op.wires), math.prod(self.axes.shape(key))
-            numbers = (torch.full(shape, p, dtype=real, device=self.circuit.device)
-                       if p is not None else None for p in weak)  # fmt: skip
-            found.append([
-                Leaf(n, None, None, False) if n is not None else self._leaf(key, *next(rows))
-                for n in numbers
-            ])  # fmt: skip
-        return found
-
-    def _leaf(
-        self, key: Levels, leaf: Tensor, levels: Levels, tangent: Tensor | None,
-        of_tangent: Levels, is_wanted: bool, place: int,
-    ) -> Leaf:  # fmt: skip
-        event = leaf.shape[len(levels) + 1 :]
-        value = self._arranged(leaf, levels, key).movedim(len(key), 0)
-        value = value.reshape(len(value), -1, *event)
-        if tangent is not None:
-            full = self._arranged(tangent, of_tangent, (*key, *self.new))
-            tangent = full.movedim(len(key) + len(self.new), 0)
-            tangent = tangent.reshape(*value.shape[:2], self.n_directions, *event)
-        return Leaf(value, tangent, place, is_wanted)
-
-    def _made_of(self, recipe: Recipe, leaves: Sequence[Sequence[Leaf]]) -> Pushforward:
-        def make(params: Params, turned: Tensor | None) -> Tensor:
-            found = recipe.build(params, self.constants, turned)
-            return found if found.ndim > 2 else found.unsqueeze(1)
-
-        own = {op: leaves[op] for op in recipe.ops}
-        return pushforward(make, recipe.rotations, own, self.n_directions, self.constants)
-
-    def _made_start(self, prefix: Prefix, leaves: Sequence[Sequence[Leaf]]) -> Pushforward:
-        """The product state to start from, `(batch, 1, 2**n)`."""
-
-        def make(params: Params, turned: Tensor | None) -> Tensor:
-            return product(prefix, params, self.constants, turned).mT.unsqueeze(1)
-
-        own = {op: leaves[op] for op in prefix.ops}
-        return pushforward(make, prefix, own, self.n_directions, self.constants)
-
-    def _started(
-        self, leaves: Sequence[Sequence[Leaf]]
-    ) -> tuple[WithTangent, tuple[Levels, Levels]]:
-        """The product state of the prefix, or |0...0⟩, and its levels."""
-        prefix = self.plan.prefix
-        if prefix is None:
-            return WithTangent(self.circuit.zero(), None), ((), ())
-        start, key = self._made_start(prefix, leaves), prefix.key
-        levels = key, (*key, *self.new)
-        value = start.value.reshape(*self.axes.shape(key), -1)
-        if start.tangent is None:
-            return WithTangent(value, None), levels
-        return WithTangent(value, start.tangent.reshape(*self.axes.shape(levels[1]), -1)), levels
-
-    def _by_start(self, jet: Tensor, key: BatchKey) -> Tensor:
-        """Gradient of the product state and its tangents, as `Pushforward.pull` takes it."""
-        levels = union(key, self.new)
-        value, tangents = self._parted(jet, key, levels)
-        size = value.shape[-1]
-        tangents = self._arranged(tangents, levels, (*key, *self.new))
-        parts = value.reshape(-1, 1, 1, size), tangents.reshape(-1, self.n_directions, 1, size)
-        return torch.cat(parts, 1)
-
-    def _by_state(self, jet: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
-        kept = self._kept(self.axes.outer, levels)
-        value, tangents = self._parted(jet, kept, union(self.axes.outer, levels))
-        return value.contiguous(), tangents.contiguous()
-
-    def _by_packed(
-        self, leaves: Sequence[Sequence[Leaf]], sums: Mapping[int, ByLeaf]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Gradients of the wanted packed leaves, and their tangents."""
-        found: dict[int, tuple[Tensor, Tensor]] = {}
-        for own, key in zip(leaves, self.keys, strict=True):
-            for leaf in own:
-                if leaf.place is not None and leaf.is_wanted:
-                    found[leaf.place] = self._by_moving(leaf, key, sums.get(leaf.place))
-        packing = self.circuit.packing
-        pairs = zip(packing.groups, self.wanted_packed, strict=True)
-        parts = [{p: both[i] for p, both in found.items()} for i in (0, 1)]
         return [
-            (packing.pack(parts[0], group), packing.pack(parts[1], group))
-            for group, is_wanted in pairs
-            if is_wanted
+            Leaf(
+                to_parameter(leaf, levels, key),
+                to_parameter(tangent, of_tangent, key, self.new) if has_tangent else None,
+                place,
+                is_wanted,
+            )
+            for place, (leaf, levels, tangent, of_tangent, has_tangent, is_wanted, key)
+            in enumerate(rows)
+        ]  # fmt: skip
+
+    def _leaves(self) -> list[list[Leaf]]:
+        """Parameters of each op: its leaves, and its numbers."""
+        batches = ((math.prod(self.axes.shape(key)),) for key in self.keys)
+        params = self.circuit.params((leaf.value for leaf in self.moving), batches)
+        moving = iter(self.moving)
+        return [
+            [next(moving) if p is None else Leaf(value) for p, value in zip(weak, own, strict=True)]
+            for weak, own in zip(self.circuit.weak, params, strict=True)
         ]
 
-    def _by_moving(self, leaf: Leaf, key: Levels, by: ByLeaf | None) -> tuple[Tensor, Tensor]:
-        """Gradient of a leaf, its levels first, and its tangent."""
-        assert leaf.place is not None, "numbers have no gradient"
-        size, _, *event = leaf.value.shape
-        levels, own = (*key, *self.new), self.levels[leaf.place]
-        shapes = [(size, *self.axes.shape(levels), *event) for levels in (key, levels)]
-        if by is None:
-            value, tangent = (leaf.value.new_zeros(shape) for shape in shapes)
-        else:
-            value, tangent = by.jet[:, :, 0].reshape(shapes[0]), by.jet[:, :, 1:].reshape(shapes[1])
-        return (
-            self.axes.reduce(value.movedim(0, len(key)), key, self._kept(self.axes.outer, own)),
-            self.axes.reduce(tangent.movedim(0, len(levels)), levels, union(self.axes.outer, own)),
-        )
+    def _start(self, state: WithTangent | None, levels: Sequence[Levels]) -> Tensor:
+        """The jet of the given state, of the product state of the prefix, or of |0...0⟩."""
+        if state is not None:
+            return self._jet(state, levels)
+        prefix = self.plan.prefix
+        if prefix is None:
+            return self._jet(WithTangent(self.circuit.zero(), None), ((), ()))
+        start, key = self._made(prefix), prefix.key
+        value, tangent = start.value.reshape(*self.axes.shape(key), -1), start.tangent
+        if tangent is not None:
+            tangent = tangent.reshape(*self.axes.shape(key + self.new), -1)
+        return self._jet(WithTangent(value, tangent), (key, key + self.new))
+
+    def _by_start(self, jet: Tensor, key: Levels) -> Tensor:
+        """Gradient of the product state and its tangents, as `Pushforward.pull` takes it."""
+        value, tangents = self._parted(jet, key, key + self.new)
+        size = value.shape[-1]
+        parts = value.reshape(-1, 1, size), tangents.reshape(-1, self.n_directions, size)
+        return torch.cat(parts, 1)
+
+    def _by_packed(self, sums: Mapping[int, Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Gradients of the wanted packed leaves, and their tangents."""
+        packing, outer = self.circuit.packing, self.axes.outer
+        values: dict[int, Tensor] = {}
+        tangents: dict[int, Tensor] = {}
+        for place, (leaf, key) in enumerate(zip(self.moving, self.key_of_leaf, strict=True)):
+            if leaf.is_wanted:
+                m, batch, *event = leaf.value.shape
+                jet = sums.get(place, leaf.value.new_zeros(m, batch, 1 + self.n_directions, *event))
+                value, rest, own = jet[:, :, 0], jet[:, :, 1:], union(outer, self.levels[place])
+                values[place] = self.axes.to_leaf(value, [key], self._kept(own))
+                tangents[place] = self.axes.to_leaf(rest, [key, self.new], own)
+        groups = compress(packing.groups, self.wanted[1:])
+        return [(packing.pack(values, group), packing.pack(tangents, group)) for group in groups]
 
     def _jet(self, state: WithTangent, levels: Sequence[Levels]) -> Tensor:
         """A state and its tangent, their levels first, in the layout of the run."""
-        here = (*self.layout.lead, *self.layout.last)
-        value = self._in_layout(state.value, levels[0], here).unsqueeze(-1)
+        value = self.layout.pack(state.value, levels[0])[None, ..., None]
+        shape = *value.shape[:-1], self.n_directions
         if state.tangent is None:
-            tangent = value.new_zeros((*value.shape[:-1], self.n_directions))
-        else:
-            flat = self._in_layout(state.tangent, levels[1], (*here, *self.new))
-            tangent = flat.view(*value.shape[:-1], self.n_directions)
-        return torch.cat([value, tangent], -1)
-
-    def _in_layout(self, state: Tensor, own: Levels, levels: Levels) -> Tensor:
-        full = self._arranged(state, own, levels).movedim(-1, len(self.layout.lead))
-        return full.reshape(1, math.prod(self.axes.shape(self.layout.lead)), state.shape[-1], -1)
+            return torch.cat([value, value.new_zeros(shape)], -1)
+        return torch.cat([value, self.of_tangents.pack(state.tangent, levels[1]).view(shape)], -1)
 
     def _parted(self, jet: Tensor, of_value: Levels, of_tangent: Levels) -> tuple[Tensor, Tensor]:
         """A state and its tangent, levels first, summed over levels that are not wanted."""
-        levels = (*self.layout.last, *self.new)
-        tangents = jet[..., 1:].reshape(
-            *self.axes.shape(self.layout.lead), -1, *self.axes.shape(levels)
-        )
-        tangents = tangents.movedim(len(self.layout.lead), -1)
         return (
             self.layout.unpack(jet[..., 0], of_value),
-            self.axes.reduce(tangents, (*self.layout.lead, *levels), of_tangent),
+            self.of_tangents.unpack(jet[..., 1:], of_tangent),
         )
 
-    def _arranged(self, tensor: Tensor, own: Levels, wanted: Levels) -> Tensor:
-        """Order and expand a tensor's levels, which come first and are all among the wanted."""
-        kept = tuple(level for level in wanted if level in own)
-        order = (*map(own.index, kept), *range(len(own), tensor.ndim))
-        return self.axes.expand(tensor.permute(order), kept, wanted)
 
-
-def _add(sums: dict[int, ByLeaf], found: Iterable[ByLeaf]) -> None:
-    for one in found:
-        if one.place in sums:
-            one = ByLeaf(one.place, sums[one.place].jet + one.jet)
-        sums[one.place] = one
+def _add(sums: dict[int, Tensor], found: Iterable[tuple[int, Tensor]]) -> None:
+    for place, jet in found:
+        sums[place] = sums[place] + jet if place in sums else jet
