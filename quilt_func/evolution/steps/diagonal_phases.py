@@ -37,9 +37,9 @@ from quilt_func.evolution.steps.phase_tables import (
     PairTable,
     Reals,
     pair_tables,
-    phase_tables,
     product_of,
     signs,
+    tables_of,
     waves,
 )
 from quilt_func.ops import Gate, Structure
@@ -90,7 +90,7 @@ class Phases:
     def tables(self, values: Tensor, constants: Constants) -> Sequence[Tensor]:
         """The same as tables `(batch, ...)`: their product is the phases."""
         if self.pairs:
-            return phase_tables(self.pairs, values, constants)
+            return tables_of(self.pairs, values, constants)
         return [waves(self.exponents(values, constants))]
 
     def exponents(self, values: Tensor, constants: Constants) -> Tensor:

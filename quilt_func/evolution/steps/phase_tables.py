@@ -78,9 +78,7 @@ def waves(exponents: Tensor) -> Tensor:
     return torch.complex(exponents.cos(), exponents.sin())
 
 
-def phase_tables(
-    pairs: Sequence[PairTable], values: Tensor, constants: Constants
-) -> Sequence[Tensor]:
+def tables_of(pairs: Sequence[PairTable], values: Tensor, constants: Constants) -> Sequence[Tensor]:
     """Tables of phases, `(batch, *shape)`, whose product is the phase of each amplitude."""
     exponents = torch.cat([pair.exponents(values, constants) for pair in pairs], -1)
     parts = waves(exponents).split([math.prod(pair.shape) for pair in pairs], -1)
