@@ -7,7 +7,7 @@ rest: so where there are such layers a second search keeps them whole, and the c
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -20,7 +20,10 @@ WHOLE = 5
 """Circuits of at most this many wires are one block: nothing is cheaper than one product."""
 
 FEW = 2**12
-"""Gates of circuits for which several searches are made, at most."""
+"""Gates of the longest circuits that are searched in every way."""
+
+SOME = 2**10
+"""Gates of longer ones on which these are compared."""
 
 LIGHT = 0.25
 """Work that a gate is worth which only permutes amplitudes: in a block it costs next to nothing."""
@@ -33,13 +36,27 @@ def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
         wires, most = tuple(range(n_qubits)), BLOCK.most(n_qubits)
         starts = range(0, len(gates), most)
         return [Part(BLOCK, wires, list(gates[start : start + most])) for start in starts]
-    whole = diagonal_layers(n_qubits, gates)
-    searches = [_Search(n_qubits, gates, ())]
-    if whole:
-        searches += [_Search(n_qubits, gates, whole, is_wide=wide) for wide in (False, True)]
-    elif len(gates) <= FEW:
-        searches.append(_Search(n_qubits, gates, (), is_wide=True))
-    return min((search.run() for search in searches), key=itemgetter(0))[1]
+    searches = _searches(n_qubits, gates)
+    if len(gates) > FEW:  # whatever is cheapest for some is taken for all
+        trials = _searches(n_qubits, gates[:SOME])
+        costs = {name: search().run()[0] for name, search in trials.items()}
+        best = min(costs, key=costs.__getitem__)
+        return searches.get(best, searches[False, False])().run()[1]
+    return min((search().run() for search in searches.values()), key=itemgetter(0))[1]
+
+
+def _searches(
+    n_qubits: int, gates: Sequence[Applied]
+) -> dict[tuple[bool, bool], Callable[[], "_Search"]]:
+    """Searches to choose from, by whether layers stay whole, and whether blocks are wide only."""
+    layers = diagonal_layers(n_qubits, gates)
+    return {
+        (is_whole, is_wide): partial(
+            _Search, n_qubits, gates, layers if is_whole else (), is_wide=is_wide
+        )
+        for is_whole in ((False, True) if layers else (False,))
+        for is_wide in (False, True)
+    }
 
 
 def diagonal_layers(n_qubits: int, gates: Sequence[Applied]) -> list[int]:
