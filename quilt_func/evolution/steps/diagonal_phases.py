@@ -232,7 +232,7 @@ class DiagonalPhases(Step):
 
 
 def _by_exponents(jet: Tensor) -> Tensor:
-    """`Im λ* ψ` and its tangents, `(lead, 1 + n_directions, 2**n)`: minus the exponents' gradient."""
+    """`Im λ* ψ` and its tangents: minus the gradient of exponents, `(lead, 1 + k, 2**n)`."""
     state, gradient = jet
     product = gradient.conj() * state[..., :1]
     product[..., 1:] += gradient[..., :1].conj() * state[..., 1:]
