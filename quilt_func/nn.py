@@ -58,7 +58,8 @@ class QuantumLayer(Module):
             `jit` refuses.
 
     Raises:
-        TypeError: If `model` can't be called or does not return a tensor, or shapes are not ints.
+        TypeError: If `model` can't be called or does not return a tensor, or shapes are not
+            ints, or `jit` is not a bool.
         ValueError: If the tree has no tensor, a name is taken by the module itself, or a length is
             negative.
 

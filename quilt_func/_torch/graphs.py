@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from quilt_func._torch.levels import is_forward_mode
+
 C: Any = torch._C
 Flat = Callable[..., list[Tensor]]
 """A function of tensors that lists tensors."""
@@ -90,12 +92,12 @@ def is_about_shapes(error: Exception) -> bool:
 
 
 def is_within_mode() -> bool:
-    """Tell whether a mode of torch's or a user's meets every operation, or changes its result."""
+    """Tell whether operations do more than compute: a mode, autocast, or torch's forward mode."""
     return bool(
         C._len_torch_dispatch_stack()
         or C._len_torch_function_stack()
-        or torch.is_autocast_enabled("cpu")
-        or torch.is_autocast_enabled("cuda")
+        or C._is_any_autocast_enabled()
+        or is_forward_mode()
         or torch.compiler.is_compiling()
     )
 

@@ -1,4 +1,4 @@
-"""Passes that shorten a draft; each leaves every result as it is, to the last bit.
+"""Passes that shorten a draft; each leaves every result as it is, to rounding.
 
 A pass touches no operation on memory that something writes to. Order stays as it was: a node is
 only ever dropped, replaced by an earlier equal one, or by another operation at its own place.

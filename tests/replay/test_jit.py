@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.func import grad, grad_and_value, hessian, vmap
 from torch.utils import _pytree as pytree
 
@@ -215,6 +216,15 @@ def test_it_falls_through_within_transforms_and_modes():
     assert fn.calls == 5
     outer = qf.jit(lambda t: replayed(t) * 2)
     assert torch.equal(outer(theta), 2 * energy(theta))
+
+
+def test_torchs_own_forward_mode_keeps_its_tangent():
+    replayed = qf.jit(lambda x: (x * x).sum())
+    x, along = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])
+    replayed(x)
+    with forward_ad.dual_level():
+        found = forward_ad.unpack_dual(replayed(forward_ad.make_dual(x, along)))
+    assert found.tangent == 22
 
 
 class Marked(torch.Tensor):

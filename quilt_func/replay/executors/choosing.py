@@ -35,6 +35,6 @@ def choose(draft: Draft, tensors: Sequence[Tensor]) -> Executor:
         if room.fits(draft):
             try:
                 return Executor(name, room.build(draft, tensors))
-            except (AttributeError, RuntimeError):  # torch lacks it, or an operation in it
+            except (AttributeError, KeyError, RuntimeError, TypeError):  # torch, or an op, lacks it
                 continue
     raise AssertionError("straight-line Python runs every graph")
