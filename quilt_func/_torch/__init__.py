@@ -12,18 +12,7 @@ from quilt_func._torch.arrays import (
     unconjugated,
 )
 from quilt_func._torch.dynamo import hide
-from quilt_func._torch.graphs import (
-    Flat,
-    compile_in_cpp,
-    has_tag,
-    is_about_shapes,
-    is_about_values,
-    is_within_mode,
-    schema_of,
-    settings,
-    trace_flat,
-    with_plain_views,
-)
+from quilt_func._torch.graphs import compile_in_cpp, is_within_mode, settings
 from quilt_func._torch.levels import (
     batch_levels,
     forward_mode_levels,
@@ -35,6 +24,7 @@ from quilt_func._torch.levels import (
     trusts_forward_rules,
 )
 from quilt_func._torch.primitive import Primitive
+from quilt_func._torch.recording import Flat, has_tag, schema_of, trace_flat, with_plain_views
 from quilt_func._torch.trees import (
     register,
     tree_flatten,
@@ -55,8 +45,6 @@ __all__ = [
     "forward_mode_levels",
     "has_tag",
     "hide",
-    "is_about_shapes",
-    "is_about_values",
     "is_alias",
     "is_differentiated",
     "is_recorded",

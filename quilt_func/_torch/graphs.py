@@ -1,6 +1,5 @@
-"""Flat graphs of torch's own operations: traced below all transforms, and run in C++."""
+"""Flat graphs of torch's own operations, run in C++."""
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,87 +7,9 @@ import torch
 from torch import Tensor, fx
 
 from quilt_func._torch.levels import is_forward_mode
+from quilt_func._torch.recording import Flat, schema_of
 
 C: Any = torch._C
-Flat = Callable[..., list[Tensor]]
-"""A function of tensors that lists tensors."""
-
-_one_trace_at_a_time = threading.RLock()
-VALUE_ERRORS = (
-    "not supported for tensor subclasses",
-    "unallocated storage",
-    "Cannot access data pointer",
-)
-"""Parts of what torch says where memory is looked at that a trace does not have."""
-
-
-def trace_flat(fn: Flat, examples: Sequence[Tensor]) -> tuple[fx.Graph, dict[str, Tensor]]:
-    """Trace a function, with all transforms in it, to a graph of torch's own operations.
-
-    The trace knows shapes, strides and dtypes, but no values: nothing is computed, no example is
-    changed, and a value that the function looks at cannot end up in the graph.
-
-    Returns:
-        The graph, and the constants that its `get_attr` nodes name: tensors that the function
-        closes over, themselves, and copies of those it makes of numbers.
-    """
-    from torch._subclasses.fake_tensor import FakeTensorMode  # both are slow to import
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    with _one_trace_at_a_time, torch.inference_mode(False):
-        mode = FakeTensorMode(allow_non_fake_inputs=True, static_shapes=True)
-        mode.cache_enabled = False  # views from its cache have no place for forward derivatives
-        mode._allow_unsafe_data_ptr_access = False
-        fakes = [mode.from_tensor(example) for example in examples]
-        module = make_fx(fn, tracing_mode="fake", _allow_non_fake_inputs=True)(*fakes)
-    names = [node.target for node in module.graph.nodes if node.op == "get_attr"]
-    return module.graph, {name: getattr(module, name) for name in names}
-
-
-def schema_of(node: fx.Node) -> Any:
-    """Schema of the operation that a node calls; None for other nodes."""
-    return getattr(node.target, "_schema", None)
-
-
-def has_tag(node: fx.Node, tag: torch.Tag) -> bool:
-    """Tell whether a node calls an operation with one of torch's tags."""
-    return schema_of(node) is not None and tag in node.target.tags  # type: ignore[union-attr]
-
-
-def with_plain_views(graph: fx.Graph) -> None:
-    """Let operations that turn a tensor into a view of itself, or hide that they do, give views.
-
-    What comes later in the trace refers to the new view anyway.
-    """
-    for node in graph.nodes:
-        if has_tag(node, torch.Tag.inplace_view):
-            packet = getattr(torch.ops.aten, node.target._opname.removesuffix("_"), None)
-            node.target = getattr(packet, node.target._overloadname, node.target)
-        if node.target is torch.ops.aten._unsafe_view.default:  # a view whose schema hides it
-            node.target = torch.ops.aten.view.default
-
-
-def settings() -> tuple[bool, torch.dtype]:
-    """Torch's settings that a trace depends on: whether gradients are on, and the default dtype.
-
-    The library heeds no default dtype; a function that a user wrote may.
-    """
-    return torch.is_grad_enabled(), torch.get_default_dtype()
-
-
-def is_about_values(error: Exception) -> bool:
-    """Tell whether a trace failed since the function looked at a tensor's value."""
-    from torch._subclasses.fake_tensor import DataDependentOutputException
-
-    is_known = isinstance(error, DataDependentOutputException)
-    return is_known or any(part in str(error) for part in VALUE_ERRORS)
-
-
-def is_about_shapes(error: Exception) -> bool:
-    """Tell whether a trace failed since a shape depends on values."""
-    from torch._subclasses.fake_tensor import DynamicOutputShapeException
-
-    return isinstance(error, DynamicOutputShapeException)
 
 
 def is_within_mode() -> bool:
@@ -100,6 +21,14 @@ def is_within_mode() -> bool:
         or is_forward_mode()
         or torch.compiler.is_compiling()
     )
+
+
+def settings() -> tuple[bool, torch.dtype]:
+    """Torch's settings that a trace depends on: whether gradients are on, and the default dtype.
+
+    The library heeds no default dtype; a function that a user wrote may.
+    """
+    return torch.is_grad_enabled(), torch.get_default_dtype()
 
 
 def compile_in_cpp(graph: fx.Graph, constants: dict[str, Tensor]) -> Flat:
@@ -174,8 +103,7 @@ class _CppGraph:
             return found
         if found[0].type().kind() != "ListType":
             return found[0]
-        count = len(node.meta["val"])
-        return self._insert("prim::ListUnpack", found, [C.TensorType.get()] * count)
+        return self._insert("prim::ListUnpack", found, [C.TensorType.get()] * node.meta["count"])
 
     def _value(self, given: Any, kind: Any) -> Any:
         if isinstance(given, fx.Node):

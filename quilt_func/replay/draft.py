@@ -67,7 +67,7 @@ class Draft:
 
     def device_of(self, node: fx.Node) -> torch.device:
         """Where a tensor lies."""
-        found: torch.device = node.meta["val"].device
+        found: torch.device = node.meta["device"]
         return found
 
     def is_contiguous(self, node: fx.Node) -> bool:
@@ -90,7 +90,7 @@ class Draft:
         self.constants[name] = value
         with self.graph.inserting_before(before):
             made = self.graph.create_node("get_attr", name)
-        made.meta["val"] = value
+        made.meta["device"] = value.device
         self.views[made] = whole(made, value)
         return made
 
@@ -100,9 +100,9 @@ class Draft:
         """Add an operation whose result is contiguous, and of its first argument's dtype."""
         with self.graph.inserting_before(before):
             made = self.graph.call_function(target, args)
-        example = args[0].meta["val"]
-        made.meta["val"] = torch.empty(shape, dtype=example.dtype, device=example.device)
-        self.views[made] = whole(made, made.meta["val"])
+        made.meta["device"] = self.device_of(args[0])
+        dtype = self.views[args[0]].layout[0]
+        self.views[made] = whole(made, torch.empty(shape, dtype=dtype, device="meta"))
         return made
 
     def view(self, before: fx.Node, source: fx.Node, shape: Sequence[int]) -> fx.Node:
@@ -115,11 +115,10 @@ class Draft:
     def devices(self, *ops: str) -> set[str]:
         """Names of the devices of all tensors, or of those that some kinds of nodes give."""
         return {
-            str(part.device)
+            str(node.meta["device"])
             for node in self.graph.nodes
             if node.op in (ops or ("placeholder", "get_attr", "call_function"))
-            for part in tree_leaves(node.meta.get("val"))
-            if isinstance(part, Tensor)
+            and "device" in node.meta
         }
 
     def erase(self, node: fx.Node) -> None:

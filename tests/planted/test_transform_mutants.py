@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from quilt_func._torch.levels import batch_levels
 from quilt_func.testing import LawError
@@ -52,7 +52,7 @@ def in_double(x):
 
 
 def another_when_traced(x):
-    return (1 if get_proxy_mode() is None else 2) * x.sin()
+    return (1 if _get_current_dispatch_mode() is None else 2) * x.sin()
 
 
 MUTANTS = {

@@ -1,13 +1,33 @@
 """What can't be replayed is refused, with what to do instead; nothing is baked in or changed."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from torch.func import grad
+from torch.utils import dlpack
 
 import quilt_func as qf
 
 KEPT = torch.arange(3.0)
+LATER = KEPT[1:]
+
+
+def caught(x):
+    """Falls back on something else where it may not look."""
+    try:
+        return x * float(x[0])
+    except Exception:
+        return x
+
+
+def add_to_argument(x):
+    x += 1  # a `TypeError` would let Python try `x = x + 1`
+    return x
+
+
 VALUES = {
     "item": lambda x: x * x.sum().item(),
     "tolist": lambda x: x * sum(x.tolist()),
@@ -19,6 +39,19 @@ VALUES = {
     "if": lambda x: x if x.sum() > 0 else -x,
     "equal": lambda x: x if torch.equal(x, x) else 2 * x,
     "allclose": lambda x: x if torch.allclose(x, x) else 2 * x,
+    "a list of tensors": lambda x: x * torch.tensor([x[0], 1.0, 1.0]),
+    "a list of tensors, by name": lambda x: x * torch.as_tensor(data=[[x[0]] * 3]),
+    "a list of tensors, as of old": lambda x: x * torch.Tensor([x[0], 1.0, 1.0]),
+    "a new tensor of a list": lambda x: x * x.new_tensor([x[0], 1.0, 1.0]),
+    "places to split at": lambda x: torch.arange(6.0).tensor_split(x.long())[0],
+    "contains": lambda x: x * (2.0 in x),
+    "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+    "dlpack": lambda x: x * torch.from_dlpack(x),
+    "a capsule": lambda x: torch.mul(x, dlpack.from_dlpack(dlpack.to_dlpack(x))),
+    "memory given away": lambda x: (y := torch.zeros(3), setattr(y, "data", x), 2 * y)[2],
+    "map_": lambda x: x.clone().map_(x, max),
+    "an error caught": caught,
+    "a closure's values": lambda x: x * sum(KEPT.tolist()),
     "data_ptr": lambda x: x * (x.data_ptr() % 7),
     "if within grad": lambda x: grad(lambda y: (y * y).sum() if y.sum() > 0 else y.sum())(x),
     "tolist within grad": lambda x: grad(lambda y: (y * y).sum() * y.tolist()[0])(x),
@@ -41,6 +74,7 @@ SHAPES = {
 }
 WRITES = {
     "add_": lambda x: x.add_(1),
+    "+=": add_to_argument,
     "through a view": lambda x: x[0].add_(1),
     "through data": lambda x: x.data.add_(1),
     "an entry": lambda x: x.__setitem__(0, 5.0) or x,
@@ -77,6 +111,14 @@ ALLOWED = {
     "shapes": lambda x: x * len(x) * x.shape[0],
     "printed": lambda x: (str(x), x * 2)[1],
     "a temporary in place": lambda x: x.clone().add_(1).mul_(x),
+    "numbers that are written to": lambda x: (y := torch.tensor([1.0, 2.0, 3.0]), y.add_(x))[1],
+    "an array that is written to": lambda x: torch.from_numpy(np.ones(3, np.float32)).mul_(x),
+    "two views of the closure": lambda x: x[1:] * KEPT[1:] + LATER,
+    "data": lambda x: x.data * 2,
+    "deepcopy": lambda x: copy.deepcopy(x) * 2,
+    "entries by a mask": lambda x: x.clone().masked_fill_(x > 1, 0.0),
+    "a constant's repeats": lambda x: torch.repeat_interleave(x, 2),
+    "a product's gradient": grad(lambda x: x.prod()),
     "a temporary's entries": lambda x: torch.zeros(4).index_copy_(0, torch.tensor([1, 2, 0]), x),
     "a temporary's view": lambda x: (y := x * 1, y[1:].add_(5), y * 2)[2],
     "views in place": lambda x: x.clone().unsqueeze_(0).squeeze_(0).unsqueeze_(1).t_(),
