@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -17,12 +18,13 @@ Flat = Callable[..., list[Tensor]]
 Check = Callable[[fx.Node], None]
 """Raises an error where an operation, which has not run yet, must not be part of a trace."""
 aten: Any = torch.ops.aten
-READERS: set[Any] = {
-    Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.data_ptr, Tensor.untyped_storage,
-    Tensor.storage, Tensor.__dlpack__, Tensor.__reduce_ex__, Tensor.apply_, Tensor.map_,
-    Tensor.map2_, Tensor.data.__set__, Tensor.__float__, Tensor.__int__, Tensor.__index__,  # type: ignore[attr-defined]
-    Tensor.__bool__, Tensor.__complex__, Tensor.item,
-}  # fmt: skip
+C: Any = torch._C
+KEYS = (C.DispatchKey.ZeroTensor, C.DispatchKey.Conjugate, C.DispatchKey.Negative)
+"""What tensors may be without memory that says so: zero, conjugated, negated."""
+_READERS = """item tolist numpy __array__ __float__ __int__ __index__ __bool__ __complex__ data_ptr
+storage untyped_storage __dlpack__ __reduce_ex__ apply_ map_ map2_"""
+READERS = {getattr(Tensor, name) for name in _READERS.split()}
+READERS.add(Tensor.data.__set__)  # type: ignore[attr-defined]
 """Methods that look at memory, or exchange it, perhaps without calling an operation."""
 MAKERS: set[Any] = {torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor}
 """What makes a tensor of lists, and takes the tensors in them for numbers."""
@@ -91,7 +93,8 @@ class _Recorder(TorchDispatchMode):
         node = self.graph.call_function(func, *given)
         try:
             self._check(node)
-            found = func(*args, **(kwargs or {}))
+            with _lazy(KEYS[0]), _lazy(KEYS[1]), _lazy(KEYS[2]):
+                found = func(*args, **(kwargs or {}))
         except Exception:
             self.graph.erase_node(node)
             raise
@@ -135,6 +138,12 @@ class _Recorder(TorchDispatchMode):
         return node
 
 
+def _lazy(key: Any) -> AbstractContextManager[None]:
+    """Heed what a tensor is lazily within an operation, as outside of a mode's own code."""
+    guard: AbstractContextManager[None] = C._SetExcludeDispatchKeyGuard(key, False)
+    return guard
+
+
 class _Guard(TorchFunctionMode):
     """Refuses to look at memory; what prints a tensor gives its kind and shape."""
 
@@ -157,7 +166,9 @@ class _Guard(TorchFunctionMode):
 
 def _place(tensor: Tensor) -> int:
     """Address of a tensor's memory, its own if it has none."""
-    with torch._C.DisableTorchFunction():
+    if tensor._is_zerotensor():
+        return id(tensor)
+    with C.DisableTorchFunction():
         return tensor.untyped_storage().data_ptr() or id(tensor)
 
 

@@ -177,7 +177,7 @@ def jit(
 
     References:
         Frostig, Johnson and Leary (2018), "Compiling machine learning programs via high-level
-        tracing", for the idea; `torch.fx.experimental.proxy_tensor.make_fx` for the trace.
+        tracing", for the idea; `torch.utils._python_dispatch.TorchDispatchMode` for the trace.
     """
     check_function("jit", "fn", fn)
     return Jitted(fn, StaticArguments(fn, static_argnums, static_argnames))

@@ -6,7 +6,7 @@
 CALLS = [
     ('jit(3)', TypeError, 'jit(fn=3): `fn` must be a function, but got an int. Give the function itself, not what it returns.'),
     ('jit(lambda x: x, static_argnums="x")', TypeError, "jit(static_argnums='x'): `static_argnums` must be ints, but got a str. Give names as `static_argnames`."),
-    ('jit(lambda x: x if x.sum() > 0 else -x)(a32)', TypeError, 'jit(fn=<lambda>): `fn` must not look at values of tensors, but got a call such as `.item()`, `.tolist()`, `if tensor`. Use `torch.where` for a choice, or make the value a static argument.'),
+    ('jit(lambda x: x if x.sum() > 0 else -x)(a32)', TypeError, 'jit(fn=<lambda>): `fn` must not look at values of tensors, but got a call of `__bool__`, as for `float(x)` or `if x`. Use `torch.where` for a choice, or make the value a static argument.'),
     ('parameter_shift(lambda c: c().abs().sum(), 0.5)', TypeError, 'parameter_shift(params=0.5): `params` must be a circuit, or come with `circuit_fn`, but got a float. Give a function from parameters to `circuit(...)`.'),
     ('parameter_shift(lambda c: c().abs().sum(), circuit(1, rx(0.5, 0)))', ValueError, 'parameter_shift(params=Circuit(1 qubits, 1 gates) q0: ─RX(0.5)─): `params` must hold an angle that is a tensor, but got none. Its gradient would be 0: give tensors as angles, not numbers.'),
     ('parameter_shift(lambda c: c().abs().sum(), circuit(1, unitary(eye(2, dtype=c64), 0)))', ValueError, 'parameter_shift(params=Circuit(1 qubits, 1 gates) q0: ─U(complex64[1, 2, 2])─): `params` must have gates exp(-i θ G / 2) where an angle depends on `params`, but got <unitary on (0,)>. This gate has no shift rule: use `torch.func.grad`.'),
