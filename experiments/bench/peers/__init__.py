@@ -88,8 +88,8 @@ PEERS = {
     "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),
 }  # fmt: skip
 
-BENCHED = tuple(name for name in PEERS if name != "quilt-jit")
-"""Peers of the benchmark; a replay is compared with them in the hunt alone."""
+BENCHED = tuple(PEERS)
+"""Peers of the benchmark."""
 
 
 def present(name: str) -> bool:
