@@ -22,7 +22,7 @@ from quilt_func.noise.given_channels import (
     superoperator_channel as superoperator_channel,
 )
 from quilt_func.noise.model import NoiseModel, NoiseRule, noise_model, rule, with_noise
-from quilt_func.noise.pauli_errors import (
+from quilt_func.noise.pauli_mixtures import (
     bit_flip,
     bit_phase_flip,
     depolarizing,

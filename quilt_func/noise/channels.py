@@ -157,8 +157,7 @@ def root(x: Tensor) -> Tensor:
 
 def sandwich(left: Matrix) -> Matrix:
     """The superoperator `A ⊗ A*` of `ρ -> A ρ A†`."""
-    found: Matrix = np.kron(left, left.conj())
-    return found
+    return np.asarray(np.kron(left, left.conj()), np.complex128)
 
 
 @lru_cache(maxsize=4096)

@@ -25,6 +25,12 @@ def explain_density(circuit: Circuit) -> str:
     Examples:
         >>> from quilt_func import circuit, cx, h, noise
         >>> print(explain_density(circuit(2, h(0), cx(0, 1), noise.bit_flip(0.1, 0))))
+        5 gates on 4 qubits: 1 steps in 1 segments
+           step  kind      wires                 gates  state moved       arithmetic
+                 product   0-3
+              1  operator  0-3                       3  1 x 0.000244 MiB  0.00205 Mflop
+          total  1 passes over a state of 0.000122 MiB, 0.00205 Mflop
+           kept  1 states before steps that cannot be undone, 0.000122 MiB
     """
     check_circuit("explain_density", "circuit", circuit)
     kind = common_dtype_and_device("explain_density", circuit.leaves)

@@ -189,8 +189,8 @@ def noise_model(*rules: NoiseRule) -> NoiseModel:
         >>> noise.with_noise(qf.circuit(2, qf.ry(0.5, 0), qf.cx(0, 1)), model)
         Circuit(2 qubits, 4 gates)
         q0: ─RY(0.5)──Dep(0.001)──●──Dep(0.02)─
-                                  │  │
-        q1: ──────────────────────⊕──Dep───────
+                                  │      │
+        q1: ──────────────────────⊕──Dep(0.02)─
     """
     for one in rules:
         remedy = "Make rules with `rule(channel, *strengths, gates=...)`."
@@ -222,7 +222,7 @@ def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
         >>> model = noise.noise_model(noise.rule(noise.phase_damping, 0.1, when="idle"))
         >>> noise.with_noise(qf.circuit(2, qf.h(0), qf.cx(0, 1)), model)
         Circuit(2 qubits, 3 gates)
-        q0: ─H────────●─
+        q0: ────H─────●─
                       │
         q1: ─PD(0.1)──⊕─
     """

@@ -1,7 +1,7 @@
 """The table of channels."""
 
 from quilt_func.noise.given_channels import over_rotation_x, over_rotation_y, over_rotation_z
-from quilt_func.noise.pauli_errors import (
+from quilt_func.noise.pauli_mixtures import (
     bit_flip,
     bit_phase_flip,
     depolarizing,

@@ -255,4 +255,4 @@ def trajectory_mean(values: Tensor, weights: Tensor) -> Tensor:
         need, got = "hold two or more", f"{T}"
         raise ValueError(message("trajectory_mean", "values", values, need, got, remedy))
     others = (values.sum() - values) / (T - 1)
-    return (weights * values - (weights - 1) * others.detach()).mean()
+    return (weights * values - (weights - 1) * others).mean()

@@ -136,9 +136,10 @@ def scheduled(schedule):
 MATRIX = torch.linalg.qr(hermitian_matrix())[0]
 STEP = (u(3), u(3, seed=1) - 0.5)
 GRAPH = [(0, 1), (1, 2)]
-MIXED = qf.reduced_density(psi(8, 4), [2, 0])
-OPERATORS = torch.stack([hermitian_matrix(2), hermitian_matrix(2).mT])
-MATRIX_OF_4 = hermitian_matrix(4)
+MIXED = qf.reduced_density(psi(4, 4), [2, 0])
+OPERATORS = torch.stack([hermitian_matrix(), hermitian_matrix(seed=3)])
+MATRIX_OF_4 = hermitian_matrix(2)
+DRAWN, DRAWN_BITS = u(4, seed=6), u(3, 2, seed=7)
 CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
 
@@ -163,8 +164,14 @@ CASES = {
     "overlap": (qf.overlap, (psi(), psi(seed=3))),
     "fidelity": (qf.fidelity, (psi(), psi(seed=3))),
     "reduced_density": (lambda s: qf.reduced_density(s, [1]), (psi(),)),
-    "trace_distance": (qf.trace_distance, (MIXED, qf.reduced_density(psi(8, 5), [0, 1]))),
-    "mutual_information": (lambda r: qf.mutual_information(r, [0], [1]), (MIXED,)),
+    "trace_distance": (
+        lambda s, t: qf.trace_distance(*(qf.reduced_density(one, [0, 1]) for one in (s, t))),
+        (psi(4, 4), psi(4, 5)),
+    ),
+    "mutual_information": (
+        lambda s: qf.mutual_information(qf.reduced_density(s, [0, 2]), [0], [1]),
+        (psi(4),),
+    ),
     "purity": (qf.purity, (qf.reduced_density(psi(), [0]),)),
     "entropy": (lambda s: qf.entropy(qf.reduced_density(s, [0])), (psi(),)),
     "pauli_sum": (lambda c, s: words(c).apply(s), (u(3), psi())),
@@ -298,7 +305,7 @@ CASES = {
         (0.1 * u(), 0.1 * u(seed=1)),
     ),
     "run_trajectory": (
-        lambda t, p: tuple(qf.run_trajectory(noisy(t, p), u(5, seed=6))),
+        lambda t, p: qf.run_trajectory(noisy(t, p), DRAWN).state,  # a weight is no function's value
         (u(2), 0.1 * u(3)),
     ),
     "noise.trajectory_mean": (qf.noise.trajectory_mean, (u(4), u(4, seed=1))),
@@ -314,8 +321,8 @@ CASES = {
     "noise.readout": (qf.noise.readout, (u(4) / u(4).sum(), u(2, 2))),
     "noise.undo_readout": (qf.noise.undo_readout, (u(4) / u(4).sum(), CONFUSION)),
     "noise.sample_readout": (
-        lambda a, r: qf.noise.sample_readout(torch.tensor([2, 1, 3]), a.expand(2, 2, 2), r),
-        (CONFUSION, u(3, 2)),
+        lambda i: qf.noise.sample_readout(i, CONFUSION.expand(2, 2, 2), DRAWN_BITS),
+        (torch.tensor([2, 1, 3]),),
     ),
     "jit": (qf.jit(lambda p: qf.expval(state_of(p), WORDS)), (u(2),)),
     "problems.transverse_field_ising": (
@@ -347,7 +354,7 @@ def tables(names=(), left_out=()):
     return found
 
 
-SLOW = {
+SLOW: dict[str, tuple[str, ...]] = {
     "hessian_spectrum": ("jit(hessian)",),
     "hvp": ("jit(hessian)",),
     "qfi_vp": ("jit(hessian)",),

@@ -49,7 +49,7 @@ def _row(
         matrix=lambda *strengths: basis.combined(*probabilities(*strengths).unbind(-1)),
         symbol=(symbol,) * n_wires,
         doc=doc,
-        origin=origin or found_in("quilt_func.noise.pauli_errors", name),
+        origin=origin or found_in("quilt_func.noise.pauli_mixtures", name),
         param_names=names,
         kraus=kraus,
         mixture=mixture,
