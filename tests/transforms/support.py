@@ -139,7 +139,6 @@ GRAPH = [(0, 1), (1, 2)]
 MIXED = qf.reduced_density(psi(4, 4), [2, 0])
 OPERATORS = torch.stack([hermitian_matrix(), hermitian_matrix(seed=3)])
 MATRIX_OF_4 = hermitian_matrix(2)
-DRAWN, DRAWN_BITS = u(4, seed=6), u(3, 2, seed=7)
 CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
 
@@ -305,8 +304,8 @@ CASES = {
         (0.1 * u(), 0.1 * u(seed=1)),
     ),
     "run_trajectory": (
-        lambda t, p: qf.run_trajectory(noisy(t, p), DRAWN).state,  # a weight is no function's value
-        (u(2), 0.1 * u(3)),
+        lambda t, p, d: qf.run_trajectory(noisy(t, p), d).state,  # a weight's slope is no value's
+        (u(2), 0.1 * u(3), u(4, seed=6)),
     ),
     "noise.trajectory_mean": (qf.noise.trajectory_mean, (u(4), u(4, seed=1))),
     "noise.rule": (lambda p: by_model(qf.noise.rule(qf.noise.depolarizing, p)), (0.1 * u(),)),
@@ -321,7 +320,7 @@ CASES = {
     "noise.readout": (qf.noise.readout, (u(4) / u(4).sum(), u(2, 2))),
     "noise.undo_readout": (qf.noise.undo_readout, (u(4) / u(4).sum(), CONFUSION)),
     "noise.sample_readout": (
-        lambda i: qf.noise.sample_readout(i, CONFUSION.expand(2, 2, 2), DRAWN_BITS),
+        lambda i: qf.noise.sample_readout(i, torch.full((2, 2, 2), 0.5), torch.full((3, 2), 0.4)),
         (torch.tensor([2, 1, 3]),),
     ),
     "jit": (qf.jit(lambda p: qf.expval(state_of(p), WORDS)), (u(2),)),
