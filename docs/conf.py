@@ -35,6 +35,15 @@ def _gate_table() -> str:
     return "\n".join(lines)
 
 
+def _channel_table() -> str:
+    """The channel rows as a Markdown table."""
+    lines = ["| channel | wires | strengths | what it is | mixture |", "|---|---|---|---|---|"]
+    for row in qf.noise.CHANNELS:
+        names, mixture = ", ".join(row.param_names), "✓" if row.mixture else ""
+        lines.append(f"| `{row.name}` | {row.n_wires} | {names} | {row.doc} | {mixture} |")
+    return "\n".join(lines)
+
+
 def _transform_table() -> str:
     """What `tests/transforms/support.py` found of every public function, as a Markdown table."""
     found = json.loads((Path(__file__).parent / "_static" / "transforms.json").read_text("utf8"))
@@ -47,7 +56,11 @@ def _transform_table() -> str:
     return "\n".join(lines)
 
 
-myst_substitutions = {"gate_table": _gate_table(), "transform_table": _transform_table()}
+myst_substitutions = {
+    "gate_table": _gate_table(),
+    "channel_table": _channel_table(),
+    "transform_table": _transform_table(),
+}
 
 _CODE_MATHS_BAR = re.compile(r"(?<!`)`([^`]+)`(?!`)|\$([^$]+)\$|(\|)")
 

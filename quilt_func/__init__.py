@@ -9,13 +9,14 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, optim, problems
+from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, noise, optim, problems
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
 from quilt_func.custom_gates import gate
+from quilt_func.densities import mutual_information, trace_distance
 from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
-from quilt_func.derived import controlled, inverse, power
+from quilt_func.derived import conjugate, controlled, inverse, power
 from quilt_func.diagonals import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.evolution import evolve
 from quilt_func.fisher import (
@@ -40,6 +41,7 @@ from quilt_func.measurement import (
     variance,
 )
 from quilt_func.natural_descent import natural_gradient, varqite
+from quilt_func.noise import run_density, run_trajectory
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
@@ -78,6 +80,7 @@ __all__ = [
     "bitstrings",
     "circuit",
     "classical_fisher",
+    "conjugate",
     "controlled",
     "cost_diagonal",
     "counts",
@@ -105,8 +108,10 @@ __all__ = [
     "jit",
     "marginal",
     "molecules",
+    "mutual_information",
     "natural_gradient",
     "nn",
+    "noise",
     "optim",
     "overlap",
     "parameter_shift",
@@ -122,6 +127,8 @@ __all__ = [
     "qfi_vp",
     "random_state",
     "reduced_density",
+    "run_density",
+    "run_trajectory",
     "same_structure",
     "sample",
     "spsa",
@@ -130,6 +137,7 @@ __all__ = [
     "to_diagonal",
     "to_json",
     "to_qasm",
+    "trace_distance",
     "uniforms",
     "variance",
     "varqite",

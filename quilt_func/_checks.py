@@ -222,8 +222,31 @@ def _shape_remedy(shape: tuple[int, ...]) -> str:
         return "A state of n qubits has 2**n amplitudes."
     batch = "Give one flat statevector; map over a batch with `torch.func.vmap`."
     if len(shape) == 2 and shape[0] == shape[1] > 1:
-        return f"Density matrices are not simulated: only `purity` and `entropy` take them. {batch}"
+        return f"Density matrices go to `run_density(circuit, rho)` and measurements. {batch}"
     return batch
+
+
+def is_density(state: object) -> bool:
+    """Tell whether a value is a matrix, and so no statevector."""
+    return isinstance(state, Tensor) and state.ndim == 2
+
+
+def check_mixed(function: str, state: Any, argument: str = "state", n_qubits: int = -1) -> int:
+    """Check that a value is a statevector or a density matrix; return its number of qubits."""
+    if not is_density(state):
+        n = check_state(function, state, argument)
+    else:
+        fix = "Convert it with `.to(torch.complex64)`."
+        check_tensor(function, argument, state, REAL_OF, (...,), fix)
+        if not fits(state.shape, ("2**n", "2**n")):
+            need = "have shape (2**n_qubits,) or (2**n_qubits, 2**n_qubits)"
+            remedy = "Give one state; map over a batch with `torch.func.vmap`."
+            raise shape_error(function, argument, state, need, remedy)
+        n = int(state.shape[0].bit_length() - 1)
+    if n_qubits not in (-1, n):
+        need, got = f"have {qubits(n_qubits)}", qubits(n)
+        raise ValueError(message(function, argument, state, need, got, "Give equal sizes."))
+    return n
 
 
 def check_state_size(function: str, state: object, n_qubits: int, argument: str = "state") -> None:

@@ -84,7 +84,7 @@ class Circuit:
             tensor([0.7071, 0.0000, 0.0000, 0.7071])
         """
         if state is None:
-            kind = self._default_kind("circuit", dtype, device)
+            kind = default_kind("circuit", self.leaves, dtype, device)
             return evolved(self.n_qubits, self.ops, None, *kind)
         if dtype is not None or device is not None:
             raise TypeError(
@@ -92,25 +92,6 @@ class Circuit:
                 "given. Leave them out, or convert the state with `.to(...)`."
             )
         return evolve_from("circuit", self.n_qubits, self.ops, state)
-
-    def _default_kind(
-        self, function: str, dtype: torch.dtype | None, device: Device
-    ) -> tuple[torch.dtype, torch.device]:
-        """Dtype and device of the default state."""
-        if dtype is not None:
-            check_complex_dtype(function, dtype)
-        found = common_dtype_and_device(function, self.leaves)
-        if found is not None:
-            own_dtype = COMPLEX_OF[found[0]]
-            if dtype not in (None, own_dtype):
-                raise TypeError(
-                    f"{function}(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
-                    f"they need {own_dtype}. Convert the angles with `.to(...)`."
-                )
-            if device is not None:
-                check_device(function, torch.empty(0, device=device), self.leaves[0])
-            dtype, device = own_dtype, found[1]
-        return dtype or torch.complex64, torch.device(device or "cpu")
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -245,7 +226,7 @@ class Circuit:
             tensor([[0., 1.],
                     [1., 0.]])
         """
-        dtype, device = self._default_kind("unitary", dtype, device)
+        dtype, device = default_kind("unitary", self.leaves, dtype, device)
         basis = torch.eye(2**self.n_qubits, dtype=dtype, device=device)
         matrix: Tensor = vmap(self, out_dims=1)(basis)
         return matrix
@@ -411,6 +392,26 @@ def explain(circuit: Circuit) -> str:
     kind = common_dtype_and_device("explain", circuit.leaves)
     itemsize = 8 if kind is None else COMPLEX_OF[kind[0]].itemsize
     return explain_ops(circuit.n_qubits, circuit.ops, itemsize)
+
+
+def default_kind(
+    function: str, leaves: list[Tensor], dtype: torch.dtype | None, device: Device
+) -> tuple[torch.dtype, torch.device]:
+    """Dtype and device of a circuit's default state."""
+    if dtype is not None:
+        check_complex_dtype(function, dtype)
+    found = common_dtype_and_device(function, leaves)
+    if found is not None:
+        own_dtype = COMPLEX_OF[found[0]]
+        if dtype not in (None, own_dtype):
+            raise TypeError(
+                f"{function}(dtype={dtype}): `dtype` must agree with the circuit's angles, but "
+                f"they need {own_dtype}. Convert the angles with `.to(...)`."
+            )
+        if device is not None:
+            check_device(function, torch.empty(0, device=device), leaves[0])
+        dtype, device = own_dtype, found[1]
+    return dtype or torch.complex64, torch.device(device or "cpu")
 
 
 def check_circuit(function: str, argument: str, given: object) -> None:

@@ -1,4 +1,4 @@
-"""Gates made from other gates: `controlled`, `inverse`, `power`.
+"""Gates made from other gates: `controlled`, `inverse`, `power`, `conjugate`.
 
 Equal arguments give the same row, so that circuits built anew are recognised.
 """
@@ -142,6 +142,63 @@ def _adjoint(base: Gate) -> Gate:
     )
 
 
+def conjugate(base: Gate) -> Gate:
+    """The gate whose matrix has the complex conjugate entries, at the same angles.
+
+    It is what a gate does to the columns of a density matrix: `U ρ U†` in terms of `U` and `U*`.
+
+    Args:
+        base: Any gate.
+
+    Returns:
+        A gate row; of a gate with the tag `real` that gate itself.
+
+    Raises:
+        TypeError: If `base` is not a gate.
+
+    Transforms:
+        vmap, grad, jvp, hessian: those of the base gate.
+
+    Examples:
+        >>> from quilt_func import ry, s
+        >>> conjugate(s).matrix.diagonal()
+        array([1.-0.j, 0.-1.j])
+        >>> conjugate(ry) is ry
+        True
+
+    References:
+        Nielsen and Chuang (2010), section 8.2, for `U ρ U†`.
+    """
+    _check_gate("conjugate", base)
+    if "real" in base.tags:
+        return base
+    return next(iter(base.made_by(conjugate)), None) or _conjugate(base)
+
+
+@lru_cache(maxsize=4096)
+def _conjugate(base: Gate) -> Gate:
+    def matrix(*params: Tensor) -> Tensor:
+        found = base.matrices(*params)
+        return torch.complex(found.real, -found.imag)
+
+    def inverse_rule(*params: Any) -> tuple[Gate, tuple[Any, ...]]:
+        assert base.inverse is not None
+        inverse_gate, angles = base.inverse(*params)
+        return conjugate(inverse_gate), angles
+
+    return replace(
+        base,
+        name=f"{base.name}*",
+        matrix=matrix if callable(base.matrix) else base.matrix.conj(),
+        generator=None if base.generator is None else -base.generator.conj(),
+        inverse=base.inverse and inverse_rule,
+        qasm=None,
+        symbol=tuple(label if label == "●" else f"{label}*" for label in base.symbol),
+        doc=f"Complex conjugate of `{base.name}`.",
+        origin=Made(conjugate, (base,)),
+    )
+
+
 def power(base: Gate, exponent: float) -> Gate:
     """The gate raised to a power.
 
@@ -228,6 +285,9 @@ def _matrix_power(unitary: Matrix, exponent: float) -> Matrix:
 def _check_gate(function: str, base: object) -> None:
     remedy = "Give the gate itself, such as `x`, not a call of it."
     check_is(function, "base", base, Gate, "be a gate", remedy)
+    if isinstance(base, Gate) and base.refusal:
+        remedy = "A channel has no such thing; change the gates around it."
+        raise TypeError(message(function, "base", base, "be a gate", "a channel", remedy))
 
 
 def _not_unitary(function: str, base: Gate) -> ValueError:

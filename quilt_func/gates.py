@@ -35,7 +35,7 @@ _X, _Y, _Z = (_array(m) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0]
 _LETTERS = {"I": _array(np.eye(2)), "X": _X, "Y": _Y, "Z": _Z}
 
 
-def _word_matrix(word: str) -> Matrix:
+def word_matrix(word: str) -> Matrix:
     """The product of a Pauli word's letters, the first the most significant."""
     return reduce(lambda a, b: _array(np.kron(a, b)), [_LETTERS[letter] for letter in word])
 
@@ -95,14 +95,14 @@ def _rotation(name: str, word: str, tags: str = "", **facts: Any) -> Gate:
         return torch.complex(c * identity + s * imag, -s * real)
 
     tagged = _tags(f"group {tags} diagonal" if set(word) <= set("IZ") else f"group {tags}")
-    generator = _word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None
+    generator = word_matrix(word) if len(word) <= _MAX_DENSE_WORD else None
     return with_inverse(Gate(name, len(word), 1, matrix, generator, tags=tagged, **facts))
 
 
 @remembered(256)
 def _parts(word: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
     """The identity, and the real and the imaginary part of a Pauli word's matrix."""
-    dense = _word_matrix(word)
+    dense = word_matrix(word)
     parts = (np.eye(len(dense)), dense.real, dense.imag)
     return tuple(constant(part, dtype, device) for part in parts)
 

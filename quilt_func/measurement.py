@@ -12,14 +12,17 @@ from quilt_func._checks import (
     check_count,
     check_device,
     check_is,
+    check_mixed,
     check_state,
     check_tensor,
     check_wires,
     common_dtype_and_device,
     describe,
+    is_density,
     message,
     shape_error,
 )
+from quilt_func._density_measurement import expectation, populations, product_of_deviations
 from quilt_func._model_checks import check_observable
 from quilt_func._torch import is_differentiated, matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
@@ -37,12 +40,13 @@ _FEW_THREADS = 2
 
 
 def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tensor:
-    r"""Expectation value ⟨ψ|O|ψ⟩ of one observable, or of several.
+    r"""Expectation value ⟨ψ|O|ψ⟩, or tr(O ρ), of one observable, or of several.
 
     Equal to `torch.vdot(state, O @ state).real`, without building the matrix `O`.
 
     Args:
-        state (complex, (2**n_qubits,)): Normalised statevector; wire 0 is the most significant bit.
+        state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
+            density matrix; wire 0 is the most significant bit.
         observable: A Pauli sum, Hermitian or diagonal observable, or a sequence of `k` of them.
 
     Returns:
@@ -63,23 +67,37 @@ def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tens
     References:
         Nielsen and Chuang (2010), section 2.2.5.
     """
-    n = check_state("expval", state)
+    n = check_mixed("expval", state)
     if not isinstance(observable, (list, tuple)):
-        return check_observable("expval", observable, n).expectation(state)
+        return _expectation(state, check_observable("expval", observable, n))
     if not observable:
         remedy = "Give at least one observable."
         raise ValueError(message("expval", "observable", [], "not be empty", "none", remedy))
     given = [check_observable("expval", one, n) for one in observable]
-    if all(isinstance(one, PauliSum) for one in observable):
+    if all(isinstance(one, PauliSum) for one in observable) and not is_density(state):
         return expectations_at_once(observable, state)
-    return torch.stack([one.expectation(state) for one in given])
+    return torch.stack([_expectation(state, one) for one in given])
+
+
+def _expectation(state: Tensor, observable: Observable) -> Tensor:
+    if not is_density(state):
+        return observable.expectation(state)
+    _check_alike("expval", state, observable)
+    return expectation(state, observable)
+
+
+def _check_alike(function: str, state: Tensor, observable: Observable) -> None:
+    """Check that a state and an observable's leaves have one dtype and device."""
+    leaves = (leaf for leaf in tree_leaves(observable) if isinstance(leaf, Tensor))
+    common_dtype_and_device(function, (state, *leaves))
 
 
 def variance(state: Tensor, observable: Observable) -> Tensor:
     """Variance ⟨O²⟩ - ⟨O⟩², computed as ‖(O - ⟨O⟩)ψ‖² so that it does not cancel.
 
     Args:
-        state (complex, (2**n_qubits,)): Normalised statevector.
+        state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
+            density matrix.
         observable: One observable.
 
     Returns:
@@ -97,6 +115,8 @@ def variance(state: Tensor, observable: Observable) -> Tensor:
         >>> variance(zero_state(1), pauli_sum({"X": 2.0}))
         tensor(4.)
     """
+    if is_density(state):
+        return _of_densities("variance", state, observable, observable)
     centred = _centred("variance", state, observable, "observable")
     return _product(centred, centred)
 
@@ -105,7 +125,8 @@ def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
     """Symmetrised covariance ½⟨AB + BA⟩ - ⟨A⟩⟨B⟩ of two observables.
 
     Args:
-        state (complex, (2**n_qubits,)): Normalised statevector.
+        state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
+            density matrix.
         a: Observable.
         b: Observable.
 
@@ -127,8 +148,18 @@ def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
     References:
         Robertson (1929), Phys. Rev. 34, 163.
     """
+    if is_density(state):
+        return _of_densities("covariance", state, a, b)
     left = _centred("covariance", state, a, "a")
     return _product(left, left if a is b else _centred("covariance", state, b, "b"))
+
+
+def _of_densities(function: str, rho: Tensor, a: Observable, b: Observable) -> Tensor:
+    n = check_mixed(function, rho)
+    names = ("observable",) * 2 if a is b else ("a", "b")
+    for one, name in zip((a, b), names, strict=True):
+        _check_alike(function, rho, check_observable(function, one, n, name))
+    return product_of_deviations(rho, a, b)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -139,18 +170,18 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
 def _centred(function: str, state: Tensor, observable: Observable, argument: str) -> Tensor:
     """The state (O - ⟨O⟩)ψ."""
     check_observable(function, observable, check_state(function, state), argument)
-    leaves = (leaf for leaf in tree_leaves(observable) if isinstance(leaf, Tensor))
-    common_dtype_and_device(function, (state, *leaves))
+    _check_alike(function, state, observable)
     state = unconjugated(state)
     image = observable.apply(state)
     return image - _product(state, image) * state
 
 
 def probs(state: Tensor, wires: None = None) -> Tensor:
-    """Probabilities |ψ_b|² of the basis states.
+    """Probabilities |ψ_b|², or ρ_bb, of the basis states.
 
     Args:
-        state (complex, (2**n_qubits,)): Normalised statevector.
+        state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
+            density matrix.
         wires: Nothing: `marginal` takes wires.
 
     Returns:
@@ -171,7 +202,9 @@ def probs(state: Tensor, wires: None = None) -> Tensor:
     if wires is not None:
         remedy = "Write `marginal(state, wires)` for the bits of some wires."
         raise TypeError(message("probs", "wires", wires, "be left out", describe(wires), remedy))
-    check_state("probs", state)
+    check_mixed("probs", state)
+    if is_density(state):
+        return populations(state)
     state = unconjugated(state)
     return state.real.square() + state.imag.square()
 
@@ -180,7 +213,8 @@ def marginal(state: Tensor, wires: Sequence[int]) -> Tensor:
     """Probabilities of the bits of some wires.
 
     Args:
-        state (complex, (2**n_qubits,)): Normalised statevector.
+        state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
+            density matrix.
         wires: `k` distinct wires; the first is the most significant bit of the result.
 
     Returns:
@@ -198,7 +232,7 @@ def marginal(state: Tensor, wires: Sequence[int]) -> Tensor:
         >>> marginal(basis_state("011"), [2, 0])
         tensor([0., 0., 1., 0.])
     """
-    kept = check_wires("marginal", wires, check_state("marginal", state))
+    kept = check_wires("marginal", wires, check_mixed("marginal", state))
     split, axes = split_wires(probs(state), kept)
     return split.movedim(axes, list(range(len(kept)))).reshape(2 ** len(kept), -1).sum(-1)
 
@@ -210,7 +244,8 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
     Use `expval`, or a shift rule or SPSA on the sampled objective.
 
     Args:
-        state (complex, (2**n_qubits,)): Statevector; it is normalised here.
+        state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Statevector, which is
+            normalised here, or density matrix.
         u (real, any shape): Uniform numbers in [0, 1), from `uniforms`.
 
     Returns:
@@ -229,7 +264,7 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
         >>> sorted(set(sample(ghz_state(2), uniforms(100, 0)).tolist()))
         [0, 3]
     """
-    check_state("sample", state)
+    check_mixed("sample", state)
     remedy = "Draw them with `uniforms(shots, seed)`."
     check_tensor("sample", "u", u, COMPLEX_OF, (...,), remedy, need="be a real tensor")
     check_device("sample", state, u)

@@ -102,6 +102,7 @@ class Gate:
         doc: One line for the reference pages.
         param_shape: Shape of one parameter; `()` for angles.
         origin: What made the row, see `Made`; None for a row of the gate table.
+        param_names: What its parameters are called in messages; default: theta, or matrix.
 
     Examples:
         >>> from quilt_func import cz, rx
@@ -123,6 +124,7 @@ class Gate:
     doc: str = ""
     param_shape: tuple[int, ...] = ()
     origin: Made | None = None
+    param_names: tuple[str, ...] = ()
     _constants: dict[tuple[torch.dtype, torch.device], Tensor] = field(
         default_factory=dict, init=False
     )
@@ -165,6 +167,11 @@ class Gate:
 
     def __repr__(self) -> str:
         return f"<gate {self.name}>"
+
+    @property
+    def refusal(self) -> str:
+        """Why no state can be given to it, with the remedy; nothing for a gate."""
+        return ""
 
     def __reduce__(self) -> tuple[Callable[..., "Gate"], tuple[Any, ...]]:
         return self.origin or found_in("quilt_func.gates", self.name)
@@ -374,6 +381,8 @@ def call_form(gate: Gate) -> str:
 
 
 def _parameter_name(gate: Gate, position: int) -> str:
+    if gate.param_names:
+        return gate.param_names[position]
     if gate.param_shape:
         return "matrix"
     return f"theta{position}" if gate.n_params > 1 else "theta"
@@ -462,8 +471,9 @@ def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
 def _refuse_parameter(gate: Gate, position: int, given: Any, m: int) -> NoReturn:
     function, name, shape = called(gate), _parameter_name(gate, position), gate.param_shape
     if isinstance(given, bool) and not shape:
-        raise kind_error(function, name, given, "be an angle", _ANGLE_REMEDY)
-    remedy = "Convert it with `.to(...)`." if shape else _ANGLE_REMEDY
+        need = "be a number" if gate.param_names else "be an angle"
+        raise kind_error(function, name, given, need, _number_remedy(gate))
+    remedy = "Convert it with `.to(...)`." if shape else _number_remedy(gate)
     check_tensor(function, name, given, REAL_OF if shape else COMPLEX_OF, (...,), remedy)
     need = f"have shape {shape} or {(m, *shape)}"
     got = f"shape {tuple(given.shape)} for {m} wire set(s)"
@@ -474,4 +484,8 @@ _NUMBERS = (int, float, np.integer, np.floating)
 _SETS_REMEDY = (
     "Give one entry per wire set, or one for all; map over a batch with `torch.func.vmap`."
 )
-_ANGLE_REMEDY = "Give a Python number or a real floating-point tensor, in radians."
+
+
+def _number_remedy(gate: Gate) -> str:
+    unit = "" if gate.param_names else ", in radians"
+    return f"Give a Python number or a real floating-point tensor{unit}."

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from quilt_func._checks import a_kind, check_is, describe, is_hidden, kind_error, message
 from quilt_func.circuits import Circuit, circuit
-from quilt_func.derived import controlled, inverse, power
+from quilt_func.derived import conjugate, controlled, inverse, power
 from quilt_func.gates import GATES, linear_gate, pauli_rot, unitary_gate, word_gate
+from quilt_func.noise import CHANNELS, kraus_channel, pauli_errors, superoperator_channel
 from quilt_func.ops import Gate, Op, make_op, parse_wires
 from quilt_func.pauli import PauliSum, pauli_sum
 
@@ -36,13 +37,18 @@ _DTYPES = {
     )
 }  # fmt: skip
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_ROWS = {row.name: row for row in GATES}
+_ROWS: dict[str, Gate] = {row.name: row for row in (*GATES, *CHANNELS)}
 _OF_A_VALUE: dict[str, Callable[..., Gate]] = {
     "unitary": unitary_gate,
     "linear": linear_gate,
+    "superoperator": superoperator_channel,
     "pauli_rot": word_gate,
 }
-_OF_A_GATE: dict[str, Callable[..., Gate]] = {"controlled": controlled, "inverse": inverse}
+_OF_A_GATE: dict[str, Callable[..., Gate]] = {
+    "controlled": controlled,
+    "inverse": inverse,
+    "conjugate": conjugate,
+}
 """Makers of rows by their name in a file, but for `power`, which takes an exponent too."""
 
 
@@ -203,6 +209,10 @@ class _Writer:
         for name, maker in _OF_A_VALUE.items():
             if made_of := gate.made_by(maker):
                 return {name: made_of[0]}
+        if made_of := gate.made_by(pauli_errors):
+            return {"pauli_errors": list(made_of[0])}
+        if made_of := gate.made_by(kraus_channel):
+            return {"kraus": list(made_of)}
         for name, maker in _OF_A_GATE.items():
             made_of = gate.made_by(maker)
             if made_of and gate.n_wires <= _MAX_WIRES:
@@ -354,8 +364,15 @@ class _Reader:
             return _OF_A_GATE[maker](base)
         if maker == "pauli_rot" and isinstance(argument, str):
             return self.word(argument)
-        if maker in ("unitary", "linear") and type(argument) is int and 1 <= argument <= _MAX_WIRES:
+        is_count = type(argument) is int and 1 <= argument <= _MAX_WIRES
+        if is_count and maker in ("unitary", "linear", "superoperator"):
             return _OF_A_VALUE[maker](argument)
+        if maker == "pauli_errors" and isinstance(argument, list):
+            return pauli_errors(argument)
+        if maker == "kraus" and isinstance(argument, list) and len(argument) == 2:
+            n_operators, n_wires = argument
+            if type(n_wires) is int and 1 <= n_wires <= _MAX_WIRES and type(n_operators) is int:
+                return kraus_channel(n_operators, n_wires)
         raise _DamageError(f"the gate {describe({maker: argument})}")
 
     def word(self, letters: str) -> Gate:

@@ -11,24 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func._amplitudes import split_wires
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
     check_complex_dtype,
     check_count,
     check_is,
+    check_mixed,
     check_state,
     check_state_size,
     check_tensor,
     check_wires,
     common_dtype_and_device,
     describe,
+    is_density,
     is_index,
     kind_error,
     message,
 )
-from quilt_func._torch import adjoint, unconjugated
+from quilt_func._torch import unconjugated
+from quilt_func.densities import entropy_of, fidelity_of_densities, partial_trace
 from quilt_func.typing import Device
 
 
@@ -320,21 +322,25 @@ def _overlap(function: str, a: Tensor, b: Tensor) -> Tensor:
 
 
 def fidelity(a: Tensor, b: Tensor) -> Tensor:
-    """Squared overlap |⟨a|b⟩|² of two normalised states.
+    """Squared overlap |⟨a|b⟩|² of two normalised states; of mixed ones, Uhlmann's fidelity.
+
+    That of a state and a density matrix is ⟨a|ρ|a⟩, and of two density matrices
+    `(tr sqrt(sqrt(ρ) σ sqrt(ρ)))²`.
 
     Args:
-        a (complex, (2**n,)): State.
-        b (complex, (2**n,)): State.
+        a (complex, (2**n,) or (2**n, 2**n)): Normalised statevector, or density matrix.
+        b (complex, (2**n,) or (2**n, 2**n)): The other.
 
     Returns:
         (real, ()): Fidelity in [0, 1].
 
     Raises:
-        TypeError: If a state is not a complex tensor or dtypes differ.
+        TypeError: If one is not a complex tensor, or dtypes or devices differ.
         ValueError: If sizes differ.
 
     Transforms:
-        vmap, grad, jvp, hessian of real parameters.
+        vmap, grad, jvp, hessian of real parameters; of two density matrices, where both have full
+        rank.
 
     Examples:
         >>> fidelity(zero_state(1), ghz_state(1))
@@ -343,6 +349,10 @@ def fidelity(a: Tensor, b: Tensor) -> Tensor:
     References:
         Nielsen and Chuang (2010), section 9.2.2.
     """
+    if is_density(a) or is_density(b):
+        check_mixed("fidelity", b, "b", check_mixed("fidelity", a, "a"))
+        common_dtype_and_device("fidelity", (a, b))
+        return fidelity_of_densities(a, b)
     product = _overlap("fidelity", a, b)
     return product.real.square() + product.imag.square()
 
@@ -351,7 +361,7 @@ def reduced_density(state: Tensor, wires: Sequence[int]) -> Tensor:
     """Density matrix of some wires, the others traced out.
 
     Args:
-        state (complex, (2**n,)): Normalised statevector.
+        state (complex, (2**n,) or (2**n, 2**n)): Normalised statevector, or density matrix.
         wires: `k` distinct wires; the first is the most significant bit of the result.
 
     Returns:
@@ -372,11 +382,8 @@ def reduced_density(state: Tensor, wires: Sequence[int]) -> Tensor:
     References:
         Nielsen and Chuang (2010), section 2.4.3.
     """
-    n = check_state("reduced_density", state)
-    kept = check_wires("reduced_density", wires, n)
-    split, axes = split_wires(state, kept)
-    matrix = split.movedim(axes, list(range(len(kept)))).reshape(2 ** len(kept), -1)
-    return matrix @ adjoint(matrix)
+    n = check_mixed("reduced_density", state)
+    return partial_trace(state, check_wires("reduced_density", wires, n))
 
 
 def purity(rho: Tensor) -> Tensor:
@@ -434,10 +441,7 @@ def entropy(rho: Tensor) -> Tensor:
         Nielsen and Chuang (2010), section 11.3.
     """
     _check_density("entropy", rho)
-    values = torch.linalg.eigvalsh(rho)
-    values = values.clamp(min=torch.finfo(values.dtype).tiny)
-    total: Tensor = torch.special.entr(values).sum()
-    return total
+    return entropy_of(rho)
 
 
 def _check_density(function: str, rho: object) -> None:

@@ -18,6 +18,7 @@ from bad_calls import (
     diagnostics,
     gates,
     interchange,
+    noise,
     observables,
     problems,
     states,
@@ -56,6 +57,7 @@ ROOMS = (
     derivatives,
     diagnostics,
     interchange,
+    noise,
 )
 CALLS = [row for room in ROOMS for row in room.CALLS]
 FORM = re.compile(r"\w+\((\w+)=.*\): `\1` must .+, but .+\. .+[.`\"]")

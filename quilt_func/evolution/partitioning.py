@@ -13,7 +13,16 @@ from typing import Any, NamedTuple
 
 from quilt_func._amplitudes import is_window
 from quilt_func.evolution import steps
-from quilt_func.evolution.steps import BLOCK, DIAGONAL, PERMUTATION, Applied, BatchKey, Kind, Part
+from quilt_func.evolution.steps import (
+    BLOCK,
+    DIAGONAL,
+    OPERATOR,
+    PERMUTATION,
+    Applied,
+    BatchKey,
+    Kind,
+    Part,
+)
 from quilt_func.typing import WireSet
 
 WHOLE = 5
@@ -32,10 +41,11 @@ LIGHT = 0.25
 def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
     """Cut a sequence of gates into parts, which act one after the other."""
     keys = {gate.key for gate in gates if not gate.is_constant}
-    if n_qubits <= WHOLE and len(keys) < 2 and all(BLOCK.fits(gate.gate) for gate in gates):
-        wires, most = tuple(range(n_qubits)), BLOCK.most(n_qubits)
+    if n_qubits <= WHOLE and len(keys) < 2:
+        kind = BLOCK if all(BLOCK.fits(gate.gate) for gate in gates) else OPERATOR
+        wires, most = tuple(range(n_qubits)), kind.most(n_qubits)
         starts = range(0, len(gates), most)
-        return [Part(BLOCK, wires, list(gates[start : start + most])) for start in starts]
+        return [Part(kind, wires, list(gates[start : start + most])) for start in starts]
     searches = _searches(n_qubits, gates)
     if len(gates) > FEW:  # whatever is cheapest for some is taken for all
         trials = _searches(n_qubits, gates[:SOME])
@@ -130,6 +140,7 @@ class _Search:
         for queue in self.queues:
             queue.append(len(gates))
         rows = {gate.gate for gate in gates}
+        self.kinds = [kind for kind in steps.KINDS if kind.is_needed(rows)]
         fits = {kind: {row for row in rows if kind.fits(row)} for kind in steps.KINDS}
         self.allowed = {
             kind: [*(gate.gate in own for gate in gates), False] for kind, own in fits.items()
@@ -211,7 +222,7 @@ class _Search:
         if first == len(self.gates):
             return
         ahead = [self.gates[first], *self.gates[self.scan : self.scan + 128]]
-        kinds = [kind for kind in steps.KINDS if kind.looks_ahead == looks_ahead]
+        kinds = [kind for kind in self.kinds if kind.looks_ahead == looks_ahead]
         for key in keys:
             is_batched = bool(key) and key == self.deepest
             for kind in kinds:

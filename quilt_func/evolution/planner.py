@@ -93,7 +93,13 @@ def plan(
     """Plan a run of some ops, by their structures and batch keys.
 
     From |0...0⟩, leading one-wire gates make a product state.
+
+    Raises:
+        TypeError: If an op is none that a state can be given to.
     """
+    refusal = next((op.gate.refusal for op in ops if op.gate.refusal), "")
+    if refusal:
+        raise TypeError(refusal)
     gates = [
         Applied(i, slot, op.gate, wires, keys[i])
         for i, op in enumerate(ops)

@@ -21,12 +21,14 @@ except ModuleNotFoundError as _error:
 from quilt_func.testing import strategies
 from quilt_func.testing.laws import (
     ANSATZ_LAWS,
+    CHANNEL_LAWS,
     CIRCUIT_LAWS,
     GATE_LAWS,
     OBSERVABLE_LAWS,
     REWRITE_LAWS,
     LawError,
     ansatz_laws,
+    channel_laws,
     circuit_laws,
     gate_laws,
     observable_laws,
@@ -39,6 +41,7 @@ del _hypothesis
 
 __all__ = [
     "ANSATZ_LAWS",
+    "CHANNEL_LAWS",
     "CIRCUIT_LAWS",
     "GATE_LAWS",
     "OBSERVABLE_LAWS",
@@ -46,6 +49,7 @@ __all__ = [
     "TRANSFORM_LAWS",
     "LawError",
     "ansatz_laws",
+    "channel_laws",
     "circuit_laws",
     "fd_tolerance",
     "gate_laws",

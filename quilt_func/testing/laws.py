@@ -15,8 +15,10 @@ from torch import Tensor
 from quilt_func._checks import COMPLEX_OF, a_kind, describe, message
 from quilt_func._torch import tree_leaves
 from quilt_func.circuits import Circuit
+from quilt_func.noise import Channel
 from quilt_func.ops import Gate
 from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_device, _gate_rows
+from quilt_func.testing._channel_laws import CHANNEL_LAWS, channel_cases
 from quilt_func.testing._circuit_laws import (
     ANSATZ_LAWS,
     CIRCUIT_LAWS,
@@ -36,6 +38,7 @@ del _gate_actions, _gate_derivatives, _gate_device, _gate_rows
 
 __all__ = [
     "ANSATZ_LAWS",
+    "CHANNEL_LAWS",
     "CIRCUIT_LAWS",
     "GATE_LAWS",
     "OBSERVABLE_LAWS",
@@ -43,6 +46,7 @@ __all__ = [
     "Law",
     "LawError",
     "ansatz_laws",
+    "channel_laws",
     "circuit_laws",
     "gate_laws",
     "observable_laws",
@@ -85,6 +89,47 @@ def gate_laws(
             f"{gate.param_shape}. Its matrix is your promise: there is nothing to check."
         )
     return law_test(gate, GATE_LAWS, gate_cases(gate), only, settings)
+
+
+def channel_laws(
+    channel: Channel,
+    *,
+    only: Iterable[str] | None = None,
+    settings: hypothesis.settings | None = None,
+) -> Callable[[], None]:
+    """Make the property test of a channel: that it is one, and all that its row claims.
+
+    Args:
+        channel: A channel of strengths.
+        only: Names of the laws to check, from `CHANNEL_LAWS`; default: all.
+        settings: Hypothesis settings; default: the profile.
+
+    Returns:
+        A test function for pytest; hypothesis draws strengths, wires and density matrices.
+
+    Raises:
+        TypeError: If `channel` is not a channel, or takes matrices instead of strengths.
+        ValueError: If there is no law of a name.
+
+    Examples:
+        >>> from quilt_func import noise
+        >>> test_depolarizing = channel_laws(noise.depolarizing)
+        >>> test_depolarizing()
+        >>> sorted(CHANNEL_LAWS)[:3]
+        ['batch', 'derivative', 'dtype']
+    """
+    if not isinstance(channel, Channel):
+        raise TypeError(
+            f"channel_laws(channel={channel!r}): `channel` must be a channel, but got "
+            f"{a_kind(channel)}. Give the channel itself: `channel_laws(noise.depolarizing)`."
+        )
+    if channel.param_shape:
+        raise TypeError(
+            f"channel_laws(channel={channel!r}): `channel` must take strengths, but it takes "
+            f"matrices of shape {channel.param_shape}. They are your promise: there is nothing to "
+            "check."
+        )
+    return law_test(channel, CHANNEL_LAWS, channel_cases(channel), only, settings)
 
 
 def observable_laws(

@@ -5,7 +5,7 @@
 
 CALLS = [
     ('probs(s2.real)', TypeError, 'probs(state=Tensor(shape=(4,), dtype=float32)): `state` must be complex64 or complex128, but got float32. Convert it with `.to(torch.complex64)`.'),
-    ('probs(s2[None])', ValueError, 'probs(state=Tensor(shape=(1, 4), dtype=complex64)): `state` must have shape (2**n_qubits,), but got shape (1, 4). Give one flat statevector; map over a batch with `torch.func.vmap`.'),
+    ('probs(s2[None])', ValueError, 'probs(state=Tensor(shape=(1, 4), dtype=complex64)): `state` must have shape (2**n_qubits,) or (2**n_qubits, 2**n_qubits), but got shape (1, 4). Give one state; map over a batch with `torch.func.vmap`.'),
     ('probs(None)', TypeError, 'probs(state=None): `state` must be a statevector tensor, but got None. Call a circuit or use `zero_state`.'),
     ('marginal(s2, [2])', ValueError, 'marginal(wires=(2,)): `wires` must be in range(2), but got (2,). Give distinct wires from 0 to 1.'),
     ('marginal(s2, [0, 0])', ValueError, 'marginal(wires=(0, 0)): `wires` must be distinct, but got (0, 0). Give distinct wires from 0 to 1.'),
@@ -76,12 +76,9 @@ CALLS = [
     ('probs(s2, wires=0)', TypeError, 'probs(wires=0): `wires` must be left out, but got 0. Write `marginal(state, wires)` for the bits of some wires.'),
     ('probs(zeros(3, dtype=c64))', ValueError, 'probs(state=Tensor(shape=(3,), dtype=complex64)): `state` must have shape (2**n_qubits,), but got shape (3,). A state of n qubits has 2**n amplitudes.'),
     ('marginal(zero_state(0), [0])', ValueError, 'marginal(wires=(0,)): `wires` must be in range(0), but got (0,). Give no wires.'),
-    ('sample(s2.outer(s2), zeros(3))', ValueError, 'sample(state=Tensor(shape=(4, 4), dtype=complex64)): `state` must have shape (2**n_qubits,), but got shape (4, 4). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
-    ('fidelity(s2.outer(s2), s2.outer(s2))', ValueError, 'fidelity(a=Tensor(shape=(4, 4), dtype=complex64)): `a` must have shape (2**n_qubits,), but got shape (4, 4). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
-    ('overlap(s2, s2.outer(s2))', ValueError, 'overlap(b=Tensor(shape=(4, 4), dtype=complex64)): `b` must have shape (2**n_qubits,), but got shape (4, 4). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
-    ('reduced_density(s2.outer(s2), [0])', ValueError, 'reduced_density(state=Tensor(shape=(4, 4), dtype=complex64)): `state` must have shape (2**n_qubits,), but got shape (4, 4). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
+    ('overlap(s2, s2.outer(s2))', ValueError, 'overlap(b=Tensor(shape=(4, 4), dtype=complex64)): `b` must have shape (2**n_qubits,), but got shape (4, 4). Density matrices go to `run_density(circuit, rho)` and measurements. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
     ('purity(zeros(2, 4, 4, dtype=c64))', ValueError, 'purity(rho=Tensor(shape=(2, 4, 4), dtype=complex64)): `rho` must have shape (N, N), but got shape (2, 4, 4). Give one density matrix; map over a batch with `torch.func.vmap`.'),
-    ('product_state([eye(2, dtype=c64)])', ValueError, 'product_state(factors=Tensor(shape=(2, 2), dtype=complex64)): `factors` must have shape (2**n_qubits,), but got shape (2, 2). Density matrices are not simulated: only `purity` and `entropy` take them. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
+    ('product_state([eye(2, dtype=c64)])', ValueError, 'product_state(factors=Tensor(shape=(2, 2), dtype=complex64)): `factors` must have shape (2**n_qubits,), but got shape (2, 2). Density matrices go to `run_density(circuit, rho)` and measurements. Give one flat statevector; map over a batch with `torch.func.vmap`.'),
     ('product_state(s2)', TypeError, 'product_state(factors=Tensor(shape=(4,), dtype=complex64)): `factors` must be a sequence of states, but got a Tensor. Write `[state]` for one.'),
     ('product_state("01")', TypeError, "product_state(factors='01'): `factors` must be a sequence of states, but got a str. Write `basis_state('01')` for a state of the basis."),
 ]

@@ -81,6 +81,41 @@ def all_gates(theta, phi, lam):
     return of_parts(3, ops)
 
 
+@qf.noise.channel(n_wires=1)
+def forgetful(p):
+    """Forgets the phase."""
+    zero, keep, half = torch.zeros_like(p), (1 - p).sqrt(), p.sqrt()
+    rows = [[keep, zero, zero, keep], [half, zero, zero, zero], [zero, zero, zero, half]]
+    return torch.stack([torch.stack(row) for row in rows]).unflatten(-1, (2, 2))
+
+
+def of_noise(n, *parts):
+    """A density matrix after parts that have leaves."""
+    return qf.run_density(qf.circuit(n, qf.h(range(n)), *parts))
+
+
+def noisy(theta, p):
+    noise = qf.noise
+    return qf.circuit(
+        2, qf.ry(theta, range(2)), noise.depolarizing(p[0], range(2)), qf.cx(0, 1),
+        noise.two_qubit_depolarizing(p[1], 0, 1), noise.amplitude_damping(p[2], 1),
+    )  # fmt: skip
+
+
+def by_model(rule):
+    model = qf.noise.noise_model(rule)
+    return of_noise(2, qf.noise.with_noise(qf.circuit(2, qf.ry(0.4, 0), qf.cx(0, 1)), model))
+
+
+def all_channels(strengths):
+    """Each channel of the table once."""
+    ops = [
+        row(*strengths[: row.n_params] + 0.1 * row.name.startswith("thermal"), *range(row.n_wires))
+        for row in qf.noise.CHANNELS
+    ]
+    return of_noise(2, ops)
+
+
 def updated(transform):
     """Two steps of an optimiser."""
 
@@ -101,6 +136,10 @@ def scheduled(schedule):
 MATRIX = torch.linalg.qr(hermitian_matrix())[0]
 STEP = (u(3), u(3, seed=1) - 0.5)
 GRAPH = [(0, 1), (1, 2)]
+MIXED = qf.reduced_density(psi(4, 4), [2, 0])
+OPERATORS = torch.stack([hermitian_matrix(), hermitian_matrix(seed=3)])
+MATRIX_OF_4 = hermitian_matrix(2)
+CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
 
 CASES = {
@@ -112,6 +151,7 @@ CASES = {
     "inverse": (lambda t: of_parts(2, qf.inverse(qf.crz)(t, 1, 0)), (u(),)),
     "power": (lambda t: of_parts(2, qf.power(qf.rzz, -0.75)(t, 0, 1)), (u(),)),
     "gate": (lambda t: of_parts(2, turned(t, 1)), (u(),)),
+    "conjugate": (lambda t: of_parts(2, qf.conjugate(qf.crx)(t, 0, 1)), (u(),)),
     "Circuit.inverse": (
         lambda t, s: (qf.circuit(2, qf.ry(t, [0, 1]), qf.cx(0, 1)).inverse())(s),
         (u(2), psi()),
@@ -123,6 +163,14 @@ CASES = {
     "overlap": (qf.overlap, (psi(), psi(seed=3))),
     "fidelity": (qf.fidelity, (psi(), psi(seed=3))),
     "reduced_density": (lambda s: qf.reduced_density(s, [1]), (psi(),)),
+    "trace_distance": (
+        lambda s, t: qf.trace_distance(*(qf.reduced_density(one, [0, 1]) for one in (s, t))),
+        (psi(4, 4), psi(4, 5)),
+    ),
+    "mutual_information": (
+        lambda s: qf.mutual_information(qf.reduced_density(s, [0, 2]), [0], [1]),
+        (psi(4),),
+    ),
     "purity": (qf.purity, (qf.reduced_density(psi(), [0]),)),
     "entropy": (lambda s: qf.entropy(qf.reduced_density(s, [0])), (psi(),)),
     "pauli_sum": (lambda c, s: words(c).apply(s), (u(3), psi())),
@@ -243,6 +291,38 @@ CASES = {
     "problems.maxcut": (lambda w: qf.problems.maxcut(3, GRAPH, w), (u(2),)),
     "problems.number_partitioning": (qf.problems.number_partitioning, (u(3),)),
     "problems.heisenberg": (lambda j, h: qf.problems.heisenberg(2, tuple(j), h), (u(3), u(seed=1))),
+    "run_density": (
+        lambda t, p, r: qf.run_density(noisy(t, p), r),
+        (u(2), 0.1 * u(3), MIXED),
+    ),
+    "channels of the table": (all_channels, (0.2 * u(4),)),
+    "noise.channel": (lambda p: of_noise(1, forgetful(p, 0)), (u(),)),
+    "noise.kraus": (lambda k: of_noise(1, qf.noise.kraus(k, 0)), (OPERATORS,)),
+    "noise.superoperator": (lambda m: of_noise(1, qf.noise.superoperator(m, 0)), (MATRIX_OF_4,)),
+    "noise.pauli_errors": (
+        lambda p, q: of_noise(2, qf.noise.pauli_errors(["XY", "ZI"])(p, q, 1, 0)),
+        (0.1 * u(), 0.1 * u(seed=1)),
+    ),
+    "run_trajectory": (
+        lambda t, p, d: qf.run_trajectory(noisy(t, p), d).state,  # a weight's slope is no value's
+        (u(2), 0.1 * u(3), u(4, seed=6)),
+    ),
+    "noise.trajectory_mean": (qf.noise.trajectory_mean, (u(4), u(4, seed=1))),
+    "noise.rule": (lambda p: by_model(qf.noise.rule(qf.noise.depolarizing, p)), (0.1 * u(),)),
+    "noise.noise_model": (
+        lambda p: by_model(qf.noise.rule(qf.noise.bit_flip, p, gates=qf.cx)),
+        (0.1 * u(2),),
+    ),
+    "noise.with_noise": (
+        lambda p: by_model(qf.noise.rule(qf.noise.phase_damping, p, when="idle")),
+        (0.1 * u(),),
+    ),
+    "noise.readout": (qf.noise.readout, (u(4) / u(4).sum(), u(2, 2))),
+    "noise.undo_readout": (qf.noise.undo_readout, (u(4) / u(4).sum(), CONFUSION)),
+    "noise.sample_readout": (
+        lambda i: qf.noise.sample_readout(i, torch.full((2, 2, 2), 0.5), torch.full((3, 2), 0.4)),
+        (torch.tensor([2, 1, 3]),),
+    ),
     "jit": (qf.jit(lambda p: qf.expval(state_of(p), WORDS)), (u(2),)),
     "problems.transverse_field_ising": (
         lambda j, h: qf.problems.transverse_field_ising(2, j, h),
@@ -273,7 +353,7 @@ def tables(names=(), left_out=()):
     return found
 
 
-SLOW = {
+SLOW: dict[str, tuple[str, ...]] = {
     "hessian_spectrum": ("jit(hessian)",),
     "hvp": ("jit(hessian)",),
     "qfi_vp": ("jit(hessian)",),

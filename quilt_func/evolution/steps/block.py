@@ -1,6 +1,6 @@
 """Blocks: gates on a few wires as one matrix; reversible ones of unitary gates, and operators."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -246,20 +246,34 @@ class BlockKind(Kind):
 
 
 class OperatorKind(BlockKind):
-    """Gates that are not known to be unitary, on the wires of one of them."""
+    """Gates of which at least one is not known to be unitary, together with those around them."""
 
     name = "operator"
     step = Operator
 
     def fits(self, gate: Gate) -> bool:
-        """Whether a gate makes no promise to be unitary."""
-        return "unitary" not in gate.tags
+        """Every gate."""
+        return True
+
+    def is_needed(self, rows: Iterable[Gate]) -> bool:
+        """Whether some gate is not known to be unitary."""
+        return not all(map(BLOCK.fits, rows))
+
+    def is_worth(self, gates: Iterable[Applied]) -> bool:
+        """Whether one of the step's gates is not."""
+        return self.is_needed(gate.gate for gate in gates)
 
     def windows(self, n_qubits: int, pending: Sequence[Applied], *, is_batched: bool) -> Windows:
-        """The wires of the first pending gate, if it is such a gate."""
-        if self.fits(pending[0].gate):
+        """Those of a block, where many gates are not unitary; else, the wires of the first one."""
+        ahead = [gate for gate in pending[:AHEAD] if not BLOCK.fits(gate.gate)]
+        if ahead and ahead[0] is pending[0]:
             yield tuple(sorted(pending[0].wires))
+        if len(ahead) > len(pending[:AHEAD]) // MANY:
+            yield from super().windows(n_qubits, pending, is_batched=is_batched)
 
+
+AHEAD, MANY = 64, 8
+"""Where more than one of so many of the next gates is not unitary, they are many."""
 
 BLOCK = BlockKind()
 OPERATOR = OperatorKind()

@@ -5,7 +5,7 @@ states, and `Recipe`s, which build what several steps of a segment act with. All
 and constants only, cached with the plan. A new kind is one file, and one entry of `KINDS`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
@@ -238,6 +238,10 @@ class Kind:
     def fits(self, gate: Gate) -> bool:
         """Whether it takes a gate."""
         raise NotImplementedError
+
+    def is_needed(self, rows: Iterable[Gate]) -> bool:
+        """Whether a circuit of some gates may have steps of this kind."""
+        return True
 
     def most(self, width: int) -> int | None:
         """Gates that a step on so many wires takes, at most."""

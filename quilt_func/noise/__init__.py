@@ -1,0 +1,80 @@
+"""Noise: channels as rows, and the meanings of a circuit that holds some.
+
+A circuit may hold channels beside gates, its own or those of a noise model. `run_density` gives the
+density matrix, exactly; `run_trajectory` gives one sample.
+"""
+
+from quilt_func.noise.channels import Channel
+from quilt_func.noise.density import run_density
+from quilt_func.noise.explaining import explain_density
+from quilt_func.noise.given_channels import (
+    channel,
+    kraus,
+    over_rotation_x,
+    over_rotation_y,
+    over_rotation_z,
+    superoperator,
+)
+from quilt_func.noise.given_channels import (
+    kraus_channel as kraus_channel,
+)
+from quilt_func.noise.given_channels import (
+    superoperator_channel as superoperator_channel,
+)
+from quilt_func.noise.model import NoiseModel, NoiseRule, noise_model, rule, with_noise
+from quilt_func.noise.pauli_mixtures import (
+    bit_flip,
+    bit_phase_flip,
+    depolarizing,
+    pauli_channel,
+    pauli_errors,
+    phase_flip,
+    two_qubit_depolarizing,
+)
+from quilt_func.noise.readout_errors import readout, sample_readout, undo_readout
+from quilt_func.noise.relaxation import (
+    amplitude_damping,
+    generalized_amplitude_damping,
+    phase_damping,
+    reset_channel,
+    thermal_relaxation,
+)
+from quilt_func.noise.table import CHANNELS
+from quilt_func.noise.trajectories import Trajectory, n_draws, run_trajectory, trajectory_mean
+
+__all__ = [
+    "CHANNELS",
+    "Channel",
+    "NoiseModel",
+    "NoiseRule",
+    "Trajectory",
+    "amplitude_damping",
+    "bit_flip",
+    "bit_phase_flip",
+    "channel",
+    "depolarizing",
+    "explain_density",
+    "generalized_amplitude_damping",
+    "kraus",
+    "n_draws",
+    "noise_model",
+    "over_rotation_x",
+    "over_rotation_y",
+    "over_rotation_z",
+    "pauli_channel",
+    "pauli_errors",
+    "phase_damping",
+    "phase_flip",
+    "readout",
+    "reset_channel",
+    "rule",
+    "run_density",
+    "run_trajectory",
+    "sample_readout",
+    "superoperator",
+    "thermal_relaxation",
+    "trajectory_mean",
+    "two_qubit_depolarizing",
+    "undo_readout",
+    "with_noise",
+]

@@ -1,0 +1,295 @@
+"""Noise of a machine, put on any circuit: rules that say which channel comes where."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from quilt_func._checks import check_is, describe, is_index, message
+from quilt_func._torch import register
+from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.noise.channels import Channel
+from quilt_func.ops import Gate, Op, make_op
+from quilt_func.typing import WireSet
+
+WHEN = ("before", "after", "idle")
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseRule:
+    """Which channel comes where; make one with `rule`. A pytree: its leaves are the strengths.
+
+    Attributes:
+        channel: The channel.
+        strengths: Numbers, or tensors of shape `()` or, of channels on one wire, `(n_qubits,)`.
+        gates: The gates that it is for; None for all.
+        wires: The wires, or sets of wires in any order, that it is for; None for all.
+        when: "before" or "after" a gate, or "idle": where a layer leaves a wire alone.
+
+    Examples:
+        >>> from quilt_func import noise, cx
+        >>> noise.rule(noise.two_qubit_depolarizing, 0.01, gates=[cx]).when
+        'after'
+    """
+
+    channel: Channel
+    strengths: tuple[Any, ...]
+    gates: frozenset[Gate] | None
+    wires: frozenset[frozenset[int]] | None
+    when: str
+
+    def targets(self, gate: Gate, wires: WireSet) -> tuple[WireSet, ...]:
+        """Where the channel acts at a gate: on the gate's wires, or on each of them."""
+        if self.gates is not None and gate not in self.gates:
+            return ()
+        single = self.channel.n_wires == 1
+        sets = tuple((wire,) for wire in wires) if single else (wires,)
+        if not single and self.channel.n_wires != len(wires):
+            return ()
+        return tuple(one for one in sets if self.wires is None or frozenset(one) in self.wires)
+
+    def op(self, targets: Sequence[WireSet]) -> Op:
+        """The channel on some wire sets."""
+        params = tuple(self._at(strength, targets) for strength in self.strengths)
+        return make_op(self.channel, params, tuple(targets))
+
+    def _at(self, strength: Any, targets: Sequence[WireSet]) -> Any:
+        if isinstance(strength, Tensor) and strength.ndim == 1 and not self.channel.param_shape:
+            return strength[[wires[0] for wires in targets]]
+        return strength
+
+
+def rule(
+    channel: Channel,
+    *strengths: Any,
+    gates: Gate | Iterable[Gate] | None = None,
+    wires: Iterable[int | WireSet] | None = None,
+    when: str = "after",
+) -> NoiseRule:
+    """Say which channel comes where, for `noise_model`.
+
+    A channel on one wire comes on each wire of a gate, one on several wires on gates of as many.
+
+    Args:
+        channel: A channel, such as `noise.depolarizing`.
+        *strengths: Its strengths: Python numbers, or tensors, `()`, or `(n_qubits,)` for one on
+            each wire.
+        gates: Gates that it is for; default: all.
+        wires: Wires that it is for, or, for channels on several, sets of wires in any order.
+        when: "before" or "after" each such gate, or "idle": once for each layer of gates in which a
+            wire is idle, whatever the gates.
+
+    Returns:
+        The rule.
+
+    Raises:
+        TypeError: If `channel` is not a channel, or `gates` are not gates, or wires not ints.
+        ValueError: If there are too few or too many strengths, or `when` is another word.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the strengths.
+
+    Examples:
+        >>> from quilt_func import noise
+        >>> sorted(map(sorted, noise.rule(noise.amplitude_damping, 0.01, wires=[0, 2]).wires))
+        [[0], [2]]
+    """
+    remedy = "Give the channel itself, such as `noise.depolarizing`, not a call of it."
+    check_is("rule", "channel", channel, Channel, "be a channel", remedy)
+    if len(strengths) != channel.n_params:
+        names = ", ".join(channel.param_names)
+        need, got = f"come with {channel.n_params} strength(s)", str(len(strengths))
+        raise ValueError(message("rule", "channel", channel, need, got, f"Give {names}."))
+    if when not in WHEN:
+        remedy = f"Choose from {list(WHEN)}."
+        raise ValueError(message("rule", "when", when, "be a known word", repr(when), remedy))
+    if when == "idle" and channel.n_wires > 1:
+        need = "be on one wire for idle wires"
+        remedy = "Give a channel on one wire."
+        got = f"one on {channel.n_wires}"
+        raise ValueError(message("rule", "channel", channel, need, got, remedy))
+    return NoiseRule(channel, strengths, _gates(gates), _wire_sets(channel, wires), when)
+
+
+def _gates(given: Any) -> frozenset[Gate] | None:
+    if given is None:
+        return None
+    found = (given,) if isinstance(given, Gate) else tuple(given)
+    for one in found:
+        remedy = "Give gates themselves, such as `[cx, h]`."
+        check_is("rule", "gates", one, Gate, "hold gates", remedy)
+    return frozenset(found)
+
+
+def _wire_sets(channel: Channel, given: Any) -> frozenset[frozenset[int]] | None:
+    if given is None:
+        return None
+    found = [(one,) if is_index(one) else tuple(one) for one in given]
+    for one in found:
+        if len(one) != channel.n_wires or not all(map(is_index, one)):
+            need = f"hold sets of {channel.n_wires} wire(s)"
+            remedy = "Give ints for a channel on one wire, and tuples of ints for others."
+            raise TypeError(message("rule", "wires", given, need, describe(one), remedy))
+    return frozenset(map(frozenset, found))
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseModel:
+    """Rules in order; make one with `noise_model`. A pytree: its leaves are the strengths.
+
+    Attributes:
+        rules: What comes where; at one place in this order.
+
+    Examples:
+        >>> from quilt_func import noise
+        >>> len(noise.noise_model(noise.rule(noise.bit_flip, 0.1)).rules)
+        1
+    """
+
+    rules: tuple[NoiseRule, ...]
+
+
+register(
+    NoiseRule,
+    lambda r: (list(r.strengths), (r.channel, r.gates, r.wires, r.when)),
+    lambda strengths, fixed: NoiseRule(fixed[0], tuple(strengths), *fixed[1:]),
+    "quilt_func.noise.model.NoiseRule",
+)
+register(
+    NoiseModel,
+    lambda m: (list(m.rules), None),
+    lambda rules, _: NoiseModel(tuple(rules)),
+    "quilt_func.noise.model.NoiseModel",
+)
+
+
+def noise_model(*rules: NoiseRule) -> NoiseModel:
+    """Put rules together to the noise of a machine.
+
+    Args:
+        *rules: From `rule`; where several apply at one place, they act in this order.
+
+    Returns:
+        The model; `with_noise` puts it on a circuit.
+
+    Raises:
+        TypeError: If one is not a rule.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the strengths.
+
+    Examples:
+        >>> import quilt_func as qf
+        >>> from quilt_func import noise
+        >>> model = noise.noise_model(
+        ...     noise.rule(noise.two_qubit_depolarizing, 0.02, gates=qf.cx),
+        ...     noise.rule(noise.depolarizing, 0.001, gates=[qf.ry, qf.rz]),
+        ... )
+        >>> noise.with_noise(qf.circuit(2, qf.ry(0.5, 0), qf.cx(0, 1)), model)
+        Circuit(2 qubits, 4 gates)
+        q0: ─RY(0.5)──Dep(0.001)──●──Dep(0.02)─
+                                  │      │
+        q1: ──────────────────────⊕──Dep(0.02)─
+    """
+    for one in rules:
+        remedy = "Make rules with `rule(channel, *strengths, gates=...)`."
+        check_is("noise_model", "rules", one, NoiseRule, "be rules", remedy)
+    return NoiseModel(rules)
+
+
+def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
+    """The circuit with the noise of a model on it.
+
+    Channels that the circuit holds already stay, and get no noise of their own.
+
+    Args:
+        circuit: A circuit.
+        model: From `noise_model`.
+
+    Returns:
+        A circuit with channels; `run_density` runs it.
+
+    Raises:
+        TypeError: If one of the two is of another kind.
+
+    Transforms:
+        vmap, grad, jvp, hessian, in the circuit's leaves and in the model's.
+
+    Examples:
+        >>> import quilt_func as qf
+        >>> from quilt_func import noise
+        >>> model = noise.noise_model(noise.rule(noise.phase_damping, 0.1, when="idle"))
+        >>> noise.with_noise(qf.circuit(2, qf.h(0), qf.cx(0, 1)), model)
+        Circuit(2 qubits, 3 gates)
+        q0: ────H─────●─
+                      │
+        q1: ─PD(0.1)──⊕─
+    """
+    check_circuit("with_noise", "circuit", circuit)
+    remedy = "Make one with `noise_model(rule(...), ...)`."
+    check_is("with_noise", "model", model, NoiseModel, "be a noise model", remedy)
+    idle = [one for one in model.rules if one.when == "idle"]
+    parts = _layers(circuit) if idle else [_apart(circuit.ops)]
+    ops: list[Op] = []
+    for layer in parts:
+        busy: set[int] = set()
+        for op in layer:
+            ops += [*_noise(model, "before", op), op, *_noise(model, "after", op)]
+            busy.update(wire for wires in op.wires for wire in wires)
+        for one in idle:
+            rest = [(w,) for w in range(circuit.n_qubits) if w not in busy]
+            targets = [w for w in rest if one.wires is None or frozenset(w) in one.wires]
+            ops += [one.op(targets)] if targets else []
+    return Circuit(circuit.n_qubits, tuple(ops))
+
+
+def _noise(model: NoiseModel, when: str, op: Op) -> Iterator[Op]:
+    """What comes before or after an op on wire sets that do not overlap."""
+    if isinstance(op.gate, Channel):
+        return
+    for one in model.rules:
+        if one.when == when:
+            targets = [t for wires in op.wires for t in one.targets(op.gate, wires)]
+            if targets:
+                yield one.op(targets)
+
+
+def _apart(ops: Iterable[Op]) -> list[Op]:
+    """The ops, cut where their wire sets overlap: noise comes between these."""
+    found: list[Op] = []
+    for op in ops:
+        first, seen = 0, set[int]()
+        for slot, wires in enumerate(op.wires):
+            if seen & set(wires):
+                found.append(_slots(op, range(first, slot)))
+                first, seen = slot, set()
+            seen |= set(wires)
+        found.append(_slots(op, range(first, len(op.wires))))
+    return found
+
+
+def _layers(circuit: Circuit) -> list[list[Op]]:
+    """The gates in layers, each as early as its wires are free; channels stay with their gates."""
+    level = [0] * circuit.n_qubits
+    found: list[list[Op]] = []
+    for op in _apart(circuit.ops):
+        by_layer: dict[int, list[int]] = {}
+        for slot, wires in enumerate(op.wires):
+            is_channel = isinstance(op.gate, Channel)
+            here = max(level[wire] for wire in wires) - (1 if is_channel else 0)
+            by_layer.setdefault(max(here, 0), []).append(slot)
+            for wire in wires:
+                level[wire] = max(level[wire], here + 1)
+        for layer, slots in by_layer.items():
+            found += [[] for _ in range(layer + 1 - len(found))]
+            found[layer].append(_slots(op, slots))
+    return found
+
+
+def _slots(op: Op, slots: Sequence[int]) -> Op:
+    """Some of an op's wire sets."""
+    if len(slots) == len(op.wires):
+        return op
+    params = tuple(p if type(p) is float else p[list(slots)] for p in op.params)
+    return Op(op.gate, tuple(op.wires[slot] for slot in slots), params)
