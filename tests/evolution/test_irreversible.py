@@ -40,7 +40,7 @@ def many(t, x):
     """More operators than states that are kept."""
     layers = [
         (damp(t[i % 3] / 4, i % N), qf.rx(t[2], range(N)), qf.cx(RING[i % N : i % N + 1]))
-        for i in range(2 * planner.CHECKPOINTS + 3)
+        for i in range(3 * planner.CHECKPOINTS)
     ]
     return qf.circuit(N, qf.ry(x, range(N)), layers)
 
