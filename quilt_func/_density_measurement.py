@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from quilt_func._torch import constant, matmul, remembered, unconjugated
+from quilt_func._torch import as_seen_here, constant, matmul, remembered, unconjugated
 from quilt_func.observables import Diagonal, Hermitian
 from quilt_func.pauli import PauliSum
 from quilt_func.typing import Observable
@@ -65,7 +65,7 @@ def _of_words(rho: Tensor, observable: PauliSum) -> Tensor:
     coefficients = observable.coefficients
     real = rho.dtype.to_real()
     if isinstance(coefficients, tuple):
-        coefficients = constant(coefficients, real, rho.device)
+        coefficients = as_seen_here(constant(coefficients, real, rho.device))
     places, which, signs, turns = _tables(observable.words, real, rho.device)
     entries = unconjugated(rho).reshape(-1)[places]
     taken = torch.view_as_real(entries).movedim(-1, 0)  # (2, n_masks, 2**n)

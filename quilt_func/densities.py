@@ -45,7 +45,8 @@ def trace_distance(a: Tensor, b: Tensor) -> Tensor:
     References:
         Nielsen and Chuang (2010), section 9.2.1.
     """
-    first, second = _pair("trace_distance", a, b)
+    _check_pair("trace_distance", a, b)
+    first, second = (one if is_density(one) else _of_state(one) for one in (a, b))
     found: Tensor = torch.linalg.eigvalsh(first - second).abs().sum() / 2
     return found
 
@@ -116,6 +117,7 @@ def partial_trace(rho: Tensor, kept: WireSet) -> Tensor:
 
 def fidelity_of_densities(a: Tensor, b: Tensor) -> Tensor:
     """Uhlmann's fidelity `(tr sqrt(sqrt(ρ) σ sqrt(ρ)))²`, of which either may be a statevector."""
+    _check_pair("fidelity", a, b)
     if not is_density(b):
         a, b = b, a
     if not is_density(a):
@@ -127,12 +129,10 @@ def fidelity_of_densities(a: Tensor, b: Tensor) -> Tensor:
     return total * total
 
 
-def _pair(function: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Two density matrices of one size, made of what was given."""
+def _check_pair(function: str, a: Tensor, b: Tensor) -> None:
+    """Check two statevectors or density matrices of one size."""
     check_mixed(function, b, "b", check_mixed(function, a, "a"))
     common_dtype_and_device(function, (a, b))
-    first, second = (one if is_density(one) else _of_state(one) for one in (a, b))
-    return first, second
 
 
 def _of_state(state: Tensor) -> Tensor:

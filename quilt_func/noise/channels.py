@@ -33,8 +33,8 @@ class Channel(Gate):
     """A row of facts about one channel. Equal only to itself; call it to make an `Op`.
 
     What it has in common with a gate has the same name. Its `matrix` is the superoperator, a
-    function from strengths `(m,)` to `(m, 4**n_wires, 4**n_wires)`; it is polynomial in a
-    probability, so that it keeps the trace exactly and has a finite derivative at 0.
+    function from strengths `(m,)` to `(m, 4**n_wires, 4**n_wires)`. It is made of strengths, not of
+    Kraus operators, so that it keeps the trace to rounding and has a finite derivative at 0.
 
     Attributes:
         kraus: Function from strengths to Kraus operators `(m, n_operators, K, K)`; None if they are

@@ -35,7 +35,7 @@ def run_density(
 
     It has `4**n_qubits` entries. Gates are fused with the channels around them. Gradients keep the
     matrix before those steps that cannot be undone: 16 at most, others are computed again from
-    these; `explain` tells the steps.
+    these; `noise.explain_density` tells the steps.
 
     Args:
         circuit: Gates and channels.

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from quilt_func._checks import check_is, describe, is_index, message
+from quilt_func._checks import check_is, describe, is_index, message, shape_error
 from quilt_func._torch import register
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.noise.channels import Channel
@@ -85,7 +85,8 @@ def rule(
 
     Raises:
         TypeError: If `channel` is not a channel, or `gates` are not gates, or wires not ints.
-        ValueError: If there are too few or too many strengths, or `when` is another word.
+        ValueError: If there are too few or too many strengths or of another shape, gates have
+            another number of wires than a channel on several, or `when` is another word.
 
     Transforms:
         vmap, grad, jvp, hessian, in the strengths.
@@ -109,16 +110,30 @@ def rule(
         remedy = "Give a channel on one wire."
         got = f"one on {channel.n_wires}"
         raise ValueError(message("rule", "channel", channel, need, got, remedy))
-    return NoiseRule(channel, strengths, _gates(gates), _wire_sets(channel, wires), when)
+    for strength in strengths:
+        _check_strength(channel, strength)
+    return NoiseRule(channel, strengths, _gates(channel, gates), _wire_sets(channel, wires), when)
 
 
-def _gates(given: Any) -> frozenset[Gate] | None:
+def _check_strength(channel: Channel, strength: Any) -> None:
+    most = 1 if channel.n_wires == 1 else 0
+    if isinstance(strength, Tensor) and not channel.param_shape and strength.ndim > most:
+        forms = "() or (n_qubits,)" if most else "()"
+        remedy = "Give a number for each wire to channels on one wire only."
+        raise shape_error("rule", "strengths", strength, f"have shape {forms}", remedy)
+
+
+def _gates(channel: Channel, given: Any) -> frozenset[Gate] | None:
     if given is None:
         return None
     found = (given,) if isinstance(given, Gate) else tuple(given)
     for one in found:
         remedy = "Give gates themselves, such as `[cx, h]`."
         check_is("rule", "gates", one, Gate, "hold gates", remedy)
+        if channel.n_wires not in (1, one.n_wires):
+            need, got = f"hold gates on {channel.n_wires} wires", f"{one.name} on {one.n_wires}"
+            remedy = "A channel on several wires comes on gates of as many."
+            raise ValueError(message("rule", "gates", one, need, got, remedy))
     return frozenset(found)
 
 
@@ -212,6 +227,7 @@ def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
 
     Raises:
         TypeError: If one of the two is of another kind.
+        ValueError: If a rule has strengths for another number of wires than the circuit.
 
     Transforms:
         vmap, grad, jvp, hessian, in the circuit's leaves and in the model's.
@@ -229,6 +245,8 @@ def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
     check_circuit("with_noise", "circuit", circuit)
     remedy = "Make one with `noise_model(rule(...), ...)`."
     check_is("with_noise", "model", model, NoiseModel, "be a noise model", remedy)
+    for one in model.rules:
+        _check_wires(circuit, one)
     idle = [one for one in model.rules if one.when == "idle"]
     parts = _layers(circuit) if idle else [_apart(circuit.ops)]
     ops: list[Op] = []
@@ -242,6 +260,16 @@ def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
             targets = [w for w in rest if one.wires is None or frozenset(w) in one.wires]
             ops += [one.op(targets)] if targets else []
     return Circuit(circuit.n_qubits, tuple(ops))
+
+
+def _check_wires(circuit: Circuit, one: NoiseRule) -> None:
+    """Check that strengths for each wire are as many as wires."""
+    for strength in one.strengths:
+        is_of_wires = isinstance(strength, Tensor) and strength.ndim == 1
+        if is_of_wires and not one.channel.param_shape and len(strength) != circuit.n_qubits:
+            need = f"have {circuit.n_qubits} strengths for {circuit.n_qubits} wire(s)"
+            remedy = "Give one for each wire of the circuit, or a 0-d tensor for all."
+            raise shape_error("with_noise", "model", strength, need, remedy)
 
 
 def _noise(model: NoiseModel, when: str, op: Op) -> Iterator[Op]:

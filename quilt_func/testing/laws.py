@@ -83,6 +83,11 @@ def gate_laws(
             f"gate_laws(gate={gate!r}): `gate` must be a gate, but got {a_kind(gate)}. "
             "Give the gate itself, not an op or a function: `gate_laws(rx)`."
         )
+    if gate.refusal:
+        raise TypeError(
+            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got a channel. "
+            "Write `channel_laws(channel)`."
+        )
     if gate.param_shape:
         raise TypeError(
             f"gate_laws(gate={gate!r}): `gate` must take angles, but it takes matrices of shape "

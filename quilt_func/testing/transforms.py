@@ -108,7 +108,11 @@ def _is_number(leaf: object) -> bool:
 
 
 def _real(leaf: Tensor) -> Tensor:
-    return (torch.view_as_real(unconjugated(leaf)) if leaf.is_complex() else leaf).reshape(-1)
+    """All numbers in a row; no view, whose gradient would have to start at an even place."""
+    if not leaf.is_complex():
+        return leaf.reshape(-1)
+    plain = unconjugated(leaf)
+    return torch.stack([plain.real, plain.imag], -1).reshape(-1)
 
 
 def _waves(like: Tensor, phase: float) -> Tensor:

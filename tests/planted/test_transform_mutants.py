@@ -114,3 +114,10 @@ def test_an_error_without_a_remedy_fails():
 def test_bad_arguments(kind, match, call):
     with pytest.raises(kind, match=match):
         call()
+
+
+def test_real_and_complex_results_in_any_order():
+    """An odd number of reals in front of complex numbers, whose gradients are views."""
+    transform_laws(
+        lambda x: (x[:1], torch.complex(x, x.sin()), x.sum()), (X,), only=["grad", "vjp"]
+    )()

@@ -102,6 +102,15 @@ def noisy(theta, p):
     )  # fmt: skip
 
 
+def measured(theta, p, coefficients, state):
+    """All that takes a density matrix where it takes a state."""
+    rho, fixed = qf.run_density(noisy(theta, p)), qf.pauli_sum({"XY": 0.5, "ZI": 1.0})
+    values = qf.expval(rho, [words(coefficients), fixed, qf.diagonal(qf.probs(rho))])
+    numbers = qf.variance(rho, fixed), qf.covariance(rho, fixed, words(coefficients))
+    part = qf.reduced_density(rho, [1])
+    return values, numbers, qf.marginal(rho, [1]), part, qf.fidelity(state, rho), qf.purity(rho)
+
+
 def by_model(rule):
     model = qf.noise.noise_model(rule)
     return of_noise(2, qf.noise.with_noise(qf.circuit(2, qf.ry(0.4, 0), qf.cx(0, 1)), model))
@@ -295,6 +304,7 @@ CASES = {
         lambda t, p, r: qf.run_density(noisy(t, p), r),
         (u(2), 0.1 * u(3), MIXED),
     ),
+    "measurements of a density": (measured, (u(2), 0.1 * u(3), u(3), psi())),
     "channels of the table": (all_channels, (0.2 * u(4),)),
     "noise.channel": (lambda p: of_noise(1, forgetful(p, 0)), (u(),)),
     "noise.kraus": (lambda k: of_noise(1, qf.noise.kraus(k, 0)), (OPERATORS,)),
