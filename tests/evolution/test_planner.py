@@ -26,6 +26,7 @@ from quilt_func.evolution.steps import (
 )
 from quilt_func.evolution.steps.block import Blocks
 from quilt_func.evolution.steps.diagonal_phases import Phases
+from quilt_func.evolution.steps.factoring import layers as layers_of
 from quilt_func.testing import strategies as qst
 
 F64 = torch.float64
@@ -66,10 +67,10 @@ def test_every_gate_once_and_in_order(data):
 
 
 @given(data=st.data())
-def test_factors_keep_the_order_on_every_wire(data):
+def test_layers_keep_the_order_on_every_wire(data):
     circuit = data.draw(qst.circuits(max_qubits=4, max_ops=12))
     gates, wires = applied(circuit), tuple(range(circuit.n_qubits))
-    order = [gate for factor in block_recipe.factors(gates, wires) for gate in factor.gates]
+    order = [gate for layer in layers_of(gates, wires) for gate in layer.gates]
     for wire in wires:
         assert [g for g in order if wire in g.wires] == [g for g in gates if wire in g.wires]
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from quilt_func.evolution.constants import Constants
-from quilt_func.evolution.steps.block_recipe import Direct, Prefix, Stack, Table
+from quilt_func.evolution.steps.block_recipe import Direct, Prefix, Stack
+from quilt_func.evolution.steps.entries import Table
 from quilt_func.evolution.steps.kind import Params
 
 FEW = 16

@@ -22,7 +22,8 @@ from torch import Tensor
 from quilt_func._torch import push_forward
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.steps import Params
-from quilt_func.evolution.steps.block_recipe import OfTable, Stack
+from quilt_func.evolution.steps.block_recipe import Stack
+from quilt_func.evolution.steps.entries import OfTable
 
 FEW = 16
 """A block of at most so many slopes is built by them, however few directions there are."""
