@@ -17,7 +17,7 @@ from torch import Tensor
 
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.steps.block_recipe import Direct, Prefix, Stack
-from quilt_func.evolution.steps.entries import Table
+from quilt_func.evolution.steps.entry_table import Table
 from quilt_func.evolution.steps.kind import Params
 
 FEW = 16

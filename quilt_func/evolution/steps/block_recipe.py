@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from quilt_func.evolution.batching import BatchKey
 from quilt_func.evolution.steps.embedding import bit, is_same_elsewhere, pattern, places
-from quilt_func.evolution.steps.entries import IDENTITY, OfTable, TableBuilder
+from quilt_func.evolution.steps.entry_table import IDENTITY, OfTable, TableBuilder
 from quilt_func.evolution.steps.factoring import MAX_SLOTS, Factor, Rows, all_rows, factors
 from quilt_func.evolution.steps.kind import Applied, Index
 from quilt_func.ops import Matrix, Structure

@@ -23,7 +23,7 @@ from quilt_func._torch import push_forward
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.steps import Params
 from quilt_func.evolution.steps.block_recipe import Stack
-from quilt_func.evolution.steps.entries import OfTable
+from quilt_func.evolution.steps.entry_table import OfTable
 
 FEW = 16
 """A block of at most so many slopes is built by them, however few directions there are."""
