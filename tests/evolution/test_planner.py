@@ -26,7 +26,7 @@ from quilt_func.evolution.steps import (
 )
 from quilt_func.evolution.steps.block import Blocks
 from quilt_func.evolution.steps.diagonal_phases import Phases
-from quilt_func.evolution.steps.factoring import layers as layers_of
+from quilt_func.evolution.steps.factoring import layered
 from quilt_func.testing import strategies as qst
 
 F64 = torch.float64
@@ -70,7 +70,7 @@ def test_every_gate_once_and_in_order(data):
 def test_layers_keep_the_order_on_every_wire(data):
     circuit = data.draw(qst.circuits(max_qubits=4, max_ops=12))
     gates, wires = applied(circuit), tuple(range(circuit.n_qubits))
-    order = [gate for layer in layers_of(gates, wires) for gate in layer.gates]
+    order = [gate for layer in layered(gates, wires) for gate in layer.gates]
     for wire in wires:
         assert [g for g in order if wire in g.wires] == [g for g in gates if wire in g.wires]
 

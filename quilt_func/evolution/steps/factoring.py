@@ -61,7 +61,7 @@ def factors(gates: Iterable[Applied], wires: WireSet, *, joins: bool = True) -> 
     """
     identity = all_rows(len(wires))
     found: list[Factor] = []
-    for layer in layers(gates, wires, joins=joins):
+    for layer in layered(gates, wires, joins=joins):
         if layer.kind != "constant":
             found.append(Factor(layer.kind, layer.gates, identity))
             continue
@@ -88,7 +88,7 @@ class Layer:
     gates: list[Applied] = field(default_factory=list)
 
 
-def layers(gates: Iterable[Applied], wires: WireSet, *, joins: bool = True) -> list[Layer]:
+def layered(gates: Iterable[Applied], wires: WireSet, *, joins: bool = True) -> list[Layer]:
     """Sort a block's gates into layers; see `factors`."""
     level = dict.fromkeys(wires, 0)
     members: dict[int, list[Applied]] = defaultdict(list)
