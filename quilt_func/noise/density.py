@@ -2,8 +2,8 @@ r"""Density matrices of circuits with channels, on the same primitive as states.
 
 A density matrix of n qubits is a vector of 2n: the bits of its row, at wires 0, 2, 4, ..., and
 those of its column, at wires 1, 3, 5, ... A gate acts on rows, its conjugate on columns, and a
-channel, as its superoperator, on both. So gates and the channels between them are fused into one
-block, and whatever derives a state derives a density matrix.
+channel, as its superoperator, on both. Gates and channels on the same wires are merged first; then
+all are fused into blocks, and whatever derives a state derives a density matrix.
 
 References:
     Nielsen and Chuang (2010), section 8.2.
@@ -20,6 +20,7 @@ from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.derived import conjugate
 from quilt_func.evolution import evolved
 from quilt_func.noise.channels import Channel, on_pairs
+from quilt_func.noise.merging import merged
 from quilt_func.ops import Gate, Op, Structure
 from quilt_func.typing import Device, WireSet
 
@@ -83,7 +84,9 @@ def run_density(
 def doubled(circuit: Circuit) -> list[Op]:
     """A circuit's ops as they act on rows and columns, on twice as many wires."""
     return [
-        Op(gate, wires, op.params) for op in circuit.ops for gate, wires in _twice(op.structure)
+        Op(gate, wires, op.params)
+        for op in merged(circuit.ops)
+        for gate, wires in _twice(op.structure)
     ]
 
 
