@@ -4,8 +4,8 @@ The inverse of a Pauli channel is a sum of Pauli words with real numbers `q` tha
 them negative: no channel, but a mean. With `γ = Σ |q|`, each word is taken with probability
 `|q| / γ`, and what is measured is multiplied by `γ` and the sign of `q`.
 
-A channel's eigenvalues are the Walsh transform of its probabilities, in the order of words in which
-their product is the sum of bits. So `q` is the transform of the eigenvalues' reciprocals.
+Words, as bits, multiply by addition, so that a channel's eigenvalues are the Walsh transform of its
+probabilities, and `q` is that of the eigenvalues' reciprocals, up to a factor.
 
 References:
     Temme, Bravyi and Gambetta (2017), arXiv:1612.02058, for the cancellation of errors.
@@ -32,8 +32,8 @@ from quilt_func.noise.trajectories import chosen
 from quilt_func.noise.twirling import working_numbers
 from quilt_func.ops import Op
 
-LETTERS = "IXZY"
-"""In this order the product of two letters is, up to a phase, the sum of their bits."""
+LETTERS = "IXYZ"
+"""Up to a phase, letters multiply as pairs of bits add, whatever their order."""
 
 
 class Cancelled(NamedTuple):
@@ -187,7 +187,7 @@ def _count(function: str, circuit: Circuit) -> int:
     for op in _channels(circuit):
         if not isinstance(op.gate, Channel) or not op.gate.words:
             need, got = "hold Pauli channels only", f"the channel {op.gate.name}"
-            remedy = "What it is in the mean over twirls, `pauli_twirl` tells; give `pauli_errors`."
+            remedy = "Put `pauli_errors` there, with the probabilities that `pauli_twirl` gives."
             raise TypeError(message(function, "circuit", op, need, got, remedy))
     return sum(map(len, _channels(circuit)))
 

@@ -153,7 +153,7 @@ def _n_folds(function: str, circuit: Circuit, scale: float) -> int:
 def _some_gates(function: str, circuit: Circuit) -> int:
     found = _n_gates(circuit)
     if not found:
-        need, remedy = "hold a gate", "Without gates there is nothing to fold."
+        need, remedy = "hold a gate", "Give a circuit with gates."
         raise ValueError(message(function, "circuit", circuit, need, "none", remedy))
     return found
 
