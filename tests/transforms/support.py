@@ -5,6 +5,7 @@
 Functions whose docstring says `Transforms: None` are left out. All numbers are float64.
 """
 
+import functools
 import inspect
 import json
 import re
@@ -123,6 +124,45 @@ def all_channels(strengths):
         for row in qf.noise.CHANNELS
     ]
     return of_noise(2, ops)
+
+
+def folded(fold, theta):
+    """A circuit, or the state after it is folded."""
+    circuit = qf.circuit(2, qf.ry(theta, range(2)), qf.cx(0, 1), qf.rx(theta.flip(0), range(2)))
+    return circuit if fold is None else fold(circuit, 1.8)()
+
+
+def mitigated(values, errors):
+    """A value and its error by each curve that is linear in values."""
+    return [qf.noise.extrapolate([1, 2, 5], values, errors, method=m) for m in STRAIGHT]
+
+
+def without_decay(rate, asymptote):
+    """The value at 0 of what is nearly a decay, to an asymptote that is known, and is not."""
+    values = 0.2 + (-rate * torch.tensor([1.0, 2.0, 4.0]).to(rate)).exp()
+    by = functools.partial(qf.noise.extrapolate, [1, 2, 5], values, method="exponential")
+    return by().value, by(asymptote=asymptote).value
+
+
+STRAIGHT = ("linear", "richardson")
+
+
+def without_noise(theta, p):
+    model = qf.noise.noise_model(qf.noise.rule(qf.noise.depolarizing, p))
+
+    def value(circuit):
+        rho = qf.run_density(qf.noise.with_noise(circuit, model))
+        return qf.expval(rho, qf.pauli_sum({"Z": 1.0}))
+
+    circuit = qf.circuit(1, qf.ry(theta, 0), qf.rx(0.3, 0))
+    return qf.noise.zero_noise(value, circuit, method="richardson").value
+
+
+def flipped(theta, p):
+    return qf.circuit(
+        2, qf.ry(theta, range(2)), qf.noise.bit_flip(p[0], range(2)), qf.cx(0, 1),
+        qf.noise.pauli_errors(["XY"])(p[1], 0, 1),
+    )  # fmt: skip
 
 
 def updated(transform):
@@ -327,6 +367,24 @@ CASES = {
         lambda p: by_model(qf.noise.rule(qf.noise.phase_damping, p, when="idle")),
         (0.1 * u(),),
     ),
+    "noise.fold_global": (lambda t: folded(qf.noise.fold_global, t), (u(2),)),
+    "noise.fold_gates": (lambda t: folded(qf.noise.fold_gates, t), (u(2),)),
+    "noise.extrapolate": (mitigated, (u(3), u(3, seed=1))),
+    "noise.extrapolate of a decay": (without_decay, (u(), 0.1 * u(seed=1))),
+    "noise.zero_noise": (without_noise, (u(), 0.02 * u())),
+    "noise.twirl": (
+        lambda t, d: qf.noise.twirl(folded(None, t), d)(),
+        (u(2), u(1, seed=6)),
+    ),
+    "noise.pauli_twirl": (qf.noise.pauli_twirl, (MATRIX_OF_4,)),
+    "noise.cancel": (
+        lambda t, p, d: qf.run_density(qf.noise.cancel(flipped(t, p), d).circuit),  # as above
+        (u(2), 0.1 * u(2), u(3, seed=6)),
+    ),
+    "noise.cancellation_cost": (
+        lambda p: qf.noise.cancellation_cost(flipped(p, p)),
+        (0.1 * u(2),),
+    ),
     "noise.readout": (qf.noise.readout, (u(4) / u(4).sum(), u(2, 2))),
     "noise.undo_readout": (qf.noise.undo_readout, (u(4) / u(4).sum(), CONFUSION)),
     "noise.sample_readout": (
@@ -370,10 +428,15 @@ SLOW: dict[str, tuple[str, ...]] = {
     "natural_gradient": ("jit(hessian)",),
     "qfi_blocks": ("jit(hessian)",),
     "varqite": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+    "noise.extrapolate of a decay": ("jit(hessian)", "jit(vmap(grad))"),
 }
 """High derivatives, or many steps, whose traces take long: in the table, not in every test run."""
 
-SCALES = {"diagnostics.gradient_snr": 64.0, "classical_fisher": 64.0}
+SCALES = {
+    "diagnostics.gradient_snr": 64.0,
+    "classical_fisher": 64.0,
+    "noise.extrapolate": 64.0,
+}
 """Sizes of third derivatives that are large: of quotients."""
 
 KNOWN: dict[str, dict[str, str]] = {}
