@@ -1,7 +1,8 @@
 """Noise: channels as rows, and the meanings of a circuit that holds some.
 
 A circuit may hold channels beside gates, its own or those of a noise model. `run_density` gives the
-density matrix, exactly; `run_trajectory` gives one sample.
+density matrix, exactly; `run_trajectory` gives one sample; `run_pattern`, `run_no_jump` and
+`run_jumps` give samples of some branches.
 """
 
 from quilt_func.noise.channels import Channel
@@ -21,7 +22,9 @@ from quilt_func.noise.given_channels import (
 from quilt_func.noise.given_channels import (
     superoperator_channel as superoperator_channel,
 )
+from quilt_func.noise.jumps import run_jumps, run_no_jump
 from quilt_func.noise.model import NoiseModel, NoiseRule, noise_model, rule, with_noise
+from quilt_func.noise.patterns import PatternRun, Patterns, run_pattern, trajectory_patterns
 from quilt_func.noise.pauli_mixtures import (
     bit_flip,
     bit_phase_flip,
@@ -47,6 +50,8 @@ __all__ = [
     "Channel",
     "NoiseModel",
     "NoiseRule",
+    "PatternRun",
+    "Patterns",
     "Trajectory",
     "amplitude_damping",
     "bit_flip",
@@ -69,11 +74,15 @@ __all__ = [
     "reset_channel",
     "rule",
     "run_density",
+    "run_jumps",
+    "run_no_jump",
+    "run_pattern",
     "run_trajectory",
     "sample_readout",
     "superoperator",
     "thermal_relaxation",
     "trajectory_mean",
+    "trajectory_patterns",
     "two_qubit_depolarizing",
     "undo_readout",
     "with_noise",
