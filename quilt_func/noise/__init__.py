@@ -7,7 +7,7 @@ density matrix, exactly; `run_trajectory` gives one sample; `run_pattern`, `run_
 
 from quilt_func.noise.channels import Channel
 from quilt_func.noise.density import run_density
-from quilt_func.noise.explaining import explain_density
+from quilt_func.noise.explaining import explain_density, explain_trajectory
 from quilt_func.noise.given_channels import (
     channel,
     kraus,
@@ -59,6 +59,7 @@ __all__ = [
     "channel",
     "depolarizing",
     "explain_density",
+    "explain_trajectory",
     "generalized_amplitude_damping",
     "kraus",
     "n_draws",

@@ -17,7 +17,7 @@ from quilt_func.circuits import Circuit, default_kind
 from quilt_func.densities import partial_trace
 from quilt_func.evolution import evolved
 from quilt_func.gates import linear_gate, unitary_gate
-from quilt_func.noise.channels import Channel
+from quilt_func.noise.channels import Channel, Kraus
 from quilt_func.ops import Op
 from quilt_func.typing import WireSet
 
@@ -102,17 +102,14 @@ class Walk:
             matrices = torch.take_along_dim(unitaries, index[:, None, None, None], 1)[:, 0]
         self.waiting.append(Op(unitary_gate(channel.n_wires), op.wires, (matrices,)))
 
-    def _branch(self, channel: Channel, op: Op, first: int, state: Tensor | None) -> Tensor:
-        """Run up to a channel, and let it take a branch on one wire set after the other."""
-        if channel.kraus is None:
-            need, got = "have Kraus operators", "only a superoperator"
-            remedy = "Give them with `noise.kraus(operators, *wires)`, or use `run_density`."
-            raise TypeError(message(self.function, "circuit", channel, need, got, remedy))
-        operators = channel.kraus(*strengths_of(op, self.dtype, self.device))
+    def _branch(self, channel: Channel, op: Op, first: int, state: Tensor | None) -> Tensor | None:
+        """Run up to each wire set in turn, and let the operator that it takes wait."""
+        kraus = check_kraus(self.function, channel)
+        operators = kraus(*strengths_of(op, self.dtype, self.device))
         for slot, wires in enumerate(op.wires):
             state = self.advanced(state)
             self._take(operators[slot], first + slot, wires, partial_trace(state, wires))
-        return self.advanced(state)
+        return state
 
     def _take(self, operators: Tensor, place: int, wires: WireSet, rho: Tensor) -> None:
         """Let the Kraus operator that is taken wait, divided by the root of its probability."""
@@ -125,6 +122,15 @@ class Walk:
         inverse_root = torch.where(p > 0, torch.where(p > 0, p, 1.0).rsqrt(), 0.0)
         matrix = operators.index_select(0, index) * inverse_root
         self.waiting.append(Op(linear_gate(len(wires)), (wires,), (matrix,)))
+
+
+def check_kraus(function: str, channel: Channel) -> Kraus:
+    """Check that a channel has Kraus operators, and return their function."""
+    if channel.kraus is None:
+        need, got = "have Kraus operators", "only a superoperator"
+        remedy = "Give them with `noise.kraus(operators, *wires)`, or use `run_density`."
+        raise TypeError(message(function, "circuit", channel, need, got, remedy))
+    return channel.kraus
 
 
 def strengths_of(op: Op, dtype: torch.dtype, device: torch.device) -> list[Tensor]:

@@ -2,8 +2,8 @@ r"""Samples that have at least one error: the run without any is computed, not d
 
 The *no-jump* run takes branch 0 of every channel: no error, of the table's mixtures, and the first
 Kraus operator of other channels. With its probability `P`, a mean over all branches is
-`P * value` of this run, plus `1 - P` times the mean over the others, which are what is drawn. At
-little noise that leaves a fraction `1 - P` of the samples' spread, or less.
+`P * value` of this run, plus `1 - P` times the mean over the others, which are what is drawn. So
+the variance of samples falls to a share of `1 - P`, or less.
 
 As long as no jump has come, the state is that of the no-jump run. So there the probability that a
 jump comes *later* is known beforehand, and a channel keeps branch 0 so much more seldom that one

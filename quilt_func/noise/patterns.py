@@ -36,7 +36,7 @@ class Patterns(NamedTuple):
             taken, in the order of `run_trajectory`'s uniform numbers. 0 is the channel's first
             unitary: no error, of the table's mixtures.
         counts (int64, (U,)): How many samples have it.
-        index (int64, (T,)): Which of them a sample has.
+        of_sample (int64, (T,)): Which of them each sample has.
 
     Examples:
         >>> from quilt_func import noise, circuit, uniforms
@@ -48,7 +48,7 @@ class Patterns(NamedTuple):
 
     branches: Tensor
     counts: Tensor
-    index: Tensor
+    of_sample: Tensor
 
 
 class PatternRun(NamedTuple):
@@ -131,10 +131,11 @@ def trajectory_patterns(circuit: Circuit, u: Tensor) -> Patterns:
         remedy = "Call it outside of `vmap`, and map `run_pattern` over its `branches`."
         raise ValueError(message(function, "u", u, need, got, remedy))
     if not n:
-        index = taken.sum(1)
-        return Patterns(taken[:1], torch.full_like(index[:1], len(u)), index)
-    branches, index, counts = torch.unique(taken, dim=0, return_inverse=True, return_counts=True)
-    return Patterns(branches, counts, index)
+        of_sample = taken.sum(1)  # zeros
+        return Patterns(taken[:1], torch.full_like(of_sample[:1], len(u)), of_sample)
+    found = torch.unique(taken, dim=0, return_inverse=True, return_counts=True)
+    branches, of_sample, counts = found
+    return Patterns(branches, counts, of_sample)
 
 
 def _mixture(channel: Channel, strengths: list[Tensor]) -> Tensor:

@@ -61,12 +61,12 @@ def test_patterns_are_those_of_samples():
     circuit = mixed(*POINT)
     patterns = noise.trajectory_patterns(circuit, u)
     assert patterns.counts.sum() == 500
-    assert torch.equal(torch.bincount(patterns.index), patterns.counts)
+    assert torch.equal(torch.bincount(patterns.of_sample), patterns.counts)
     assert len(patterns.branches) < 500
     assert len(set(map(tuple, patterns.branches.tolist()))) == len(patterns.branches)
     states = vmap(lambda b: noise.run_pattern(circuit, b).state)(patterns.branches)
     expected = vmap(lambda u: noise.run_trajectory(circuit, u).state)(u)
-    assert (states[patterns.index] - expected).abs().max() < tolerance(F64, 64)
+    assert (states[patterns.of_sample] - expected).abs().max() < tolerance(F64, 64)
 
 
 def branch_counts(circuit):
@@ -170,7 +170,7 @@ def test_no_channels_are_one_pattern():
     patterns = noise.trajectory_patterns(circuit, torch.zeros(3, 0))
     assert patterns.branches.shape == (1, 0)
     assert patterns.counts.tolist() == [3]
-    assert patterns.index.tolist() == [0, 0, 0]
+    assert patterns.of_sample.tolist() == [0, 0, 0]
     state, weight, probability = noise.run_pattern(circuit, patterns.branches[0])
     assert torch.equal(state, circuit())
     assert weight == probability == 1
