@@ -122,7 +122,7 @@ def test_the_readout_of_a_model_is_a_leaf():
     expected = torch.tensor([[0.0, 0.0], [0.1, 0.9]], dtype=F64)
     assert (slopes.readout - expected).abs().max() < bound
     many = torch.utils._pytree.tree_map(lambda leaf: torch.stack([leaf, 0 * leaf]), model)
-    assert (vmap(ones)(many) - torch.tensor([0.73, 0.0])).abs().max() < bound
+    assert (vmap(ones)(many) - torch.tensor([0.73, 0.0], dtype=F64)).abs().max() < bound
 
 
 def test_a_model_without_readout_has_no_leaf_for_it():
