@@ -6,7 +6,7 @@ import torch
 
 import quilt_func as qf
 from quilt_func import noise
-from quilt_func.noise import n_draws, run_trajectory
+from quilt_func.noise import n_draws, run_jumps, run_no_jump, run_trajectory
 
 F64 = torch.float64
 Z = qf.pauli_sum({"Z": 1.0})
@@ -53,3 +53,23 @@ def close(found, expected):
     error = found.std(0) / math.sqrt(len(found))
     deviation = (found.mean(0) - expected).abs()
     assert bool((deviation < 5 * error + 1e-12).all()), (found.mean(0), expected, error)
+
+
+def estimate(circuit_of, observable):
+    """`no-jump + weight * value` of one sample, as a function of the point and of numbers."""
+
+    def value(theta, p, u):
+        circuit = circuit_of(theta, p)
+        none, some = run_no_jump(circuit), run_jumps(circuit, u)
+        without = none.weight * qf.expval(none.state, observable)
+        return without + some.weight * qf.expval(some.state, observable)
+
+    return value
+
+
+def numbers(circuit_of, point, seed=0, shots=SHOTS):
+    return qf.uniforms((shots, n_draws(circuit_of(*point))), seed, dtype=F64)
+
+
+def exact(circuit_of, observable):
+    return lambda theta, p: qf.expval(qf.run_density(circuit_of(theta, p)), observable)

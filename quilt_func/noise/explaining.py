@@ -111,7 +111,8 @@ def explain_trajectory(circuit: Circuit) -> str:
     lines.append(f"  total  {passes} passes over a state of {size:.3g} MiB, {work} Mflop")
     n_waiting = len(parts) - 1
     kept = 1 + STATES_A_DRAW * n_waiting if n_waiting else 1 + costs[0].kept
-    lines.append(f"   kept  about {kept} states, {kept * size:.3g} MiB")
+    about = "about " if n_waiting else ""
+    lines.append(f"   kept  {about}{kept} states, {kept * size:.3g} MiB")
     return "\n".join(lines)
 
 

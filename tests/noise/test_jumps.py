@@ -4,33 +4,27 @@ import math
 
 import pytest
 import torch
-from noisy_samples import CASES, F64, POINT, SHOTS, WORDS, Z, close, damped, everything, mixed
+from noisy_samples import (
+    CASES,
+    F64,
+    POINT,
+    SHOTS,
+    WORDS,
+    Z,
+    close,
+    damped,
+    estimate,
+    everything,
+    exact,
+    mixed,
+    numbers,
+)  # fmt: skip
 from torch.func import grad, hessian, vmap
 
 import quilt_func as qf
 from quilt_func import noise
 from quilt_func.noise import jumps, n_draws, run_jumps, run_no_jump, run_trajectory
 from quilt_func.testing import tolerance
-
-
-def estimate(circuit_of, observable):
-    """`no-jump + weight * value` of one sample, as a function of the point and of numbers."""
-
-    def value(theta, p, u):
-        circuit = circuit_of(theta, p)
-        none, some = run_no_jump(circuit), run_jumps(circuit, u)
-        without = none.weight * qf.expval(none.state, observable)
-        return without + some.weight * qf.expval(some.state, observable)
-
-    return value
-
-
-def numbers(circuit_of, point, seed=0, shots=SHOTS):
-    return qf.uniforms((shots, n_draws(circuit_of(*point))), seed, dtype=F64)
-
-
-def exact(circuit_of, observable):
-    return lambda theta, p: qf.expval(qf.run_density(circuit_of(theta, p)), observable)
 
 
 @pytest.mark.parametrize("strength", [0.15, 0.01])
