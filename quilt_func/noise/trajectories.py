@@ -29,7 +29,8 @@ class Trajectory(NamedTuple):
     Attributes:
         state (complex, (2**n_qubits,)): Normalised statevector after the branches that were taken.
         weight (real, ()): 1, with the derivative of the branches' probability: multiply whatever is
-            measured on the state by it before taking a mean.
+            measured on the state by it before taking a mean. Of `run_no_jump` and `run_jumps`, the
+            probability of what each stands for.
 
     Examples:
         >>> from quilt_func import noise, circuit, x, uniforms

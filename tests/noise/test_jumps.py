@@ -32,7 +32,7 @@ from quilt_func.testing import tolerance
 def test_means_and_gradients_are_those_of_densities(name, strength):
     circuit_of, observable = CASES[name][0], CASES[name][1] or WORDS
     point = POINT[0], torch.tensor(strength, dtype=F64)
-    value, u = estimate(circuit_of, observable), numbers(circuit_of, point, shots=SHOTS // 2)
+    value, u = estimate(circuit_of, observable), numbers(circuit_of, point, shots=SHOTS // 4)
     of_density = exact(circuit_of, observable)
     close(vmap(value, (None, None, 0))(*point, u), of_density(*point))
     slopes = vmap(grad(value, (0, 1)), (None, None, 0))(*point, u)
@@ -43,7 +43,7 @@ def test_means_and_gradients_are_those_of_densities(name, strength):
 @pytest.mark.parametrize("name", ["damped", "mixed"])
 def test_second_derivatives_too(name):
     circuit_of, observable = CASES[name][0], CASES[name][1] or WORDS
-    value, u = estimate(circuit_of, observable), numbers(circuit_of, POINT, 1, SHOTS // 2)
+    value, u = estimate(circuit_of, observable), numbers(circuit_of, POINT, 1, SHOTS // 4)
     rows = vmap(hessian(value, (0, 1)), (None, None, 0))(*POINT, u)
     expected = hessian(exact(circuit_of, observable), (0, 1))(*POINT)
     for found, row in zip(rows, expected, strict=True):
@@ -130,7 +130,7 @@ def layers(theta, p):
 @pytest.mark.parametrize("p", [0.01, 0.001])
 def test_values_and_gradients_vary_less(p):
     """By about the probability of a jump, values by more."""
-    point, shots = (torch.tensor(0.8, dtype=F64), torch.tensor(p, dtype=F64)), 6000
+    point, shots = (torch.tensor(0.8, dtype=F64), torch.tensor(p, dtype=F64)), 4000
     z, u = qf.pauli_sum({"ZZI": 1.0, "IIZ": 1.0}), numbers(layers, point, shots=shots)
 
     def plain(theta, p, u):
@@ -200,7 +200,7 @@ def test_tiny_strengths_keep_their_digits_in_single_precision():
     """1 - P from a P that is rounded would lose them."""
     circuit = qf.circuit(1, noise.bit_flip(1e-6, [0] * 10))
     states, weights = vmap(lambda u: run_jumps(circuit, u))(qf.uniforms((200, 10), 0))
-    assert (weights - 1e-5).abs().max() < 1e-5 * 1e-4
+    assert (weights - 1e-5).abs().max() < tolerance(torch.float32, 64, 1e-5)
     assert bool((states[:, 1].abs() == 1).all())  # exactly one flip each, at this strength
     assert weights.dtype == torch.float32
 

@@ -21,7 +21,7 @@ from torch.func import grad, hessian, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import noise
-from quilt_func.noise import n_draws, run_trajectory, trajectory_mean
+from quilt_func.noise import branching, n_draws, run_trajectory, trajectory_mean
 from quilt_func.testing import tolerance
 
 
@@ -164,3 +164,28 @@ def test_superoperators_have_no_trajectories():
     matrix = torch.eye(4, dtype=torch.complex64)
     with pytest.raises(TypeError, match="must have Kraus operators"):
         run_trajectory(qf.circuit(1, noise.superoperator(matrix, 0)), qf.uniforms(1, 0))
+
+
+def test_explained_as_it_is_run(monkeypatch):
+    """The stretches of the table are the runs, gate by gate; mixtures wait for none."""
+    runs, right = [], branching.evolved
+
+    def watched(n, ops, state, *kind):
+        runs.append((sum(map(len, ops)), state is None))
+        return right(n, ops, state, *kind)
+
+    monkeypatch.setattr(branching, "evolved", watched)
+    for circuit_of in (mixed, everything):
+        runs.clear()
+        circuit = circuit_of(*POINT)
+        run_trajectory(circuit, qf.uniforms(n_draws(circuit), 0, dtype=F64))
+        head, *rest = noise.explain_trajectory(circuit).splitlines()
+        assert head == f"{n_draws(circuit)} draws in {len(runs)} stretches"
+        middle = [row.startswith("stretch") for row in rest].index(True)
+        rows = rest[middle + 1 : -2]
+        assert [int(row.split()[1]) for row in rows] == [n_gates for n_gates, _ in runs]
+        assert [starts for _, starts in runs] == [True] + [False] * (len(runs) - 1)
+        when = {row.split()[1]: row.split(maxsplit=2)[2] for row in rest[1:middle]}
+        for op in circuit.ops:
+            if isinstance(op.gate, noise.Channel):
+                assert when[op.gate.name] == ("first" if op.gate.mixture else "by the state")
