@@ -24,9 +24,10 @@ The words of this package, each with one meaning:
 """
 
 from quilt_func.evolution.entry import evolve, evolve_from, evolved
-from quilt_func.evolution.explaining import explain_ops
+from quilt_func.evolution.explaining import cost_of, explain_ops
 
 __all__ = [
+    "cost_of",
     "evolve",
     "evolve_from",
     "evolved",

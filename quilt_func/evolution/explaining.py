@@ -1,10 +1,34 @@
 """What a run costs, told as a table: one line per step of its plan."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from quilt_func._amplitudes import is_window
-from quilt_func.evolution.planner import plan
+from quilt_func.evolution.planner import Plan, plan
 from quilt_func.ops import Op
+
+
+class Cost(NamedTuple):
+    """What a run costs.
+
+    Attributes:
+        n_gates: Number of gates.
+        n_steps: Number of steps that they are fused to.
+        passes: How often the state is gone through.
+        operations: Real operations.
+        kept: States before steps that cannot be undone, which a gradient keeps.
+    """
+
+    n_gates: int
+    n_steps: int
+    passes: int
+    operations: int
+    kept: int
+
+
+def cost_of(n_qubits: int, ops: Sequence[Op], *, from_zero: bool) -> Cost:
+    """The cost of a run from |0...0⟩, or from any other state."""
+    return _cost(n_qubits, ops, _plan(n_qubits, ops, from_zero))
 
 
 def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
@@ -15,31 +39,42 @@ def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
         ops: Ops in order.
         itemsize: Bytes of an amplitude.
     """
-    acting = tuple(op.structure for op in ops if op.wires)
-    found = plan(n_qubits, acting, ((),) * len(acting), from_zero=True)
+    found = _plan(n_qubits, ops, True)
+    cost = _cost(n_qubits, ops, found)
     size, mib = 2**n_qubits, 2**n_qubits * itemsize / 2**20
     lines = [
-        f"{sum(map(len, ops))} gates on {n_qubits} qubits: {len(found.steps)} steps in "
+        f"{cost.n_gates} gates on {n_qubits} qubits: {cost.n_steps} steps in "
         f"{len(found.segments)} segments",
         "   step  kind      wires                 gates  state moved       arithmetic",
     ]
     if found.prefix is not None:
         lines.append(f"{'':7}  product   {_range(range(n_qubits))}")
-    prices = [step.price(n_qubits) for step in found.steps]
-    for number, (step, price) in enumerate(zip(found.steps, prices, strict=True), 1):
+    for number, step in enumerate(found.steps, 1):
+        price = step.price(n_qubits)
         moved = f"{price.passes} x {2 * mib:.3g} MiB"
         lines.append(
             f"{number:7}  {step.name:8}  {_range(step.wires):20}  {step.n_gates:5}  "
             f"{moved:16}  {size * price.operations / 1e6:.3g} Mflop"
         )
-    work = size * sum(price.operations for price in prices)
-    passes = sum(price.passes for price in prices)
-    lines.append(f"  total  {passes} passes over a state of {mib:.3g} MiB, {work / 1e6:.3g} Mflop")
+    work = f"{cost.operations / 1e6:.3g} Mflop"
+    lines.append(f"  total  {cost.passes} passes over a state of {mib:.3g} MiB, {work}")
     if found.irreversible:  # what a gradient keeps because of them
-        n_states = len(found.checkpoints)
-        memory = f"{n_states * mib:.3g} MiB"
-        lines.append(f"   kept  {n_states} states before steps that cannot be undone, {memory}")
+        memory = f"{cost.kept * mib:.3g} MiB"
+        lines.append(f"   kept  {cost.kept} states before steps that cannot be undone, {memory}")
     return "\n".join(lines)
+
+
+def _plan(n_qubits: int, ops: Sequence[Op], from_zero: bool) -> Plan:
+    acting = tuple(op.structure for op in ops if op.wires)
+    return plan(n_qubits, acting, ((),) * len(acting), from_zero=from_zero)
+
+
+def _cost(n_qubits: int, ops: Sequence[Op], found: Plan) -> Cost:
+    prices = [step.price(n_qubits) for step in found.steps]
+    passes = sum(price.passes for price in prices)
+    work = 2**n_qubits * sum(price.operations for price in prices)
+    kept = len(found.checkpoints) if found.irreversible else 0
+    return Cost(sum(map(len, ops)), len(found.steps), passes, work, kept)
 
 
 def _range(wires: Sequence[int]) -> str:

@@ -1,13 +1,14 @@
 """Noise: channels as rows, and the meanings of a circuit that holds some.
 
 A circuit may hold channels beside gates, its own or those of a noise model. `run_density` gives the
-density matrix, exactly; `run_trajectory` gives one sample.
+density matrix, exactly; `run_trajectory` gives one sample; `run_pattern`, `run_no_jump` and
+`run_jumps` give samples of some branches.
 """
 
 from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels
 from quilt_func.noise.channels import Channel
 from quilt_func.noise.density import run_density
-from quilt_func.noise.explaining import explain_density
+from quilt_func.noise.explaining import explain_density, explain_trajectory
 from quilt_func.noise.extrapolation import Extrapolated, extrapolate, zero_noise
 from quilt_func.noise.folding import fold_gates, fold_global, folding_scale
 from quilt_func.noise.given_channels import (
@@ -24,7 +25,9 @@ from quilt_func.noise.given_channels import (
 from quilt_func.noise.given_channels import (
     superoperator_channel as superoperator_channel,
 )
+from quilt_func.noise.jumps import run_jumps, run_no_jump
 from quilt_func.noise.model import NoiseModel, NoiseRule, noise_model, rule, with_noise
+from quilt_func.noise.patterns import PatternRun, Patterns, run_pattern, trajectory_patterns
 from quilt_func.noise.pauli_mixtures import (
     bit_flip,
     bit_phase_flip,
@@ -53,6 +56,8 @@ __all__ = [
     "Extrapolated",
     "NoiseModel",
     "NoiseRule",
+    "PatternRun",
+    "Patterns",
     "Trajectory",
     "amplitude_damping",
     "bit_flip",
@@ -62,6 +67,7 @@ __all__ = [
     "channel",
     "depolarizing",
     "explain_density",
+    "explain_trajectory",
     "extrapolate",
     "fold_gates",
     "fold_global",
@@ -84,11 +90,15 @@ __all__ = [
     "reset_channel",
     "rule",
     "run_density",
+    "run_jumps",
+    "run_no_jump",
+    "run_pattern",
     "run_trajectory",
     "sample_readout",
     "superoperator",
     "thermal_relaxation",
     "trajectory_mean",
+    "trajectory_patterns",
     "twirl",
     "two_qubit_depolarizing",
     "undo_readout",

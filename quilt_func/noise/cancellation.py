@@ -27,8 +27,8 @@ from quilt_func._checks import COMPLEX_OF, check_tensor, message
 from quilt_func._torch import matmul
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.gates import unitary_gate, word_matrix
+from quilt_func.noise.branching import chosen
 from quilt_func.noise.channels import Channel, Table, strengths_of
-from quilt_func.noise.trajectories import chosen
 from quilt_func.noise.twirling import working_numbers
 from quilt_func.ops import Op
 
@@ -173,7 +173,7 @@ def cancellation_cost(circuit: Circuit) -> Tensor:
     costs = [torch.ones(1, dtype=dtype.to_real(), device=device)]
     for op in _channels(circuit):
         assert isinstance(op.gate, Channel)
-        costs.append(_cost(_inverse(op.gate, strengths_of(op, dtype.to_real(), device))))
+        costs.append(_cost(_inverse(op.gate, strengths_of(op, dtype, device))))
     return torch.cat(costs).prod()
 
 

@@ -149,9 +149,11 @@ class Basis:
 
 
 def strengths_of(op: Op, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    """An op's strengths `(m, ...)`: Python numbers as tensors of a real dtype, one a wire set."""
+    """An op's strengths `(m, ...)`: Python numbers as real tensors of a dtype's precision."""
     return [
-        torch.full((len(op.wires),), p, dtype=dtype, device=device) if type(p) is float else p
+        torch.full((len(op.wires),), p, dtype=dtype.to_real(), device=device)
+        if type(p) is float
+        else p
         for p in op.params
     ]
 

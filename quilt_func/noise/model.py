@@ -6,7 +6,16 @@ from typing import Any
 
 from torch import Tensor
 
-from quilt_func._checks import check_is, describe, is_index, message, shape_error
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_is,
+    check_tensor,
+    describe,
+    fits,
+    is_index,
+    message,
+    shape_error,
+)
 from quilt_func._torch import register
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.noise.channels import Channel
@@ -151,10 +160,11 @@ def _wire_sets(channel: Channel, given: Any) -> frozenset[frozenset[int]] | None
 
 @dataclass(frozen=True, eq=False)
 class NoiseModel:
-    """Rules in order; make one with `noise_model`. A pytree: its leaves are the strengths.
+    """Rules in order; make one with `noise_model`. A pytree of strengths and confusion matrices.
 
     Attributes:
         rules: What comes where; at one place in this order.
+        readout: Confusion matrices `A[measured, true]`, or None.
 
     Examples:
         >>> from quilt_func import noise
@@ -163,6 +173,12 @@ class NoiseModel:
     """
 
     rules: tuple[NoiseRule, ...]
+    readout: Tensor | None = None
+
+
+def _model(parts: list[Any], n_rules: int) -> NoiseModel:
+    """A model of its rules and, if there are any, its confusion matrices; of any kind."""
+    return NoiseModel(tuple(parts[:n_rules]), parts[n_rules] if parts[n_rules:] else None)
 
 
 register(
@@ -173,26 +189,30 @@ register(
 )
 register(
     NoiseModel,
-    lambda m: (list(m.rules), None),
-    lambda rules, _: NoiseModel(tuple(rules)),
+    lambda m: ([*m.rules, *([] if m.readout is None else [m.readout])], len(m.rules)),
+    lambda parts, n_rules: _model([*parts], n_rules),
     "quilt_func.noise.model.NoiseModel",
 )
 
 
-def noise_model(*rules: NoiseRule) -> NoiseModel:
+def noise_model(*rules: NoiseRule, readout: Tensor | None = None) -> NoiseModel:
     """Put rules together to the noise of a machine.
 
     Args:
         *rules: From `rule`; where several apply at one place, they act in this order.
+        readout (real, (2, 2), (n, 2, 2) or (2**n, 2**n)): Confusion matrices of the measurement,
+            `A[measured, true]`, as `readout` takes them; default: none.
 
     Returns:
-        The model; `with_noise` puts it on a circuit.
+        The model. `with_noise` puts its rules on a circuit; its matrices are the attribute
+        `readout`, for `noise.readout(p, model.readout)`, `sample_readout` and `undo_readout`.
 
     Raises:
-        TypeError: If one is not a rule.
+        TypeError: If one is not a rule, or `readout` is not a real tensor.
+        ValueError: If `readout` does not hold square matrices of a size that is a power of 2.
 
     Transforms:
-        vmap, grad, jvp, hessian, in the strengths.
+        vmap, grad, jvp, hessian, in the strengths and in the confusion matrices.
 
     Examples:
         >>> import quilt_func as qf
@@ -210,11 +230,21 @@ def noise_model(*rules: NoiseRule) -> NoiseModel:
     for one in rules:
         remedy = "Make rules with `rule(channel, *strengths, gates=...)`."
         check_is("noise_model", "rules", one, NoiseRule, "be rules", remedy)
-    return NoiseModel(rules)
+    if readout is not None:
+        _check_readout(readout)
+    return NoiseModel(rules, readout)
+
+
+def _check_readout(confusion: Tensor) -> None:
+    remedy = "Give `A[measured, true]` of each wire, or of all of them at once."
+    check_tensor("noise_model", "readout", confusion, COMPLEX_OF, (...,), remedy)
+    if not (fits(confusion.shape, ("n", 2, 2)) or fits(confusion.shape, ("2**n", "2**n"), 1)):
+        need = "have shape (2, 2), (n, 2, 2) or (2**n, 2**n)"
+        raise shape_error("noise_model", "readout", confusion, need, remedy)
 
 
 def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
-    """The circuit with the noise of a model on it.
+    """The circuit with the noise of a model on it, but for that of the measurement.
 
     Channels that the circuit holds already stay, and get no noise of their own.
 

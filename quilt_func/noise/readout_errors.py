@@ -65,7 +65,7 @@ def sample_readout(indices: Tensor, confusion: Tensor, u: Tensor) -> Tensor:
 
     Args:
         indices (int64, any shape): Basis-state indices, as `sample` gives them.
-        confusion (real, (n, 2, 2)): `A[measured, true]` of each wire.
+        confusion (real, (2, 2) or (n, 2, 2)): `A[measured, true]`, of all wires or of each.
         u (real, (*indices.shape, n)): Uniform numbers in [0, 1), from `uniforms`.
 
     Returns:
@@ -84,16 +84,19 @@ def sample_readout(indices: Tensor, confusion: Tensor, u: Tensor) -> Tensor:
         >>> sample_readout(torch.tensor([1, 0, 1]), confusion, uniforms((3, 1), 0))
         tensor([0, 0, 0])
     """
-    remedy = "Give a confusion matrix for each wire."
-    check_tensor("sample_readout", "confusion", confusion, COMPLEX_OF, ("n", 2, 2), remedy)
-    n = confusion.shape[0]
-    fix, form = "Make them with `sample(state, u)`.", (...,)
-    check_tensor("sample_readout", "indices", indices, (torch.int64,), form, fix)
-    bits = to_bits(indices, n)
+    remedy = "Give one for each wire, or one for all; joint ones go to `readout(p, confusion)`."
+    is_shared = isinstance(confusion, Tensor) and confusion.ndim == 2
+    form = (2, 2) if is_shared else ("n", 2, 2)
+    check_tensor("sample_readout", "confusion", confusion, COMPLEX_OF, form, remedy)
     remedy = "Draw them with `uniforms((*indices.shape, n), seed)`."
+    check_tensor("sample_readout", "u", u, COMPLEX_OF, ("n", ...), remedy)
+    n = u.shape[-1] if is_shared else confusion.shape[0]
+    fix = "Make them with `sample(state, u)`."
+    check_tensor("sample_readout", "indices", indices, (torch.int64,), (...,), fix)
+    bits = to_bits(indices, n)
     check_tensor("sample_readout", "u", u, COMPLEX_OF, tuple(bits.shape), remedy)
     check_device("sample_readout", indices, u)
-    ones = torch.where(bits == 1, confusion[:, 1, 1], confusion[:, 1, 0])
+    ones = torch.where(bits == 1, confusion[..., 1, 1], confusion[..., 1, 0])
     powers = 1 << torch.arange(n - 1, -1, -1, device=indices.device)
     return ((u < ones) * powers).sum(-1)
 

@@ -101,3 +101,57 @@ def test_a_model_is_a_tree():
     again = torch.utils._pytree.tree_unflatten(leaves, structure)
     assert again.rules[0].gates == {qf.h}
     assert again.rules[1].channel is PD
+
+
+CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
+
+
+def test_the_readout_of_a_model_is_a_leaf():
+    """Slopes and sweeps in strengths and confusion matrices at once, against a closed form."""
+    p = torch.tensor(0.1, dtype=F64)
+
+    def ones(model):
+        circuit = noise.with_noise(qf.circuit(1, qf.x(0)), model)
+        return noise.readout(qf.probs(qf.run_density(circuit)), model.readout)[1]
+
+    model = noise.noise_model(noise.rule(noise.bit_flip, p), readout=CONFUSION)
+    bound = tolerance(F64, 64)
+    assert abs(ones(model) - (0.9 * 0.8 + 0.1 * 0.1)) < bound
+    slopes = grad(ones)(model)
+    assert abs(slopes.rules[0].strengths[0] - (0.1 - 0.8)) < bound
+    expected = torch.tensor([[0.0, 0.0], [0.1, 0.9]], dtype=F64)
+    assert (slopes.readout - expected).abs().max() < bound
+    many = torch.utils._pytree.tree_map(lambda leaf: torch.stack([leaf, 0 * leaf]), model)
+    assert (vmap(ones)(many) - torch.tensor([0.73, 0.0], dtype=F64)).abs().max() < bound
+
+
+def test_a_model_without_readout_has_no_leaf_for_it():
+    model = noise.noise_model(noise.rule(DEP, 0.1))
+    assert len(torch.utils._pytree.tree_leaves(model)) == 1
+    assert torch.utils._pytree.tree_map(lambda leaf: leaf, model).readout is None
+
+
+def test_readout_does_not_stand_in_the_circuit():
+    circuit = qf.circuit(3, qf.h(0))
+    plain, more = (noise.noise_model(noise.rule(DEP, 0.1), readout=r) for r in (None, CONFUSION))
+    same(noise.with_noise(circuit, more), *noise.with_noise(circuit, plain).ops)
+
+
+@pytest.mark.parametrize("form", ["one", "each", "all"])
+def test_forms_of_a_models_readout(form):
+    confusion = {
+        "one": CONFUSION,
+        "each": torch.stack([CONFUSION] * 2),
+        "all": torch.kron(CONFUSION, CONFUSION),
+    }[form]
+    model = noise.noise_model(readout=confusion)
+    p = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=F64)
+    expected = torch.kron(CONFUSION, CONFUSION) @ p
+    read = noise.readout(p, model.readout)
+    assert (read - expected).abs().max() < tolerance(F64, 16)
+    assert (noise.undo_readout(read, model.readout) - p).abs().max() < tolerance(F64, 64)
+    if form != "all":
+        u = qf.uniforms((50, 2), 0, dtype=F64)
+        seen = noise.sample_readout(torch.full((50,), 2), model.readout, u)
+        bits = torch.where(torch.tensor([True, False]), u < 0.8, u < 0.1)
+        assert torch.equal(seen, 2 * bits[:, 0] + bits[:, 1])

@@ -4,58 +4,25 @@ import math
 
 import pytest
 import torch
+from noisy_samples import (
+    CASES,
+    F64,
+    POINT,
+    SHOTS,
+    WORDS,
+    Z,
+    close,
+    damped,
+    everything,
+    mixed,
+    samples,
+)
 from torch.func import grad, hessian, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import noise
-from quilt_func.noise import n_draws, run_trajectory, trajectory_mean
+from quilt_func.noise import branching, n_draws, run_trajectory, trajectory_mean
 from quilt_func.testing import tolerance
-
-F64 = torch.float64
-Z = qf.pauli_sum({"Z": 1.0})
-SHOTS = 100_000
-
-
-def damped(theta, gamma):
-    return qf.circuit(1, qf.ry(theta, 0), noise.amplitude_damping(gamma, 0))
-
-
-def mixed(theta, p):
-    return qf.circuit(
-        2, qf.ry(theta, 0), noise.depolarizing(p, 0), qf.cx(0, 1),
-        noise.two_qubit_depolarizing(p, 0, 1), qf.rx(theta, 1), noise.phase_damping(2 * p, [0, 1]),
-    )  # fmt: skip
-
-
-def everything(theta, p):
-    return qf.circuit(
-        2, qf.ry(theta, range(2)), noise.amplitude_damping(p, range(2)), qf.cx(0, 1),
-        noise.depolarizing(p, 1), noise.reset_channel(p, 0), qf.rx(theta, 1),
-        noise.thermal_relaxation(p, 0.7, 0.9, 0.2, 1), noise.over_rotation_y(theta, p, 0),
-    )  # fmt: skip
-
-
-CASES = {"damped": (damped, Z), "mixed": (mixed, None), "everything": (everything, None)}
-WORDS = qf.pauli_sum({"ZX": 1.0, "YY": 0.5, "IZ": 0.7, "ZI": -0.4})
-POINT = torch.tensor(0.8, dtype=F64), torch.tensor(0.15, dtype=F64)
-
-
-def samples(circuit_of, observable, point, seed=0, shots=SHOTS):
-    """`weight * value` as a function of the point, for each of many uniform numbers."""
-    u = qf.uniforms((shots, n_draws(circuit_of(*point))), seed, dtype=F64)
-
-    def value(theta, p, u):
-        state, weight = run_trajectory(circuit_of(theta, p), u)
-        return weight * qf.expval(state, observable)
-
-    return value, u
-
-
-def close(found, expected):
-    """Within five standard errors of the mean of samples."""
-    error = found.std(0) / math.sqrt(len(found))
-    deviation = (found.mean(0) - expected).abs()
-    assert bool((deviation < 5 * error + 1e-12).all()), (found.mean(0), expected, error)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -123,10 +90,10 @@ def test_branches_are_taken_in_proportion():
     """Uniform numbers on a grid take each branch as often as its probability says."""
     p = torch.tensor([[0.1, 0.0, 0.4, 0.5, 0.0]], dtype=F64).expand(1000, -1)
     u = (torch.arange(1000, dtype=F64) + 0.5) / 1000
-    taken = torch.bincount(noise.trajectories.chosen(p, u), minlength=5)
+    taken = torch.bincount(noise.branching.chosen(p, u), minlength=5)
     assert taken.tolist() == [100, 0, 400, 500, 0]
     ends = torch.tensor([0.0, 1 - 2**-53], dtype=F64)
-    assert noise.trajectories.chosen(p[:2], ends).tolist() == [0, 3]
+    assert noise.branching.chosen(p[:2], ends).tolist() == [0, 3]
 
 
 def test_a_baseline_changes_no_mean_and_less_noise():
@@ -197,3 +164,28 @@ def test_superoperators_have_no_trajectories():
     matrix = torch.eye(4, dtype=torch.complex64)
     with pytest.raises(TypeError, match="must have Kraus operators"):
         run_trajectory(qf.circuit(1, noise.superoperator(matrix, 0)), qf.uniforms(1, 0))
+
+
+def test_explained_as_it_is_run(monkeypatch):
+    """The stretches of the table are the runs, gate by gate; mixtures wait for none."""
+    runs, right = [], branching.evolved
+
+    def watched(n, ops, state, *kind):
+        runs.append((sum(map(len, ops)), state is None))
+        return right(n, ops, state, *kind)
+
+    monkeypatch.setattr(branching, "evolved", watched)
+    for circuit_of in (mixed, everything):
+        runs.clear()
+        circuit = circuit_of(*POINT)
+        run_trajectory(circuit, qf.uniforms(n_draws(circuit), 0, dtype=F64))
+        head, *rest = noise.explain_trajectory(circuit).splitlines()
+        assert head == f"{n_draws(circuit)} draws in {len(runs)} stretches"
+        middle = [row.startswith("stretch") for row in rest].index(True)
+        rows = rest[middle + 1 : -2]
+        assert [int(row.split()[1]) for row in rows] == [n_gates for n_gates, _ in runs]
+        assert [starts for _, starts in runs] == [True] + [False] * (len(runs) - 1)
+        when = {row.split()[1]: row.split(maxsplit=2)[2] for row in rest[1:middle]}
+        for op in circuit.ops:
+            if isinstance(op.gate, noise.Channel):
+                assert when[op.gate.name] == ("first" if op.gate.mixture else "by the state")

@@ -117,6 +117,13 @@ def by_model(rule):
     return of_noise(2, qf.noise.with_noise(qf.circuit(2, qf.ry(0.4, 0), qf.cx(0, 1)), model))
 
 
+def read_by_model(rule, confusion):
+    """Probabilities of what is read, by a model of rules and of the measurement."""
+    model = qf.noise.noise_model(rule, readout=confusion)
+    circuit = qf.noise.with_noise(qf.circuit(2, qf.ry(0.4, 0), qf.cx(0, 1)), model)
+    return qf.noise.readout(qf.probs(qf.run_density(circuit)), model.readout)
+
+
 def all_channels(strengths):
     """Each channel of the table once."""
     ops = [
@@ -359,9 +366,21 @@ CASES = {
     ),
     "noise.trajectory_mean": (qf.noise.trajectory_mean, (u(4), u(4, seed=1))),
     "noise.rule": (lambda p: by_model(qf.noise.rule(qf.noise.depolarizing, p)), (0.1 * u(),)),
+    "noise.run_pattern": (
+        lambda t, p, b: qf.noise.run_pattern(noisy(t, p), b)[::2],  # without the weight
+        (u(2), 0.1 * u(3), torch.tensor([0, 1, 3, 2])),
+    ),
+    "noise.run_no_jump": (
+        lambda t, p, s: tuple(qf.noise.run_no_jump(noisy(t, p), s)),
+        (u(2), 0.1 * u(3), psi()),
+    ),
+    "noise.run_jumps": (
+        lambda t, p, d: qf.noise.run_jumps(noisy(t, p), d).state,
+        (u(2), 0.1 * u(3), u(4, seed=6)),
+    ),
     "noise.noise_model": (
-        lambda p: by_model(qf.noise.rule(qf.noise.bit_flip, p, gates=qf.cx)),
-        (0.1 * u(2),),
+        lambda p, a: read_by_model(qf.noise.rule(qf.noise.bit_flip, p, gates=qf.cx), a),
+        (0.1 * u(2), u(2, 2)),
     ),
     "noise.with_noise": (
         lambda p: by_model(qf.noise.rule(qf.noise.phase_damping, p, when="idle")),

@@ -1,0 +1,171 @@
+r"""Runs in which each channel takes one branch: what trajectories of all kinds have in common.
+
+Of a mixture of unitaries the branches' probabilities do not depend on the state, so that what is
+taken waits with the gates. Of other channels they are those of Kraus operators `K`,
+`tr(K ρ K†)` for the reduced density matrix `ρ` of the channel's wires, so that the circuit runs up
+to each.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from quilt_func._checks import check_device, check_state_size, common_dtype_and_device, message
+from quilt_func.circuits import Circuit, default_kind
+from quilt_func.densities import partial_trace
+from quilt_func.evolution import evolved
+from quilt_func.gates import linear_gate, unitary_gate
+from quilt_func.noise.channels import Channel, Kraus, strengths_of
+from quilt_func.ops import Op
+from quilt_func.typing import WireSet
+
+Pick = Callable[[int, Tensor], Tensor]
+"""From the place of the first draw, and probabilities `(m, n)`, to the branches taken `(m,)`."""
+
+
+class Taken(NamedTuple):
+    """What a run with branches has come to: its state, and probabilities `(n_draws,)`."""
+
+    state: Tensor
+    probabilities: Tensor
+
+
+def run_branches(
+    function: str, circuit: Circuit, pick: Pick, state: Tensor | None, numbers: Tensor | None = None
+) -> Taken:
+    """Run a circuit in which a function picks branches, by numbers on the same device if any."""
+    walk = Walk(function, circuit, pick, state, numbers)
+    return Taken(walk.advanced(walk.choose()), walk.probabilities())
+
+
+def kind_of_run(
+    function: str, circuit: Circuit, state: Tensor | None, numbers: Tensor | None = None
+) -> tuple[torch.dtype, torch.device]:
+    """Check what a run is made of, and return its state's dtype and device."""
+    if state is None:
+        dtype, device = default_kind(function, circuit.leaves, None, None)
+    else:
+        check_state_size(function, state, circuit.n_qubits)
+        common_dtype_and_device(function, [state, *circuit.leaves])
+        dtype, device = state.dtype, state.device
+    if numbers is not None:
+        check_device(function, torch.empty(0, device=device), numbers)
+    return dtype, device
+
+
+class Walk:
+    """A run under way: ops that wait to be run, and the probabilities of branches so far."""
+
+    def __init__(
+        self, function: str, circuit: Circuit, pick: Pick, state: Tensor | None,
+        numbers: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        self.function, self.circuit, self.pick, self.start = function, circuit, pick, state
+        self.dtype, self.device = kind_of_run(function, circuit, state, numbers)
+        self.waiting: list[Op] = []
+        self.taken: list[Tensor] = []
+
+    def choose(self) -> Tensor | None:
+        """Let all channels take a branch; the state after the last that depends on it."""
+        state, first = self.start, 0
+        for op in self.circuit.ops:
+            if not isinstance(op.gate, Channel):
+                self.waiting.append(op)
+            elif op.gate.mixture is not None:
+                self._mix(op.gate, op, first)
+            else:
+                state = self._branch(op.gate, op, first, state)
+            first += len(op.wires) if isinstance(op.gate, Channel) else 0
+        return state
+
+    def advanced(self, state: Tensor | None) -> Tensor:
+        """The state after the ops that wait."""
+        ops, self.waiting = self.waiting, []
+        return evolved(self.circuit.n_qubits, ops, state, self.dtype, self.device)
+
+    def probabilities(self) -> Tensor:
+        """Those of the branches taken, in order."""
+        real = self.dtype.to_real()
+        return torch.cat([*self.taken, torch.ones(0, dtype=real, device=self.device)])
+
+    def _mix(self, channel: Channel, op: Op, first: int) -> None:
+        """Let the unitaries that a mixture takes wait with the gates."""
+        assert channel.mixture is not None
+        probabilities, unitaries = channel.mixture(*strengths_of(op, self.dtype, self.device))
+        index = self.pick(first, probabilities)
+        self.taken.append(probabilities.gather(1, index[:, None])[:, 0])
+        if unitaries.ndim == 3:
+            matrices = unitaries[index]
+        else:
+            matrices = torch.take_along_dim(unitaries, index[:, None, None, None], 1)[:, 0]
+        self.waiting.append(Op(unitary_gate(channel.n_wires), op.wires, (matrices,)))
+
+    def _branch(self, channel: Channel, op: Op, first: int, state: Tensor | None) -> Tensor | None:
+        """Run up to each wire set in turn, and let the operator that it takes wait."""
+        kraus = check_kraus(self.function, channel)
+        operators = kraus(*strengths_of(op, self.dtype, self.device))
+        for slot, wires in enumerate(op.wires):
+            state = self.advanced(state)
+            self._take(operators[slot], first + slot, wires, partial_trace(state, wires))
+        return state
+
+    def _take(self, operators: Tensor, place: int, wires: WireSet, rho: Tensor) -> None:
+        """Let the Kraus operator that is taken wait, divided by the root of its probability."""
+        image = operators @ rho
+        both = image.real * operators.real + image.imag * operators.imag
+        probabilities = both.sum((-2, -1))
+        index = self.pick(place, probabilities[None])
+        p, total = probabilities.gather(0, index), probabilities.sum()
+        self.taken.append(p / torch.where(total > 0, total, 1.0))  # 0 after what can't happen
+        inverse_root = torch.where(p > 0, torch.where(p > 0, p, 1.0).rsqrt(), 0.0)
+        matrix = operators.index_select(0, index) * inverse_root
+        self.waiting.append(Op(linear_gate(len(wires)), (wires,), (matrix,)))
+
+
+def check_kraus(function: str, channel: Channel) -> Kraus:
+    """Check that a channel has Kraus operators, and return their function."""
+    if channel.kraus is None:
+        need, got = "have Kraus operators", "only a superoperator"
+        remedy = "Give them with `noise.kraus(operators, *wires)`, or use `run_density`."
+        raise TypeError(message(function, "circuit", channel, need, got, remedy))
+    return channel.kraus
+
+
+def by_numbers(u: Tensor) -> Pick:
+    """Branches by uniform numbers, one each."""
+
+    def pick(first: int, probabilities: Tensor) -> Tensor:
+        return chosen(probabilities, u[first : first + len(probabilities)].to(probabilities.dtype))
+
+    return pick
+
+
+def chosen(probabilities: Tensor, u: Tensor) -> Tensor:
+    """Which entry of each row `(m, n)` numbers `(..., m)` fall on; none of probability 0.
+
+    They are compared with sums from the left, in the rows' own precision.
+    """
+    sums = probabilities.detach().clamp(min=0).cumsum(-1)
+    position = (u.detach() * sums[:, -1])[..., None]
+    is_last = sums >= sums[:, -1:]
+    return ((sums <= position) & ~is_last).sum(-1)
+
+
+def score(probabilities: Tensor) -> Tensor:
+    """1, with the derivative of the logarithm of the product of probabilities; to any order.
+
+    Factors of 0, which no sample has, are left out.
+    """
+    log = torch.where(probabilities > 0, probabilities, 1.0).log().sum()
+    return (log - log.detach()).exp()
+
+
+def product_of(factors: Tensor) -> Tensor:
+    """The product of numbers `(n,)` by halves, whose derivatives are right where some are 0."""
+    while len(factors) > 1:
+        half = len(factors) // 2
+        pairs = factors[:half] * factors[half : 2 * half]
+        factors = torch.cat([pairs, factors[2 * half :]])
+    return factors[0] if len(factors) else factors.sum() + 1
