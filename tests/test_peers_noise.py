@@ -204,6 +204,42 @@ def test_slopes_of_random_circuits(peer):
     slopes_agree()
 
 
+def test_noise_model_of_aer():
+    """Channels after gates, by gate and by wire; with one wire's, on two, on each of them."""
+    made, numbers = Aer(), drawn(TURNS, 5)
+    errors = made.aer.noise
+    theirs = errors.NoiseModel()
+    damping = [0.1, 0.02, 0.3]
+    for wire, gamma in enumerate(damping):
+        theirs.add_quantum_error(errors.amplitude_damping_error(gamma), ["rx", "ry"], [2 - wire])
+    theirs.add_all_qubit_quantum_error(errors.depolarizing_error(0.05 * 16 / 15, 2), ["cx"])
+    flip = errors.pauli_error([("X", 0.07), ("I", 0.93)])
+    theirs.add_all_qubit_quantum_error(flip.tensor(flip), ["cz"])
+    ours = noise.noise_model(
+        noise.rule(noise.amplitude_damping, torch.tensor(damping, dtype=F64), gates=[qf.rx, qf.ry]),
+        noise.rule(noise.two_qubit_depolarizing, 0.05, gates=qf.cx),
+        noise.rule(noise.bit_flip, 0.07, gates=qf.cz),
+    )
+    plan = [*TURNS, (qf.cz, (0, 2))]
+    circuit = made.circuit(3, plan, numbers.tolist())
+    circuit.save_density_matrix()
+    found = made.simulator.run(circuit, shots=1, noise_model=theirs).result()
+    noisy = noise.with_noise(circuit_of(3, plan, numbers), ours)
+    expected = found.data()["density_matrix"].data
+    assert_close(qf.run_density(noisy, dtype=C128), expected, n_gates=1024)
+
+
+def test_noise_model_of_cirq():
+    """A channel after every moment on every wire: after gates, and on those that idle."""
+    made, numbers = Cirq(), drawn(TURNS, 6)
+    circuit, qubits = made.circuit(3, TURNS, numbers.tolist())
+    theirs = circuit.with_noise(made.cirq.depolarize(0.05))
+    found = made.simulator.simulate(theirs, qubit_order=qubits).final_density_matrix
+    rules = [noise.rule(noise.depolarizing, 0.05, when=when) for when in ("after", "idle")]
+    noisy = noise.with_noise(circuit_of(3, TURNS, numbers), noise.noise_model(*rules))
+    assert_close(qf.run_density(noisy, dtype=C128), found, n_gates=1024)
+
+
 def confusions():
     """Matrices `A[measured, true]` of single wires, none symmetric, and one of the last two."""
     u = qf.uniforms((3, 2), 9, dtype=F64) / 4

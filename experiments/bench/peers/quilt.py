@@ -143,7 +143,7 @@ def _sampled(work: Work, dtype: torch.dtype) -> Run:
 
 
 def _chunk(work: Work) -> int:
-    return max(1, CHUNK_BYTES // (8 * 2**work.circuit.n))
+    return max(1, CHUNK_BYTES >> (work.circuit.n + 3))
 
 
 def _terms(work: Work) -> dict[str, float]:

@@ -140,7 +140,7 @@ def _sampled(work: Work) -> Run:
 
 
 def _batch(work: Work) -> int:
-    return max(1, BATCH_BYTES // (8 * 2**work.circuit.n))
+    return max(1, BATCH_BYTES >> (work.circuit.n + 3))
 
 
 TASKS = {
