@@ -24,7 +24,7 @@ from .torch_tools import kernel_run, shifts_run, state_run, tensor
 GATES: dict[str, Any] = {
     "rx": qf.rx, "ry": qf.ry, "rz": qf.rz, "rzz": qf.rzz, "h": qf.h, "cx": qf.cx, "cz": qf.cz,
 }  # fmt: skip
-CHUNK_BYTES = 2**24
+CHUNK_BYTES = 2**23
 """What the states of the trajectories that are run at once may take."""
 Recipe: TypeAlias = list[tuple[Any, Any, Any]]
 """Gates with what takes their angles, if any, and their wires, as a user would write them."""

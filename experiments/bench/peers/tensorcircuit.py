@@ -20,7 +20,7 @@ tc.set_dtype("complex64")
 
 MAX_GATES = 300
 MAX_SPARSE = 16
-BATCH_BYTES = 2**24
+BATCH_BYTES = 2**23
 """What the states of trajectories that are run at once take, as on our side."""
 CODES = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 LETTERS: dict[str, Any] = {"X": tc.gates.x, "Y": tc.gates.y, "Z": tc.gates.z}
