@@ -60,9 +60,9 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Compare random circuits with Qiskit, Cirq and PennyLane."""
+    """Compare random circuits, with noise and without, with other libraries."""
     session.install("-e", ".[test,peers]")
-    session.run("pytest", "tests/test_peers.py", *session.posargs)
+    session.run("pytest", "tests/test_peers.py", "tests/test_peers_noise.py", *session.posargs)
 
 
 @nox.session

@@ -23,12 +23,12 @@ from experiments.bench import (
 from experiments.bench.circuits import Circuit, Row, ising, regular_graph, rotations, single_z
 from experiments.bench.peers.base import Run
 from experiments.bench.worker import Job, repeat
-from experiments.bench.workloads import TASKS, Work, parse
+from experiments.bench.workloads import STRENGTH, TASKS, Work, parse
 
 SMALL = [
     "vqc(3,2,4)", "vqe(4,2)", "fwd(5,2)", "seeds(2,3,1,4)", "hessian(3,1)", "qfi(3,2)",
     "shifts(3,2)", "train(3,1,4,2)", "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)",
-    "qaoa(4,1)",
+    "qaoa(4,1)", "noise(3,2)", "trajectories(3,2,20)", "sampled(3,2,20)",
 ]  # fmt: skip
 ENERGIES = ["vqe(4,2)", "brick(4,2)", "ring(4,2)", "far(4,2)", "qaoa(4,2)"]
 ROUNDING = 1e-10
@@ -74,6 +74,43 @@ def test_hessian_is_symmetric_and_the_slope_of_the_gradient():
         np.testing.assert_allclose(
             hessian @ direction.reshape(-1), slope.reshape(-1), atol=DIFFERENCE * hessian.size
         )
+
+
+def test_noisy_gradient_is_the_slope():
+    work = parse("noise(3,2)")
+    gradient = reference.solve(work)["gradient"]
+    for direction in directions(work.theta):
+        slope = slope_along(lambda t: reference.noise(work, t)[0], work.theta, direction)
+        assert abs(np.sum(gradient * direction) - slope) < DIFFERENCE * work.circuit.n_gates
+
+
+def test_noise_on_a_rotated_qubit_has_its_closed_form():
+    work = Work("noise", "noise", one_layer(1, rotations("ry", [0])), single_z(1))
+    value, gradient = reference.noise(work, np.array([[0.7]]))
+    kept = 1 - 4 * STRENGTH / 3
+    assert math.isclose(value, kept * math.cos(0.7), abs_tol=ROUNDING)
+    assert math.isclose(gradient[0, 0], -kept * math.sin(0.7), abs_tol=ROUNDING)
+
+
+def test_trajectories_have_the_mean_of_the_density_matrix():
+    """Up to five standard errors, and each error where its uniform number says."""
+    work = parse("sampled(3,1,4000)")
+    shares = np.bincount(work.errors.reshape(-1), minlength=4) / work.errors.size
+    assert abs(shares[0] - (1 - STRENGTH)) < 5 * math.sqrt(STRENGTH / work.errors.size)
+    edges = np.cumsum([1 - STRENGTH, STRENGTH / 3, STRENGTH / 3])
+    np.testing.assert_array_equal(np.searchsorted(edges, work.u), work.errors)
+    exact, _ = reference.noise(work, work.theta)
+    spread = sum(map(abs, work.measured.coefficients))
+    found = reference.solve(work)["value"]
+    assert found != exact
+    assert abs(found - exact) < 5 * spread * math.sqrt(0.1 / work.n_trajectories)
+
+
+def test_slopes_of_trajectories_are_those_of_the_circuits_without_errors_if_there_are_none():
+    work = parse("trajectories(3,2,1)")
+    assert not work.errors.any()
+    slopes = np.tensordot(work.directions, reference.energy(work, work.theta)[1], 2)
+    np.testing.assert_allclose(reference.solve(work)["slopes"], slopes, atol=DIFFERENCE)
 
 
 def test_fisher_information_is_the_gram_of_slopes_without_their_part_along_the_state():
@@ -301,6 +338,8 @@ def test_limit_grows_with_the_work():
     one, more = limit.seconds(parse("vqe(10,2)"), RATES), limit.seconds(parse("vqe(10,4)"), RATES)
     assert 0 < one < more
     assert limit.seconds(parse("vqe(10,2)"), RATES, "double") > one
+    noise, pure = (limit.seconds(parse(name), RATES) for name in ("noise(8,2)", "vqe(8,2)"))
+    assert noise > 2**8 * pure
     state, fisher = (limit.seconds(parse(name), RATES) for name in ("fwd(8,2)", "qfi(8,2)"))
     assert fisher > parse("qfi(8,2)").theta.size * state
 

@@ -1,10 +1,10 @@
 """Run the benchmark: `python -m experiments.bench [--work NAME ...] [--peers NAME ...] [--quick]`.
 
 `--work` takes workloads, such as `vqc4,4,70`, and groups: batches, energies, states, ensembles,
-shapes, scaling. Without it, all groups run. Peers that are not installed are skipped with a word.
-Every measurement has its own process; the record is complete after each. `--resume` goes on from
-what an interrupted run has measured, or only prints again what a finished one has. `--hunt` draws
-circuits at random instead, and finds those where ours compares worst (`hunt.py`).
+shapes, noisy, scaling. Without it, all groups run. Peers that are not installed are skipped with a
+word. Every measurement has its own process; the record is complete after each. `--resume` goes on
+from what an interrupted run has measured, or only prints again what a finished one has. `--hunt`
+draws circuits at random instead, and finds those where ours compares worst (`hunt.py`).
 """
 
 import sys
@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "kernel(8,2,128)",
     ),
     "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)", "tfim(20,10)"),
+    "noisy": ("noise(6,2)", "noise(10,4)", "trajectories(16,2,1000)", "sampled(20,2,100)"),
     "scaling": (
         "vqe(16,4)", "vqe(16,16)", "vqe(20,64)", "vqe(24,4)",
         "fwd(16,4)", "fwd(18,4)", "fwd(22,4)",
@@ -43,11 +44,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 ALONE = GROUPS["scaling"]
 """Workloads that say how our own costs grow: without `--peers`, only we run them."""
 QUICK: Mapping[str, Any] = {
-    "work": ("vqc(4,2,8)", "vqe(6,2)", "fwd(8,2)", "seeds(3,4,2,8)", "train(4,2,8,3)"),
+    "work": (
+        "vqc(4,2,8)", "vqe(6,2)", "fwd(8,2)", "seeds(3,4,2,8)", "train(4,2,8,3)", "noise(3,2)",
+    ),
     "peers": ("quilt", "quilt-jit", "paper"),
     "budget": 0.1,
     "repeats": 3,
-}
+}  # fmt: skip
 COLUMNS = {
     "peer": "", "precision": "", "median_ms": ".3f", "iqr_ms": ".3f", "first_s": ".2f",
     "peak_mib": ".0f", "ratio": ".3g", "of_limit": ".1%", "status": "", "note": "",

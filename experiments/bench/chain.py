@@ -18,6 +18,7 @@ Chain: TypeAlias = list[Array]
 """One tensor (left bond, 2, right bond) per wire."""
 
 MAX_BOND = 64
+STEP = float(np.finfo(float).eps ** (1 / 3))
 X, Z = np.array([[0, 1], [1, 0]], complex), np.diag([1.0 + 0j, -1])
 LETTERS = {"I": np.eye(2), "X": X, "Y": 1j * X @ Z, "Z": Z}
 BRANCHES = {"cx": (np.eye(2), X), "cz": (np.eye(2), Z)}
@@ -50,14 +51,42 @@ def gradient(work: Work, theta: Array) -> Array:
     return result
 
 
-def evolve(circuit: Circuit, theta: Array) -> Chain:
-    """The final state of a circuit without prefix whose gates join neighbours only."""
+def trajectories(work: Work) -> dict[str, Array]:
+    """The mean energy over given errors, and its derivatives along some directions.
+
+    These are central differences: in double precision far more exact than what is checked.
+    """
+    patterns, counts = np.unique(work.errors, axis=0, return_counts=True)
+    weights = counts / counts.sum()
+
+    def mean(theta: Array) -> float:
+        states = (evolve(work.circuit, theta, errors) for errors in patterns)
+        return float(weights @ [expectation(state, work.measured) for state in states])
+
+    if work.task == "sampled":
+        return {"value": np.asarray(mean(work.theta))}
+    slopes = [
+        (mean(work.theta + STEP * along) - mean(work.theta - STEP * along)) / (2 * STEP)
+        for along in work.directions
+    ]
+    return {"value": np.asarray(mean(work.theta)), "slopes": np.array(slopes)}
+
+
+def evolve(circuit: Circuit, theta: Array, errors: Array | None = None) -> Chain:
+    """The final state of a circuit without prefix whose gates join neighbours only.
+
+    Each of a gate's wires has an error after it, if any are given.
+    """
     state: Chain = [np.eye(1, 2, dtype=complex)[:, :, None] for _ in range(circuit.n)]
+    remaining = iter(() if errors is None else errors)
     for layer, angles in zip(circuit.layers, theta, strict=True):
         for row in layer:
             columns = row.angles or (0,) * len(row.wires)
             for wires, column in zip(row.wires, columns, strict=True):
                 _apply(row.gate, wires, angles[column], state)
+                for wire, error in zip(wires, remaining, strict=False):
+                    if error:
+                        state[wire] = np.einsum("st,atb->asb", LETTERS["IXYZ"[error]], state[wire])
     return state
 
 

@@ -4,8 +4,10 @@ A circuit fused into blocks of `k` wires reads and writes the state once per blo
 it by a `2**k` square matrix. A gradient walks state and costate back and forms one outer product
 per block: three times the bytes, four times the arithmetic. The limit is the larger of the two
 times, for the best `k`. A Hessian counts as two gradients per angle, a quantum Fisher
-information as one state per angle and the products of all with all. It is the limit of methods that
-keep a statevector: contracting a shallow circuit as a tensor network can be faster.
+information as one state per angle and the products of all with all. A density matrix is read and
+written once per block, and multiplied from both sides; channels on a block's wires cost nothing. It
+is the limit of methods that keep a statevector: contracting a shallow circuit as a tensor network
+can be faster.
 
     python -m experiments.bench.limit
 """
@@ -29,7 +31,7 @@ BLOCK_SIZES = range(1, 8)
 COPY_BYTES = tuple(2**exponent for exponent in range(16, 29, 3))
 SQUARE = 1024
 SECONDS = 0.3
-WALKS = {"state": (1, 1), "qfi": (1, 1), "shifts": (1, 1), "kernel": (1, 1)}
+WALKS = {"state": (1, 1), "sampled": (1, 1), "qfi": (1, 1), "shifts": (1, 1), "kernel": (1, 1)}
 GRADIENT = (3, 4)
 
 
@@ -93,11 +95,13 @@ def seconds(work: Work, rates: Rates, precision: str = "single") -> float:
 
 def _seconds(work: Work, rates: Rates, precision: str, size: int) -> float:
     blocks, scale = count_blocks(work.circuit, size), 2 if precision == "double" else 1
-    amplitudes = 2**work.circuit.n * max(1, work.n_samples) * max(1, work.n_seeds)
+    sides = 2 if work.task == "noise" else 1
+    amplitudes = 2 ** (sides * work.circuit.n) * max(1, work.n_samples) * max(1, work.n_seeds)
+    amplitudes *= max(1, work.n_trajectories)
     state_bytes = 8 * scale * amplitudes
     byte_walks, flop_walks = WALKS.get(work.task, GRADIENT)
     moving = byte_walks * 2 * state_bytes / rates.bandwidth(state_bytes)
-    counting = flop_walks * 8 * amplitudes * 2**size * scale / rates.cgemm
+    counting = flop_walks * sides * 8 * amplitudes * 2**size * scale / rates.cgemm
     gram = products(work) * amplitudes / rates.cgemm
     total: float = repetitions(work) * (blocks * max(moving, counting) + gram)
     return total

@@ -6,6 +6,10 @@ It shares no code with the library or its peers. Gates act on views of a state
 parameter shift of the gradient, exact for such gates. So are the tangents of the quantum Fisher
 information: one gate's shift by π gives twice the derivative of the state. States of more than
 `DENSE` wires are matrix products (`chain.py`).
+
+A density matrix is a batch of columns; depolarizing channels so weak have inverses, so that it is
+walked back as well: `dρ/dt = -i/2 [P, ρ]` gives `Im tr(Λ P ρ)`, with the observable `Λ` as it is
+there.
 """
 
 from collections.abc import Iterator
@@ -18,13 +22,15 @@ from numpy.typing import NDArray
 
 from . import adam, chain
 from .circuits import Circuit, Observable, Row, Wires, is_rotation
-from .workloads import Work
+from .workloads import STRENGTH, Work
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]
 
 DENSE = 20
 N_PROBES = 4096
+SHARE = 4 * STRENGTH / 3
+"""What a depolarizing channel replaces by the mixed state: all four letters are equally likely."""
 LETTERS: Arrays = {
     "I": np.eye(2),
     "X": np.array([[0, 1], [1, 0]]),
@@ -143,12 +149,57 @@ def energy(work: Work, theta: Array) -> tuple[float, Array]:
     return float(value), gradient(work.circuit, theta, state, costate)
 
 
+def _sandwich(matrix: Array, wires: Wires, rho: Array) -> Array:
+    """`U ρ U†` of a Hermitian `ρ`, from `ρ U†`, the adjoint of `U ρ`."""
+    size = rho.shape[-1]
+    half = apply(matrix, wires, rho).reshape(size, size)
+    return apply(matrix, wires, half.conj().T.reshape(rho.shape))
+
+
+def _depolarized(rho: Array, wires: Wires, share: float) -> Array:
+    """A share of each wire replaced by the mixed state."""
+    n = rho.ndim - 1
+    result = rho.reshape((2,) * (2 * n)).copy()
+    for wire in wires:
+        split = np.moveaxis(result, (wire, n + wire), (0, 1))
+        mixed = share * (split[0, 0] + split[1, 1]) / 2
+        result *= 1 - share
+        split[0, 0] += mixed
+        split[1, 1] += mixed
+    return result.reshape(rho.shape)
+
+
+def noise(work: Work, theta: Array) -> tuple[float, Array]:
+    """Energy and gradient of a density matrix."""
+    n = work.circuit.n
+    identity = np.eye(2**n, dtype=complex).reshape((2,) * n + (-1,))
+    rho = np.zeros_like(identity)
+    rho[(0,) * (n + 1)] = 1
+    for gate, wires, angle in _gates(work.circuit, theta, None):
+        rho = _depolarized(_sandwich(_matrix(gate, angle), wires, rho), wires, SHARE)
+    above = apply_observable(work.measured, identity)
+    value, slopes = np.vdot(above, rho).real, np.zeros_like(theta)
+    for layer in reversed(range(len(work.circuit.layers))):
+        for gate, wires, column in reversed(list(_sets(work.circuit.layers[layer]))):
+            rho = _depolarized(rho, wires, SHARE / (SHARE - 1))
+            above = _depolarized(above, wires, SHARE)
+            if is_rotation(gate):
+                slopes[layer, column] += np.vdot(above, apply(_generator(gate), wires, rho)).imag
+            back = _matrix(gate, theta[layer, column] if is_rotation(gate) else 0.0).conj().T
+            rho, above = _sandwich(back, wires, rho), _sandwich(back, wires, above)
+    return float(value), slopes
+
+
 def _solve_state(work: Work) -> Arrays:
     return probe(evolve(work.circuit, work.theta).reshape(-1))
 
 
 def _solve_energy(work: Work) -> Arrays:
     return _named(*energy(work, work.theta))
+
+
+def _solve_noise(work: Work) -> Arrays:
+    return _named(*noise(work, work.theta))
 
 
 def _solve_step(work: Work) -> Arrays:
@@ -193,6 +244,7 @@ _SOLVERS = {
     "state": _solve_state, "energy": _solve_energy, "step": _solve_step,
     "ensemble": _solve_ensemble, "hessian": _solve_hessian, "qfi": _solve_qfi,
     "shifts": _solve_qfi, "kernel": _solve_kernel, "train": _solve_train,
+    "noise": _solve_noise, "trajectories": chain.trajectories, "sampled": chain.trajectories,
 }  # fmt: skip
 
 

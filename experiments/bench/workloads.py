@@ -15,6 +15,10 @@ A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
 * `shifts(n,L)`: the same from states with one angle shifted by π, made by hand; this is right where
   every angle belongs to one Pauli rotation.
 * `kernel(n,L,M)`: the fidelities of M encoded samples with one another.
+* `noise(n,L)`: value and gradient of the Ising energy of a density matrix, where every gate is
+  followed by a depolarizing channel on each of its wires.
+* `trajectories(n,L,T)`: the same of the mean over T trajectories, whose errors are given.
+* `sampled(n,L,T)`: the value of that alone.
 * `train(n,L,B,E)`: E epochs of Adam on `vqc`, from imported libraries to the last loss.
 """
 
@@ -43,7 +47,12 @@ from .circuits import (
 )
 
 SEED = 20_26
-TASKS = ("state", "energy", "step", "ensemble", "hessian", "qfi", "shifts", "kernel", "train")
+STRENGTH = 0.01
+"""Probability of an error after a gate, on each wire."""
+TASKS = (
+    "state", "energy", "step", "ensemble", "hessian", "qfi", "shifts", "kernel", "train",
+    "noise", "trajectories", "sampled",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Work:
         n_features: Features of one sample.
         n_seeds: Parameter sets evaluated at once, if any.
         n_epochs: Steps of a training.
+        n_trajectories: Samples of the noise, if any.
         writing: How our side writes the circuit, one of `families.WRITINGS`.
     """
 
@@ -70,6 +80,7 @@ class Work:
     n_features: int = families.N_FEATURES
     n_seeds: int = 0
     n_epochs: int = 0
+    n_trajectories: int = 0
     writing: str = "layers"
 
     @property
@@ -89,6 +100,25 @@ class Work:
     def y(self) -> NDArray[np.float64]:
         """Labels 0 and 1 of the samples: whether the first feature exceeds the last."""
         return (self.x[:, 0] > self.x[:, -1]).astype(np.float64)
+
+    @property
+    def errors(self) -> NDArray[np.int64]:
+        """Letters 0 to 3 for I, X, Y, Z, after each gate on each wire: `(n_trajectories, m)`."""
+        shape = (self.n_trajectories, sum(len(w) for row in self.circuit.rows for w in row.wires))
+        rates = (1 - STRENGTH, *(STRENGTH / 3,) * 3)
+        return np.random.default_rng(SEED + 2).choice(4, shape, p=rates)
+
+    @property
+    def u(self) -> NDArray[np.float64]:
+        """Uniform numbers that give these letters, in the middle of each one's share of [0, 1)."""
+        middles = 1 - STRENGTH + STRENGTH / 3 * np.array([0.0, 0.5, 1.5, 2.5])
+        middles[0] /= 2
+        return middles[self.errors]
+
+    @property
+    def directions(self) -> NDArray[np.float64]:
+        """Directions along which the gradient of a mean over trajectories is checked."""
+        return np.random.default_rng(SEED + 3).normal(size=(3, *self.theta.shape))
 
     @property
     def measured(self) -> Observable:
@@ -167,6 +197,18 @@ def _shifts(name: str, n: int, depth: int) -> Work:
     return Work(name, "shifts", hea(n, depth))
 
 
+def _noise(name: str, n: int, depth: int) -> Work:
+    return Work(name, "noise", hea(n, depth), ising(n))
+
+
+def _trajectories(name: str, n: int, depth: int, samples: int) -> Work:
+    return Work(name, "trajectories", hea(n, depth), ising(n), n_trajectories=samples)
+
+
+def _sampled(name: str, n: int, depth: int, samples: int) -> Work:
+    return Work(name, "sampled", hea(n, depth), ising(n), n_trajectories=samples)
+
+
 def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
     circuit = kernel_map(n, depth)
     return Work(name, "kernel", circuit, n_samples=samples, n_features=2 * n - 1)
@@ -175,4 +217,5 @@ def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
 _MAKERS: dict[str, Callable[..., Work]] = {
     "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds, "hunt": _hunt,
     "hessian": _hessian, "qfi": _qfi, "shifts": _shifts, "kernel": _kernel, "train": _train,
+    "noise": _noise, "trajectories": _trajectories, "sampled": _sampled,
 }  # fmt: skip

@@ -42,7 +42,9 @@ class Peer:
 
 
 BATCHES = ("step", "train", "ensemble")
-ONLY_STATES = ("energy", "hessian", "qfi", "shifts", "kernel", *BATCHES)
+SAMPLES = ("trajectories", "sampled")
+NOISE = ("noise", *SAMPLES)
+ONLY_STATES = ("energy", "hessian", "qfi", "shifts", "kernel", *BATCHES, *NOISE)
 PEERS = {
     "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours", words=True),
     "quilt-jit": Peer(
@@ -53,36 +55,42 @@ PEERS = {
         words=True,
     ),
     "paper": Peer(
-        "the paper's own method", "paper", "torch", "torch", "torch", lacks=("ensemble",)
+        "the paper's own method", "paper", "torch", "torch", "torch",
+        lacks=("ensemble", *NOISE),
     ),
     "pennylane": Peer(
-        "PennyLane backprop", "pennylane_torch", "pennylane", "pennylane", "torch", words=True
+        "PennyLane backprop", "pennylane_torch", "pennylane", "pennylane", "torch",
+        lacks=SAMPLES, words=True,
     ),
     "torchquantum": Peer(
-        "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch"
+        "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch", lacks=NOISE
     ),
-    "flagquantum": Peer("FlagQuantum", "flagquantum", "flagquantum", "flagquantum", "torch"),
+    "flagquantum": Peer(
+        "FlagQuantum", "flagquantum", "flagquantum", "flagquantum", "torch", lacks=SAMPLES
+    ),
     "flagquantum-rows": Peer(
         "FlagQuantum, reverse mode", "flagquantum_rows", "flagquantum", "flagquantum", "torch",
-        lacks=("energy", "state", "shifts", "kernel", *BATCHES),
+        lacks=("energy", "state", "shifts", "kernel", *BATCHES, *NOISE),
     ),
-    "deepquantum": Peer("DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch"),
-    "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch"),
+    "deepquantum": Peer(
+        "DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch", lacks=SAMPLES
+    ),
+    "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch", lacks=SAMPLES),
     "tensorcircuit": Peer(
         "TensorCircuit-NG", "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax", words=True
     ),
     "tensorcircuit-scan": Peer(
         "TensorCircuit-NG, scan", "tensorcircuit_scan", "tensorcircuit", "tensorcircuit-ng", "jax",
-        lacks=("kernel",), words=True,
+        lacks=("kernel", *NOISE), words=True,
     ),
-    "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax"),
+    "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax", lacks=NOISE),
     "lightning": Peer(
         "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
-        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES), words=True,
+        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES, *NOISE), words=True,
     ),
     "qulacs": Peer(
         "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double",
-        lacks=("qfi", "kernel"), words=True,
+        lacks=("qfi", "kernel", *SAMPLES), words=True,
     ),
     "qsim": Peer("qsim", "qsim", "qsimcirq", "qsimcirq", "native", lacks=ONLY_STATES),
     "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),

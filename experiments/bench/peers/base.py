@@ -47,6 +47,17 @@ def read_pair(result: tuple[Any, Any]) -> Arrays:
     return {"value": np.asarray(value), "gradient": np.asarray(slope)}
 
 
+def read_along(work: Work) -> Callable[[tuple[Any, Any]], Arrays]:
+    """Read a value, and its gradient along the directions in which a workload checks it."""
+
+    def read(result: tuple[Any, Any]) -> Arrays:
+        value, slope = result
+        slopes = np.tensordot(work.directions, np.asarray(slope, np.float64), work.theta.ndim)
+        return {"value": np.asarray(value), "slopes": slopes}
+
+    return read
+
+
 def read_losses(found: Any) -> Arrays:
     """Read the losses of a training."""
     return {"losses": np.array([float(loss) for loss in found])}

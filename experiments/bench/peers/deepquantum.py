@@ -1,5 +1,6 @@
 """DeepQuantum: trainable gates for one parameter set, encoded gates where angles are data."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..circuits import ROTATIONS, Rows
-from ..workloads import Work
+from ..workloads import STRENGTH, Work
 from .base import Run, gate_sets, read_pair, sparse_word, train_run
 from .torch_tools import Energy, Logits, States, tasks, tensor
 
@@ -45,6 +46,19 @@ def _states(work: Work) -> States:
 def _trained_energy(work: Work) -> Run:
     """Energy and gradient; the angles are the circuit's own parameters."""
     circuit, coefficients = _circuit(work, encode=False), tensor(work.measured.coefficients)
+
+    def value() -> Tensor:
+        circuit()
+        found: Tensor = circuit.expectation() @ coefficients
+        return found
+
+    return _trained(work, circuit, value)
+
+
+def _noise(work: Work) -> Run:
+    """The same of a density matrix; a channel's strength is the squared sine of its input."""
+    circuit = _circuit(work, encode=False, p=STRENGTH)
+    coefficients = tensor(work.measured.coefficients)
 
     def value() -> Tensor:
         circuit()
@@ -99,27 +113,30 @@ def _columns(*parts: Rows, width: int = 0) -> list[int]:
     return [i * width + column for i, column in sets if column is not None]
 
 
-def _circuit(work: Work, encode: bool) -> Any:
-    circuit = dq.QubitCircuit(work.circuit.n)
+def _circuit(work: Work, encode: bool, p: float = 0.0) -> Any:
+    circuit = dq.QubitCircuit(work.circuit.n, den_mat=p > 0)
     _add(circuit, work.circuit.prefix, encode=True)
     for rows in work.circuit.layers:
-        _add(circuit, rows, encode)
+        _add(circuit, rows, encode, p)
     for word in work.observable.words if work.observable else ():
         wires, letters = zip(*sparse_word(word), strict=True)
         circuit.observable(list(wires), "".join(letters).lower())
     return circuit
 
 
-def _add(circuit: Any, rows: Rows, encode: bool) -> None:
+def _add(circuit: Any, rows: Rows, encode: bool, p: float = 0.0) -> None:
     for gate, wires, _ in gate_sets(rows):
         options = {"encode": encode} if gate in ROTATIONS else {}
         where = [list(wires)] if gate == "rzz" else wires
         getattr(circuit, gate)(*where, **options)
+        for wire in wires if p else ():
+            circuit.depolarizing(wire, math.asin(math.sqrt(p)))
 
 
 TASKS = {
     **tasks(_energy, _logits, _states),
     "energy": _trained_energy,
+    "noise": _noise,
     "step": _trained_step,
     "train": lambda work: train_run(work, _trained_step(work)),
 }

@@ -4,22 +4,28 @@ from collections.abc import Callable
 from typing import Any
 
 import flagquantum as fq
+import torch
 from flagquantum.algorithms import Hamiltonian, HamiltonianTerm
+from flagquantum.noise import NoiseModel, depolarizing_channel
 from torch import Tensor
 
 from ..circuits import Observable
-from ..workloads import Work
-from .base import Run, sparse_word
+from ..workloads import STRENGTH, Work
+from .base import Run, UnsupportedError, sparse_word
+from .paper import observable_matrix
 from .torch_tools import (
     Energy,
     Logits,
     States,
+    energy_run,
     ensemble_run,
     hessian_run,
     placed,
     tasks,
     tensor,
 )
+
+MAX_DENSITY = 8
 
 
 def _energy(work: Work) -> Energy:
@@ -41,6 +47,21 @@ def _hessian(work: Work) -> Run:
     """The Hessian from circuits without a module, which vectorise."""
     hamiltonian, build = _hamiltonian(work.measured), _builder(work)
     return hessian_run(work, lambda theta: hamiltonian.expectation(build(theta)).sum())
+
+
+def _noise(work: Work) -> Run:
+    """Energy and gradient of the density matrix that a noise model gives."""
+    if work.circuit.n > MAX_DENSITY:
+        raise UnsupportedError(f"gates as full matrices are tried up to {MAX_DENSITY} qubits")
+    build, matrix = _builder(work), observable_matrix(work)
+    names = sorted({row.gate for row in work.circuit.rows})
+    model = NoiseModel().add(names, depolarizing_channel(STRENGTH))
+
+    def energy(theta: Tensor) -> Tensor:
+        rho = build(theta).noisy_density_matrix(model)[0]
+        return torch.einsum("ij,ji->", rho, matrix).real
+
+    return energy_run(work, energy)
 
 
 def _ensemble(work: Work) -> Run:
@@ -76,4 +97,9 @@ def _hamiltonian(observable: Observable) -> Any:
     return Hamiltonian([HamiltonianTerm(c, dict(sparse_word(word))) for word, c in terms])
 
 
-TASKS = {**tasks(_energy, _logits, _states), "hessian": _hessian, "ensemble": _ensemble}
+TASKS = {
+    **tasks(_energy, _logits, _states),
+    "hessian": _hessian,
+    "ensemble": _ensemble,
+    "noise": _noise,
+}

@@ -41,13 +41,13 @@ def tasks(
 
 
 def _pair(work: Work, value_and_grad: Callable[[Array], Any]) -> Run:
-    return Run(_single(work.theta), _compiled(value_and_grad), read_pair)
+    return Run(single(work.theta), compiled(value_and_grad), read_pair)
 
 
 def _hessian(work: Work, energy: Energy) -> Run:
     size = work.theta.size
-    second = _compiled(lambda theta: jax.hessian(energy)(theta).reshape(size, size))
-    return Run(_single(work.theta), second, lambda found: {"hessian": np.asarray(found)})
+    second = compiled(lambda theta: jax.hessian(energy)(theta).reshape(size, size))
+    return Run(single(work.theta), second, lambda found: {"hessian": np.asarray(found)})
 
 
 def _qfi(work: Work, state: State) -> Run:
@@ -59,17 +59,17 @@ def _qfi(work: Work, state: State) -> Run:
         tangents, psi = jax.jacfwd(with_state, has_aux=True)(theta)
         return _fisher_information(psi, 2 * tangents.reshape(psi.size, -1).T)
 
-    return Run(_single(work.theta), _compiled(matrix), lambda found: {"qfi": np.asarray(found)})
+    return Run(single(work.theta), compiled(matrix), lambda found: {"qfi": np.asarray(found)})
 
 
 def _shifts(work: Work, state: State) -> Run:
     size = work.theta.size
-    shifts = _single(np.pi * np.eye(size).reshape(-1, *work.theta.shape))
+    shifts = single(np.pi * np.eye(size).reshape(-1, *work.theta.shape))
 
     def matrix(theta: Array) -> Array:
         return _fisher_information(state(theta), jax.vmap(state)(theta + shifts))
 
-    return Run(_single(work.theta), _compiled(matrix), lambda found: {"qfi": np.asarray(found)})
+    return Run(single(work.theta), compiled(matrix), lambda found: {"qfi": np.asarray(found)})
 
 
 def _fisher_information(psi: Array, doubled: Array) -> Array:
@@ -88,11 +88,11 @@ def _train(work: Work, logit: Logit) -> Run:
 
         return jax.lax.scan(step, adam.start(theta), None, work.n_epochs)[1]
 
-    return Run(_single(work.theta), _compiled(losses), read_losses)
+    return Run(single(work.theta), compiled(losses), read_losses)
 
 
 def _state(work: Work, state: State) -> Run:
-    return Run(_single(work.theta), _compiled(state), lambda found: probe(np.asarray(found)))
+    return Run(single(work.theta), compiled(state), lambda found: probe(np.asarray(found)))
 
 
 def _kernel(work: Work, state: State) -> Run:
@@ -100,11 +100,11 @@ def _kernel(work: Work, state: State) -> Run:
         states = jax.vmap(state, (None, 0))(jnp.zeros((0, 0)), x)
         return jnp.abs(states.conj() @ states.T) ** 2
 
-    return Run(_single(work.x), _compiled(kernel), lambda found: {"kernel": np.asarray(found)})
+    return Run(single(work.x), compiled(kernel), lambda found: {"kernel": np.asarray(found)})
 
 
 def _loss(work: Work, logit: Logit) -> Callable[[Array], Array]:
-    x, y = _single(work.x), _single(work.y)
+    x, y = single(work.x), single(work.y)
 
     def loss(theta: Array) -> Array:
         logits = jax.vmap(logit, (None, 0))(theta, x)
@@ -113,10 +113,12 @@ def _loss(work: Work, logit: Logit) -> Callable[[Array], Array]:
     return loss
 
 
-def _single(array: Any) -> Array:
+def single(array: Any) -> Array:
+    """A numpy array in the working precision."""
     return jnp.asarray(array, jnp.float32)
 
 
-def _compiled(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
-    compiled = jax.jit(function)
-    return lambda argument: jax.block_until_ready(compiled(argument))
+def compiled(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    """A function as one compiled step that waits for its result."""
+    jitted = jax.jit(function)
+    return lambda argument: jax.block_until_ready(jitted(argument))

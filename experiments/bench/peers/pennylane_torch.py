@@ -1,6 +1,7 @@
 """PennyLane's `default.qubit` with backpropagation: torch interface, parameter broadcasting.
 
-It works in the precision of its initial state, so that is given to it in complex64.
+It works in the precision of its initial state, so that is given to it in complex64. Noise is on
+`default.mixed`, in doubles whatever it is given.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..circuits import Observable, Wires
-from ..workloads import Work
-from .base import sparse_word
-from .torch_tools import placed, tasks
+from ..workloads import STRENGTH, Work
+from .base import Run, sparse_word
+from .torch_tools import energy_run, placed, tasks
 
 GATES: dict[str, Any] = {
     "rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "rzz": qml.IsingZZ,
@@ -65,4 +66,19 @@ def _node(work: Work) -> Callable[..., Tensor]:
     return run
 
 
-TASKS = tasks(_node, _node, _node)
+def _noise(work: Work) -> Run:
+    wires, measured = range(work.circuit.n), hamiltonian(work.measured)
+
+    def circuit(theta: Tensor) -> Any:
+        for gate, places, angle in placed(work.circuit, theta):
+            apply(gate, places, angle)
+            for wire in places:
+                qml.DepolarizingChannel(STRENGTH, wires=wire)
+        return qml.expval(measured)
+
+    device = qml.device("default.mixed", wires=wires)
+    node: Any = qml.QNode(circuit, device, interface="torch", diff_method="backprop")
+    return energy_run(work, node)
+
+
+TASKS = {**tasks(_node, _node, _node), "noise": _noise}

@@ -10,10 +10,12 @@ from typing import Any
 import pyqtorch as pyq
 import torch
 from pyqtorch.differentiation import AdjointExpectation
+from pyqtorch.noise import Depolarizing
+from pyqtorch.utils import density_mat
 from torch import Tensor
 
 from ..circuits import Observable, Rows
-from ..workloads import Work
+from ..workloads import STRENGTH, Work
 from .base import Run, gate_sets, sparse_word
 from .torch_tools import Energy, States, energy_run, tasks
 
@@ -63,6 +65,18 @@ def _adjoint(work: Work) -> Energy:
     return expectation
 
 
+def _noise(work: Work) -> Run:
+    """Energy and gradient of a density matrix."""
+    circuit, observable = _circuit(work, STRENGTH), _observable(work.measured)
+
+    def energy(theta: Tensor) -> Tensor:
+        start = density_mat(circuit.init_state())
+        found: Tensor = observable.expectation(circuit.run(start, _values(theta, None))).sum()
+        return found
+
+    return energy_run(work, energy)
+
+
 def _states(work: Work) -> States:
     run = _run(work)
 
@@ -91,13 +105,14 @@ def _values(theta: Tensor, x: Tensor | None) -> dict[str, Tensor]:
     return values
 
 
-def _circuit(work: Work) -> Any:
+def _circuit(work: Work, p: float = 0.0) -> Any:
     parts: list[tuple[str, Rows]] = [("x", work.circuit.prefix)]
     parts += [(f"t{i}_", rows) for i, rows in enumerate(work.circuit.layers)]
     gates: list[Any] = []
     for source, rows in parts:
         for gate, wires, column in gate_sets(rows):
             gates += _gate(gate, wires, f"{source}{column}")
+            gates += [Depolarizing(wire, p) for wire in wires] if p else []
     return pyq.QuantumCircuit(work.circuit.n, gates).to(torch.complex64)
 
 
@@ -120,4 +135,4 @@ def _observable(observable: Observable) -> Any:
     return pyq.Observable(list(terms)).to(torch.complex64)
 
 
-TASKS = {**tasks(_energy, _expectation, _states), "energy": _energy_run}
+TASKS = {**tasks(_energy, _expectation, _states), "energy": _energy_run, "noise": _noise}

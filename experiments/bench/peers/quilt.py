@@ -14,15 +14,18 @@ from torch.func import hessian as hessian_of
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import quilt_func as qf
+from quilt_func import noise
 
 from ..circuits import Row, Rows
-from ..workloads import Work
-from .base import Run, Tasks, read_pair, train_run
+from ..workloads import STRENGTH, Work
+from .base import Run, Tasks, read_along, read_pair, train_run
 from .torch_tools import kernel_run, shifts_run, state_run, tensor
 
 GATES: dict[str, Any] = {
     "rx": qf.rx, "ry": qf.ry, "rz": qf.rz, "rzz": qf.rzz, "h": qf.h, "cx": qf.cx, "cz": qf.cz,
 }  # fmt: skip
+CHUNK_BYTES = 2**23
+"""What the states of the trajectories that are run at once may take."""
 Recipe: TypeAlias = list[tuple[Any, Any, Any]]
 """Gates with what takes their angles, if any, and their wires, as a user would write them."""
 
@@ -39,6 +42,9 @@ def tasks(dtype: torch.dtype) -> Tasks:
         "ensemble": lambda work: _pair(work, dtype, vmap(grad_and_value(_loss(work, dtype)))),
         "state": lambda work: state_run(work, _states(work), dtype),
         "kernel": lambda work: kernel_run(work, vmap(_states(work), (None, 0)), dtype),
+        "noise": lambda work: _pair(work, dtype, grad_and_value(_noisy_model(work))),
+        "trajectories": lambda work: _trajectories(work, dtype),
+        "sampled": lambda work: _sampled(work, dtype),
     }
 
 
@@ -83,13 +89,65 @@ def _loss(work: Work, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 
 def _model(work: Work) -> Callable[..., Tensor]:
-    circuit = written(work)
-    terms = dict(zip(work.measured.words, work.measured.coefficients, strict=True))
+    circuit, terms = written(work), _terms(work)
 
     def model(theta: Tensor, x: Tensor | None = None) -> Tensor:
         return qf.expval(circuit(theta, x)(), qf.pauli_sum(terms))
 
     return model
+
+
+def _noisy_circuit(work: Work) -> Callable[[Tensor], qf.Circuit]:
+    """The circuit with noise after every gate."""
+    circuit = written(work)
+    model = noise.noise_model(noise.rule(noise.depolarizing, STRENGTH))
+    return lambda theta: noise.with_noise(circuit(theta, None), model)
+
+
+def _noisy_model(work: Work) -> Callable[[Tensor], Tensor]:
+    circuit, terms = _noisy_circuit(work), _terms(work)
+    return lambda theta: qf.expval(qf.run_density(circuit(theta)), qf.pauli_sum(terms))
+
+
+def _sample(work: Work) -> Callable[[Tensor, Tensor], Tensor]:
+    """The value of one trajectory."""
+    circuit, terms = _noisy_circuit(work), _terms(work)
+
+    def sample(theta: Tensor, u: Tensor) -> Tensor:
+        state, weight = qf.run_trajectory(circuit(theta), u)
+        return weight * qf.expval(state, qf.pauli_sum(terms))
+
+    return sample
+
+
+def _trajectories(work: Work, dtype: torch.dtype) -> Run:
+    """A gradient for each trajectory, so many at a time that they fit into `CHUNK_BYTES`."""
+    u, size = tensor(work.u, dtype), _chunk(work)
+    each = vmap(grad_and_value(_sample(work)), (None, 0), chunk_size=size)
+
+    def step(theta: Tensor) -> tuple[Tensor, Tensor]:
+        slopes, values = each(theta, u)
+        return values.mean(), slopes.mean(0)
+
+    return Run(tensor(work.theta, dtype), step, read_along(work))
+
+
+def _sampled(work: Work, dtype: torch.dtype) -> Run:
+    u = tensor(work.u, dtype)
+    each = vmap(_sample(work), (None, 0), chunk_size=_chunk(work))
+    return Run(
+        tensor(work.theta, dtype),
+        lambda theta: each(theta, u).mean(),
+        lambda value: {"value": value.numpy()},
+    )
+
+
+def _chunk(work: Work) -> int:
+    return max(1, CHUNK_BYTES >> (work.circuit.n + 3))
+
+
+def _terms(work: Work) -> dict[str, float]:
+    return dict(zip(work.measured.words, work.measured.coefficients, strict=True))
 
 
 def _states(work: Work) -> Callable[..., Tensor]:

@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qulacs import DensityMatrix, ParametricQuantumCircuit, QuantumCircuit, QuantumState
 from qulacs import Observable as QulacsObservable
-from qulacs import ParametricQuantumCircuit, QuantumCircuit, QuantumState
 from qulacs.circuit import QuantumCircuitOptimizer
+from qulacs.gate import DepolarizingNoise
 from qulacs.state import inner_product
 
 from ..circuits import Circuit, Observable, is_rotation
 from ..reference import cross_entropy, probe
-from ..workloads import Work
-from .base import Run, Tasks, gate_sets, read_pair, sparse_word, train_run
+from ..workloads import STRENGTH, Work
+from .base import Run, Tasks, UnsupportedError, gate_sets, read_pair, sparse_word, train_run
 
 Angles = NDArray[np.float64]
 BLOCKS = (1, 2, 3)
+MAX_ENTRIES = 10**9
 
 
 def _energy(work: Work) -> Run:
@@ -85,6 +87,30 @@ def _shifts(work: Work) -> Run:
     return Run(work.theta, matrix, lambda found: {"qfi": found})
 
 
+def _noise(work: Work) -> Run:
+    """Energy and gradient of a density matrix by parameter shifts, which noise leaves exact."""
+    n = work.circuit.n
+    circuit, columns = _parametric_circuit(work.circuit, STRENGTH)
+    if 4**n * circuit.get_gate_count() * work.theta.size > MAX_ENTRIES:
+        raise UnsupportedError(f"shifts are tried up to {MAX_ENTRIES:,} entries in all")
+    observable, rho = _observable(n, work.measured), DensityMatrix(n)
+    shifts = np.pi / 2 * np.eye(work.theta.size)
+
+    def value(angles: Angles) -> float:
+        _set_angles(circuit, angles[columns])
+        rho.set_zero_state()
+        circuit.update_quantum_state(rho)
+        found: float = observable.get_expectation_value(rho).real
+        return found
+
+    def value_and_grad(theta: Angles) -> tuple[float, Angles]:
+        angles = theta.reshape(-1)
+        slopes = [(value(angles + shift) - value(angles - shift)) / 2 for shift in shifts]
+        return value(angles), np.array(slopes).reshape(theta.shape)
+
+    return Run(work.theta, value_and_grad, read_pair)
+
+
 def _state(work: Work) -> Run:
     """The final state of a circuit fused beforehand, with the block size that was fastest."""
     plain = _fixed_circuit(work.circuit, work.theta)
@@ -129,7 +155,8 @@ def _set_angles(circuit: Any, angles: Angles) -> None:
         circuit.set_parameter(i, angle)
 
 
-def _parametric_circuit(source: Circuit) -> tuple[Any, NDArray[np.int64]]:
+def _parametric_circuit(source: Circuit, p: float = 0.0) -> tuple[Any, NDArray[np.int64]]:
+    """The circuit and the column of each of its angles; with depolarizing noise, if any."""
     n, circuit, columns = source.n, ParametricQuantumCircuit(source.n), list[int]()
     n_features = 1 + max((max(row.angles, default=-1) for row in source.prefix), default=-1)
     parts = [(0, source.prefix)]
@@ -145,6 +172,8 @@ def _parametric_circuit(source: Circuit) -> tuple[Any, NDArray[np.int64]]:
             else:
                 _add_constant(circuit, gate, targets)
             columns += [] if column is None else [offset + column]
+            for target in targets if p else ():
+                circuit.add_gate(DepolarizingNoise(target, p))
     return circuit, np.array(columns, dtype=np.int64)
 
 
@@ -194,4 +223,5 @@ TASKS: Tasks = {
     "train": lambda work: train_run(work, _step(work)),
     "ensemble": _ensemble,
     "state": _state,
+    "noise": _noise,
 }
