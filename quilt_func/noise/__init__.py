@@ -4,9 +4,12 @@ A circuit may hold channels beside gates, its own or those of a noise model. `ru
 density matrix, exactly; `run_trajectory` gives one sample.
 """
 
+from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels
 from quilt_func.noise.channels import Channel
 from quilt_func.noise.density import run_density
 from quilt_func.noise.explaining import explain_density
+from quilt_func.noise.extrapolation import Extrapolated, extrapolate, zero_noise
+from quilt_func.noise.folding import fold_gates, fold_global, folding_scale
 from quilt_func.noise.given_channels import (
     channel,
     kraus,
@@ -41,28 +44,40 @@ from quilt_func.noise.relaxation import (
 )
 from quilt_func.noise.table import CHANNELS
 from quilt_func.noise.trajectories import Trajectory, n_draws, run_trajectory, trajectory_mean
+from quilt_func.noise.twirling import n_twirls, pauli_twirl, twirl
 
 __all__ = [
     "CHANNELS",
+    "Cancelled",
     "Channel",
+    "Extrapolated",
     "NoiseModel",
     "NoiseRule",
     "Trajectory",
     "amplitude_damping",
     "bit_flip",
     "bit_phase_flip",
+    "cancel",
+    "cancellation_cost",
     "channel",
     "depolarizing",
     "explain_density",
+    "extrapolate",
+    "fold_gates",
+    "fold_global",
+    "folding_scale",
     "generalized_amplitude_damping",
     "kraus",
+    "n_cancels",
     "n_draws",
+    "n_twirls",
     "noise_model",
     "over_rotation_x",
     "over_rotation_y",
     "over_rotation_z",
     "pauli_channel",
     "pauli_errors",
+    "pauli_twirl",
     "phase_damping",
     "phase_flip",
     "readout",
@@ -74,7 +89,9 @@ __all__ = [
     "superoperator",
     "thermal_relaxation",
     "trajectory_mean",
+    "twirl",
     "two_qubit_depolarizing",
     "undo_readout",
     "with_noise",
+    "zero_noise",
 ]

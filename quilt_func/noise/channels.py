@@ -43,6 +43,7 @@ class Channel(Gate):
             `(m, n, K, K)`; None unless it is a mixture of unitaries.
         bounds: Least and largest value of each strength.
         joint: What strengths must do together, in words, and whether numbers do; or None.
+        words: The Pauli words that `mixture` has for unitaries, in its order; nothing for others.
 
     Examples:
         >>> from quilt_func import noise
@@ -56,6 +57,7 @@ class Channel(Gate):
     mixture: Mixture | None = None
     bounds: tuple[tuple[float, float], ...] = ()
     joint: tuple[str, Callable[..., bool]] | None = None
+    words: tuple[str, ...] = ()
 
     def __call__(self, *args: Any, **misplaced: Any) -> Op:
         """Apply the channel: its strengths, then `n_wires` ints or one iterable of wire sets.
@@ -144,6 +146,14 @@ class Basis:
         flat = torch.complex(real, *(imag or [torch.zeros_like(real)]))
         found: Tensor = flat.unflatten(-1, (self._size, self._size))
         return found
+
+
+def strengths_of(op: Op, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+    """An op's strengths `(m, ...)`: Python numbers as tensors of a real dtype, one a wire set."""
+    return [
+        torch.full((len(op.wires),), p, dtype=dtype, device=device) if type(p) is float else p
+        for p in op.params
+    ]
 
 
 def root(x: Tensor) -> Tensor:

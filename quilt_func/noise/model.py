@@ -248,7 +248,7 @@ def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
     for one in model.rules:
         _check_wires(circuit, one)
     idle = [one for one in model.rules if one.when == "idle"]
-    parts = _layers(circuit) if idle else [_apart(circuit.ops)]
+    parts = _layers(circuit) if idle else [without_overlap(circuit.ops)]
     ops: list[Op] = []
     for layer in parts:
         busy: set[int] = set()
@@ -283,17 +283,17 @@ def _noise(model: NoiseModel, when: str, op: Op) -> Iterator[Op]:
                 yield one.op(targets)
 
 
-def _apart(ops: Iterable[Op]) -> list[Op]:
+def without_overlap(ops: Iterable[Op]) -> list[Op]:
     """The ops, cut where their wire sets overlap: noise comes between these."""
     found: list[Op] = []
     for op in ops:
         first, seen = 0, set[int]()
         for slot, wires in enumerate(op.wires):
             if seen & set(wires):
-                found.append(_slots(op, range(first, slot)))
+                found.append(slots_of(op, range(first, slot)))
                 first, seen = slot, set()
             seen |= set(wires)
-        found.append(_slots(op, range(first, len(op.wires))))
+        found.append(slots_of(op, range(first, len(op.wires))))
     return found
 
 
@@ -301,7 +301,7 @@ def _layers(circuit: Circuit) -> list[list[Op]]:
     """The gates in layers, each as early as its wires are free; channels stay with their gates."""
     level = [0] * circuit.n_qubits
     found: list[list[Op]] = []
-    for op in _apart(circuit.ops):
+    for op in without_overlap(circuit.ops):
         by_layer: dict[int, list[int]] = {}
         for slot, wires in enumerate(op.wires):
             is_channel = isinstance(op.gate, Channel)
@@ -311,11 +311,11 @@ def _layers(circuit: Circuit) -> list[list[Op]]:
                 level[wire] = max(level[wire], here + 1)
         for layer, slots in by_layer.items():
             found += [[] for _ in range(layer + 1 - len(found))]
-            found[layer].append(_slots(op, slots))
+            found[layer].append(slots_of(op, slots))
     return found
 
 
-def _slots(op: Op, slots: Sequence[int]) -> Op:
+def slots_of(op: Op, slots: Sequence[int]) -> Op:
     """Some of an op's wire sets."""
     if len(slots) == len(op.wires):
         return op

@@ -55,6 +55,7 @@ def _row(
         mixture=mixture,
         bounds=((0.0, 1.0),) * n_params,
         joint=("sum to 1 at most", lambda *given: sum(given) <= 1) if n_params > 1 else None,
+        words=("I" * n_wires, *words),
     )
 
 

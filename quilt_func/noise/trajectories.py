@@ -34,7 +34,7 @@ from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.densities import partial_trace
 from quilt_func.evolution import evolved
 from quilt_func.gates import linear_gate, unitary_gate
-from quilt_func.noise.channels import Channel
+from quilt_func.noise.channels import Channel, strengths_of
 from quilt_func.ops import Op
 from quilt_func.typing import WireSet
 
@@ -149,22 +149,16 @@ class _Walk:
                 continue
             own = u[first : first + len(op.wires)]
             first += len(op.wires)
+            strengths = strengths_of(op, u.dtype, self.device)
             if op.gate.mixture is not None:
-                self._choose(op.gate, self._strengths(op), own, op.wires)
+                self._choose(op.gate, strengths, own, op.wires)
             else:
-                state = self._branch(op.gate, self._strengths(op), own, op.wires, state)
+                state = self._branch(op.gate, strengths, own, op.wires, state)
         state = self._advanced(state)
         if not self.taken:
             return Trajectory(state, torch.ones((), dtype=u.dtype, device=u.device))
         log = torch.cat(self.taken).log().sum()
         return Trajectory(state, (log - log.detach()).exp())
-
-    def _strengths(self, op: Op) -> list[Tensor]:
-        real, m = self.dtype.to_real(), len(op.wires)
-        return [
-            torch.full((m,), p, dtype=real, device=self.device) if type(p) is float else p
-            for p in op.params
-        ]
 
     def _choose(
         self, channel: Channel, strengths: list[Tensor], u: Tensor, wires: tuple[WireSet, ...]
