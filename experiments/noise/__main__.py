@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from experiments import _data, _run
 from experiments._checks import check_counts, check_device, message
-from experiments._classifier import BETTER, N_QUBITS, PAPERS, initial_params, to_wires
+from experiments._classifier import BETTER, PAPERS, initial_params, to_wires
 from experiments._desk import Desk, digest, write_atomic
 from experiments._record import Result, Row, spread
 from experiments._run import Experiment

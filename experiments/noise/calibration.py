@@ -2,7 +2,8 @@
 
 Problem 4 of TensorCircuit-NG's challenge suite: on a line of 12 qubits, RXX on the even bonds and
 then on the odd ones, with a channel of one's own on both wires of each. Measured are Z of every
-wire and the parity of all, for four inputs.
+wire and the parity of all, for four inputs: GHZ, `|01⟩ + |10⟩` on the even bonds, |0⟩ on every
+wire, |+⟩ on every wire.
 
 A density matrix of 12 qubits has 16.8 million entries, but none is needed. Z of a wire sees the
 even bonds beside one odd bond alone: four wires. And the parity is a product over wires, which the
@@ -30,11 +31,16 @@ TRUTH = (0.034, 0.011)
 START = (0.070, 0.040)
 LEARNING_RATE = 0.04
 TOLERANCE = 2e-4
-INPUTS = ("GHZ", "Bell pairs", "|0...0⟩", "|+...+⟩")
+ANYWHERE = (0.01, 0.1)
+"""Between which other starts are drawn."""
+LONGER = 4
+"""Times as many steps for these."""
 PAULIS = torch.tensor(
     [[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]],
     dtype=torch.complex128,
 )
+WORDS = torch.einsum("aij,bkl->abikjl", PAULIS, PAULIS).reshape(4, 4, 4, 4)
+"""The Pauli words on two wires, by their letters."""
 
 
 def _terms() -> tuple[Tensor, Tensor]:
@@ -62,7 +68,8 @@ def asymmetric_flip(p01: Tensor, p10: Tensor) -> Tensor:
         [zero, p10.sqrt(), zero, zero],
         [zero, zero, p01.sqrt(), zero],
     ]
-    return torch.stack([torch.stack(row) for row in rows]).unflatten(-1, (2, 2))
+    operators: Tensor = torch.stack([torch.stack(row) for row in rows]).unflatten(-1, (2, 2))
+    return operators
 
 
 def bonds(p: Tensor, pairs: Sequence[tuple[int, int]]) -> tuple[qf.Op, ...]:
@@ -79,17 +86,16 @@ def brickwork(p: Tensor, n_qubits: int) -> qf.Circuit:
 
 
 def inputs(n_qubits: int) -> Tensor:
-    """The density matrices of the four inputs on an even number of wires, (4, 2**n, 2**n)."""
+    """The four inputs on an even number of wires, (4, 2**n): GHZ, Bell pairs, |0⟩ and |+⟩."""
     one = qf.zero_state(n_qubits, dtype=torch.complex128)
     pairs = range(0, n_qubits, 2)
     bell = [(qf.h(w), qf.x(w + 1), qf.cx(w, w + 1)) for w in pairs]
-    states = torch.stack([
+    return torch.stack([
         qf.ghz_state(n_qubits, dtype=torch.complex128),
         qf.circuit(n_qubits, bell)(one),
         one,
         qf.circuit(n_qubits, qf.h(range(n_qubits)))(one),
     ])  # fmt: skip
-    return states[:, :, None] * states[:, None, :].conj()
 
 
 def table(p: Tensor, n_qubits: int = N_QUBITS) -> Tensor:
@@ -99,29 +105,38 @@ def table(p: Tensor, n_qubits: int = N_QUBITS) -> Tensor:
     its outer wires at the ends of the line, and of its inner wires everywhere between.
     """
     window = brickwork(p, 4)
-    z = [qf.pauli_sum({("Z", (wire,)): 1.0}, n_qubits=4) for wire in range(4)]
-    found = vmap(lambda rho: qf.expval(qf.run_density(window, rho), z))(inputs(4))
+    z = [qf.pauli_sum({word: 1.0}) for word in ("ZIII", "IZII", "IIZI", "IIIZ")]
+    parts = vmap(lambda state: qf.reduced_density(state, range(4)))(inputs(6).to(p.device))
+    found = vmap(lambda rho: qf.expval(qf.run_density(window, rho), z))(parts)
     places = [0, *[1, 2] * (n_qubits // 2 - 1), 3]
     return torch.cat([found[:, places], parities(p, n_qubits)[:, None]], 1)
 
 
 def parities(p: Tensor, n_qubits: int) -> Tensor:
-    """⟨Z...Z⟩ of the four inputs, (4,): a chain of even bonds' densities and odd bonds' observables.
+    """⟨Z...Z⟩ of the four inputs, (4,), as a chain of even and odd bonds.
 
     What an even bond leaves is written in Pauli words, `Σ R[a, b] P_a ⊗ P_b / 4`, and so is what
     an odd bond makes of ZZ, `Σ B[a, b] P_a ⊗ P_b`. As `tr(P_a P_b)` is 2 or 0, the parity is an
     entry of `R B R ... B R`.
     """
-    words = torch.einsum("aij,bkl->abikjl", PAULIS, PAULIS).reshape(4, 4, 4, 4)
+    words, terms, shares = (constant.to(p.device) for constant in (WORDS, TERMS, SHARES))
     bond, zz = qf.circuit(2, bonds(p, [(0, 1)])), qf.pauli_sum({"ZZ": 1.0})
-    left = vmap(lambda term: qf.run_density(bond, term))(TERMS)
+    left = vmap(lambda term: qf.run_density(bond, term))(terms)
     even = torch.einsum("abij,tji->tab", words, left)
-    made = grad(lambda rho: qf.expval(qf.run_density(bond, rho), zz))(torch.zeros_like(TERMS[0]))
+    made = grad(lambda rho: qf.expval(qf.run_density(bond, rho), zz))(torch.zeros_like(terms[0]))
     odd = torch.einsum("abij,ji->ab", words, made) / 4
     chain = even
     for _ in range(n_qubits // 2 - 1):
         chain = chain @ odd @ even
-    return (SHARES * chain[:, 3, 3].real).sum(1)
+    found: Tensor = (shares * chain[:, 3, 3].real).sum(1)
+    return found
+
+
+def starts(n_seeds: int, device: str) -> Tensor:
+    """Strengths to start from (n_seeds, 2), uniform in `ANYWHERE`."""
+    low, high = ANYWHERE
+    draw = partial(qf.uniforms, 2, dtype=torch.float64, device=device)
+    return low + (high - low) * torch.stack([draw(seed) for seed in range(n_seeds)])
 
 
 def learn(
@@ -163,9 +178,10 @@ def measured(exact: Tensor, shots: int, n_seeds: int) -> Tensor:
     return torch.stack([estimates(exact, draw(seed)) for seed in range(n_seeds)])
 
 
-def predicted_deviation(p: Tensor, shots: int) -> Tensor:
+def predicted_deviations(p: Tensor, shots: int) -> Tensor:
     """Standard deviations (2,) of strengths fitted by least squares, to first order."""
     slopes = jacfwd(table)(p).flatten(0, 1)
     variances = (1 - table(p).flatten().square()) / shots
     inverse = torch.linalg.pinv(slopes)
-    return (inverse.square() @ variances).sqrt()
+    found: Tensor = (inverse.square() @ variances).sqrt()
+    return found

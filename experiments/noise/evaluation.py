@@ -6,7 +6,7 @@ extrapolation has no more of them: it shares them among its scales.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,8 +21,12 @@ from quilt_func import noise
 from .model import CHANNELS, SCALES, estimates, values
 
 IGNORED, FITTED, WITH_NOISE = "noise ignored", "threshold fitted", "trained with noise"
-EXTRAPOLATIONS = ("linear", "richardson", "exponential")
-METHODS = (IGNORED, FITTED, WITH_NOISE, *(f"{name} extrapolation" for name in EXTRAPOLATIONS))
+EXTRAPOLATIONS = {
+    "extrapolated, line": "linear",
+    "extrapolated, Richardson": "richardson",
+    "extrapolated, decay": "exponential",
+}
+METHODS = (IGNORED, FITTED, WITH_NOISE, *EXTRAPOLATIONS)
 ASYMPTOTES: Mapping[str, float | None] = {"depolarizing": 0.0, "amplitude damping": None}
 """What ⟨Z0⟩ tends to with ever more noise, where that is known."""
 VALUES_AT_ONCE = 4096
@@ -73,24 +77,31 @@ def rows(
     scaled = _values(channel, strength, clean, data.fresh, SCALES)
     ideal = _values(channel, torch.zeros_like(strength), clean, data.fresh)[0]
     shared = [estimates(z, u) for z, u in zip(scaled, _shares(data.fresh.u), strict=True)]
-    found = {
-        method: (clean, *(_extrapolated(z, name, ASYMPTOTES[channel]) for z in (scaled, shared)))
-        for method, name in zip(METHODS[3:], EXTRAPOLATIONS, strict=True)
-    }
-    found[IGNORED] = found[FITTED] = clean, scaled[0], estimates(scaled[0], data.fresh.u)
     with_noise = _values(channel, strength, own, data.fresh)[0]
-    found[WITH_NOISE] = own, with_noise, estimates(with_noise, data.fresh.u)
     cuts = _thresholds(variant, channel, strength, clean, data.train)
-    for method in METHODS:
-        params, *both = found[method]
-        summary = {"part": f"{variant.name}, {channel}", "model": variant.name}
+    found: dict[str, tuple[Tensor, Tensor]] = {
+        IGNORED: (scaled[0], estimates(scaled[0], data.fresh.u)),
+        FITTED: (scaled[0], estimates(scaled[0], data.fresh.u)),
+        WITH_NOISE: (with_noise, estimates(with_noise, data.fresh.u)),
+    }
+    for method, name in EXTRAPOLATIONS.items():
+        exact, sampled = (_extrapolated(z, name, ASYMPTOTES[channel]) for z in (scaled, shared))
+        found[method] = exact, sampled
+    for method, both in found.items():
+        params = own if method == WITH_NOISE else clean
+        summary: dict[str, Any] = {"part": f"{variant.name}, {channel}", "model": variant.name}
         summary |= {"channel": channel, "strength": round(strength.item(), 6), "method": method}
         for prefix, value, cut in zip(("", "shots_"), both, cuts, strict=True):
-            logits = vmap(variant.logit)(params, value) - (cut if method == FITTED else 0.0)
+            logits = _logits(variant, params, value) - (cut if method == FITTED else 0.0)
             summary |= _judged(prefix, logits, data.fresh.y)
             if method != WITH_NOISE:  # other angles: nothing to compare with
                 summary[f"{prefix}error"] = (value - ideal).square().mean().sqrt().item()
         yield {**summary, "abs_value": both[0].abs().mean().item()}
+
+
+def _logits(variant: Variant, params: Mapping[str, Tensor], value: Tensor) -> Tensor:
+    found: Tensor = vmap(variant.logit)(params, value)
+    return found
 
 
 def _judged(prefix: str, logits: Tensor, y: Tensor) -> dict[str, float]:
@@ -128,7 +139,7 @@ def _extrapolated(scaled: Tensor | list[Tensor], name: str, asymptote: float | N
         return noise.extrapolate(SCALES, found, method=name, asymptote=asymptote).value
 
     stacked = torch.stack(list(scaled), -1)
-    flat = vmap(one, chunk_size=VALUES_AT_ONCE)(stacked.flatten(0, -2))
+    flat: Tensor = vmap(one, chunk_size=VALUES_AT_ONCE)(stacked.flatten(0, -2))
     return flat.reshape(stacked.shape[:-1]).clamp(-1, 1)
 
 
@@ -137,6 +148,6 @@ def _thresholds(
 ) -> tuple[Tensor, Tensor]:
     """What separates noisy training points best, by expectation values and by shots."""
     exact = _values(channel, strength, params, train)[0]
-    logits = (vmap(variant.logit)(params, z) for z in (exact, estimates(exact, train.u)))
+    logits = (_logits(variant, params, z) for z in (exact, estimates(exact, train.u)))
     first, second = (best_threshold(found, train.y) for found in logits)
     return first, second

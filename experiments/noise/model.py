@@ -38,9 +38,7 @@ def expectation(channel: Channel, strength: Tensor, theta: Tensor, x: Tensor) ->
     return qf.expval(qf.run_density(noisy(channel, strength, circuit(theta, x))), Z0)
 
 
-def observable(
-    channel: Channel, strength: Tensor, theta: Tensor, scale: int = 1
-) -> qf.Hermitian:
+def observable(channel: Channel, strength: Tensor, theta: Tensor, scale: int = 1) -> qf.Hermitian:
     """What folded noisy layers make of Z0.
 
     Folding the encoding as well would change nothing: it has no noise, so that it cancels.
