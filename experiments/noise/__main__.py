@@ -33,6 +33,7 @@ QUICK: Mapping[str, Any] = {
     "epochs": 5,
     "strengths": (0.0, 0.05, 0.2),
     "fresh": 100,
+    "n_layers": 2,
     "steps": 10,
     "data_shots": (1000,),
 }

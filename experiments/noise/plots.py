@@ -60,7 +60,7 @@ def _baselines(ax: Axes, baselines: Mapping[str, float]) -> None:
     for number, (name, value) in enumerate(baselines.items()):  # two that are close: either side
         ax.axhline(value, color=GREY, linestyle=":", linewidth=1)
         side = "bottom" if number else "top"
-        ax.text(0.0, value, f" {name}", va=side, transform=ax.get_yaxis_transform(), **NOTE)
+        ax.text(1.0, value, name, ha="right", va=side, transform=ax.get_yaxis_transform(), **NOTE)
 
 
 def _accuracies(ax: Axes, rows: Sequence[Row], prefix: str) -> None:
@@ -120,9 +120,9 @@ def _errors(ax: Axes, rows: Sequence[Row]) -> None:
         ax.plot(shots, found, color=colour, marker="o", linestyle="", label=f"{name}, found")
         ax.plot(shots, predicted, color=colour, linewidth=1, label=f"{name}, least squares")
     ax.axhline(calibration.TOLERANCE, color=GREY, linestyle=":")
-    ax.text(1.0, calibration.TOLERANCE, "the suite's tolerance", ha="right", va="bottom",
+    ax.text(0.0, calibration.TOLERANCE, " the suite's tolerance", va="bottom",
             transform=ax.get_yaxis_transform(), **NOTE)  # fmt: skip
-    ax.set(xscale="log", yscale="log", xlabel="shots behind each number")
+    ax.set(xscale="log", yscale="log", xlabel="shots behind each number", ylim=(5e-5, 1e-2))
     ax.set_ylabel("root mean square error")
     ax.set_title(f"Data by shots, {rows[0]['runs']} runs each", color=INK)
     ax.legend(frameon=False, fontsize=9)

@@ -88,7 +88,10 @@ def filled(page: str, result: Result) -> str:
 
 
 def _block(name: str, result: Result) -> str:
-    """One table: `accuracy`, `by shots` or `errors` of a part, `baselines` or `strengths`."""
+    """One table: `accuracy`, `by shots`, `loss` or `errors` of a part, or one of its own."""
+    if name == "seeds":
+        runs = max(row["runs"] for row in result.rows if row["part"] == "strengths")
+        return f"Means and standard deviations are over {runs} seeds."
     if name == "baselines":
         return _baselines(result.baselines)
     if name == "strengths":
