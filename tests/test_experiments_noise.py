@@ -378,6 +378,9 @@ def test_a_page_is_filled_in(quick):
     assert page.startswith("# Page\n\n<!-- table: strengths -->\n| data | runs |")
     assert page.endswith("|\n<!-- end -->\nEnd.\n")
     assert "old" not in page
+    entry = read(quick / "noise-quick.json")
+    result = _record.Result(rows=tuple(entry["rows"]), baselines=tuple(entry["baselines"]))
+    assert report.filled(page, result) == page, "the record says the same"
 
 
 @pytest.mark.parametrize(

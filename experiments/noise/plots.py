@@ -57,10 +57,11 @@ def accuracies(
 
 
 def _baselines(ax: Axes, baselines: Mapping[str, float]) -> None:
-    for number, (name, value) in enumerate(baselines.items()):  # two that are close: either side
+    looks = (("left", "top"), ("left", "bottom"), ("right", "bottom"))  # where lines leave room
+    for (name, value), (side, edge) in zip(baselines.items(), looks, strict=True):
         ax.axhline(value, color=GREY, linestyle=":", linewidth=1)
-        side = "bottom" if number else "top"
-        ax.text(1.0, value, name, ha="right", va=side, transform=ax.get_yaxis_transform(), **NOTE)
+        x = 0.01 if side == "left" else 1.0
+        ax.text(x, value, name, ha=side, va=edge, transform=ax.get_yaxis_transform(), **NOTE)
 
 
 def _accuracies(ax: Axes, rows: Sequence[Row], prefix: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from experiments._desk import plain
 from experiments._record import Result, Row, spread
 
 from . import calibration
@@ -84,7 +85,8 @@ def strength_row(
 
 def filled(page: str, result: Result) -> str:
     """A page with its tables written anew: each stands between two comments and is named there."""
-    return BLOCK.sub(lambda found: f"{found[1]}{_block(found[2], result)}\n{found[3]}", page)
+    kept = Result(plain(result.rows), plain(result.baselines))  # as the record has them, rounded
+    return BLOCK.sub(lambda found: f"{found[1]}{_block(found[2], kept)}\n{found[3]}", page)
 
 
 def _block(name: str, result: Result) -> str:
