@@ -19,9 +19,9 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
 
 import quilt_func as qf
-from experiments import _data, _record, _run
+from experiments import _classifier, _data, _record, _run
 from experiments.vqc import __main__ as vqc
-from experiments.vqc import model, report
+from experiments.vqc import model
 from quilt_func.testing.tolerances import tolerance
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,7 +122,7 @@ def test_a_config_that_cannot_run_is_refused_with_the_remedy(change, text, capsy
 
 
 def test_a_seed_does_not_depend_on_the_number_of_seeds():
-    few, many = (model.initial_params(model.BETTER, n) for n in (2, 3))
+    few, many = (_classifier.initial_params(_classifier.BETTER, n) for n in (2, 3))
     assert torch.equal(few["theta"], many["theta"][:2])
     few, many = (_data.splits("circles", n, fresh=10) for n in (2, 3))
     assert all(np.array_equal(few[part].x, many[part].x[:2]) for part in few)
@@ -178,11 +178,11 @@ def test_the_circuit_agrees_with_kronecker_products(reupload):
     assert abs(error) < tolerance(theta.dtype, n_gates=60)
 
 
-@pytest.mark.parametrize("variant", [model.PAPERS, model.BETTER], ids=str)
+@pytest.mark.parametrize("variant", [_classifier.PAPERS, _classifier.BETTER], ids=str)
 def test_training_agrees_with_the_papers_loop_over_samples(variant):
     points = _data.splits("circles", 2, samples=10, fresh=1)
-    x, y = (tensor.double() for tensor in vqc._to_wires(points["train"], "cpu"))
-    params = {k: v.double() for k, v in model.initial_params(variant, 2).items()}
+    x, y = (tensor.double() for tensor in _classifier.to_wires(points["train"], "cpu"))
+    params = {k: v.double() for k, v in _classifier.initial_params(variant, 2).items()}
     trained = model.train(variant, params, {"train": (x, y)}, epochs=5)
     own = {key: value[1].clone().requires_grad_() for key, value in params.items()}
     optimiser = torch.optim.Adam(own.values(), lr=0.05)
@@ -224,18 +224,18 @@ def test_the_best_threshold_is_never_worse_than_zero():
         torch.tensor([[0.1, 0.4, 0.6, 0.9]] * 2),
         torch.tensor([[0.0, 0, 1, 1], [0, 0, 0, 0]]),
     )
-    best = report.best_threshold(logits, y)
-    assert report.accuracy(logits - best, y).tolist() == [1.0, 1.0]
+    best = _classifier.best_threshold(logits, y)
+    assert _classifier.accuracy(logits - best, y).tolist() == [1.0, 1.0]
 
 
 def test_scale_and_bias_make_the_classifier_good():
     """Over 256 seeds, 98.89 % of fresh points are right, with a deviation of 0.48 % by seed."""
     points = _data.splits("circles", 32, fresh=500)
-    parts = {name: vqc._to_wires(part, "cpu") for name, part in points.items()}
-    params = model.initial_params(model.BETTER, 32)
-    trained = model.train(model.BETTER, params, parts)
+    parts = {name: _classifier.to_wires(part, "cpu") for name, part in points.items()}
+    params = _classifier.initial_params(_classifier.BETTER, 32)
+    trained = model.train(_classifier.BETTER, params, parts)
     x, y = parts["fresh"]
-    mean = report.accuracy(trained.logits(x), y).mean().item()
+    mean = _classifier.accuracy(trained.logits(x), y).mean().item()
     assert 0.9889 - 5 * 0.0048 / math.sqrt(32) < mean < _data.bayes_limit("circles")
 
 

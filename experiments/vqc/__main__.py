@@ -14,16 +14,16 @@ from functools import partial
 import sklearn
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from experiments import _data, _run
 from experiments._checks import check_counts, check_device
+from experiments._classifier import BETTER, N_QUBITS, PAPERS, initial_params, to_wires
 from experiments._desk import Desk, digest
 from experiments._record import Result, Row
 from experiments._run import Experiment
 
 from . import baselines, report
-from .model import BETTER, N_QUBITS, PAPERS, VARIANTS, WIRES, initial_params, train
+from .model import VARIANTS, train
 
 PAPER: tuple[Row, ...] = (
     {"model": "paper, 1 run", "points": "test", "mean": 29 / 30},
@@ -69,7 +69,7 @@ def results(config: Config, desk: Desk) -> Iterator[Result]:
     points = _data.splits(
         config.dataset, config.seeds, samples=config.samples, fresh=config.fresh, n_wires=N_QUBITS
     )
-    parts = {name: _to_wires(part, config.device) for name, part in points.items()}
+    parts = {name: to_wires(part, config.device) for name, part in points.items()}
     result = Result(paper=PAPER if config.dataset == "circles" else ())
     for variant in VARIANTS:
         params = initial_params(variant, config.seeds, config.n_layers, config.device)
@@ -106,12 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--no-baselines", dest="baselines", action="store_false", default=None, help="skip them"
     )
     _run.main(EXPERIMENT, Config, parser, arguments, stem="{0.dataset}", quick=QUICK)
-
-
-def _to_wires(points: _data.Points, device: str) -> tuple[Tensor, Tensor]:
-    """Put feature i % n_features on wire i."""
-    x, y = (torch.tensor(array, dtype=torch.float32, device=device) for array in points)
-    return x[..., [wire % x.shape[-1] for wire in WIRES]], y
 
 
 def _baseline_rows(config: Config, points: Mapping[str, _data.Points], desk: Desk) -> Iterator[Row]:

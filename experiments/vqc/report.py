@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.func import grad, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from experiments._classifier import accuracy, best_threshold
 from experiments._record import Row, spread
 
 from . import plots
@@ -68,20 +69,6 @@ def row(name: str, part: str, accuracies: Tensor) -> Row:
     values = accuracies.tolist()
     summary = spread(accuracies)
     return {"model": name, "points": part, **summary, "share_96.67": reached, "values": values}
-
-
-def accuracy(logits: Tensor, y: Tensor) -> Tensor:
-    """Share of the points (seeds, n) that lie on the right side of 0, by seed."""
-    return ((logits > 0) == (y > 0.5)).double().mean(1)
-
-
-def best_threshold(logits: Tensor, y: Tensor) -> Tensor:
-    """The threshold (seeds, 1) with the best accuracy on these points; ties go to the lowest."""
-    ordered = logits.sort(1).values
-    middles = (ordered[:, 1:] + ordered[:, :-1]) / 2
-    candidates = torch.cat([ordered[:, :1] - 1, middles, ordered[:, -1:] + 1], 1)
-    right = (logits[:, None, :] > candidates[:, :, None]) == (y[:, None, :] > 0.5)
-    return candidates.gather(1, right.double().mean(2).argmax(1, keepdim=True))
 
 
 def live_angles(trained: Trained) -> int:
