@@ -1,7 +1,8 @@
 """Noise: channels as rows, and the meanings of a circuit that holds some.
 
 A circuit may hold channels beside gates, its own or those of a noise model. `run_density` gives the
-density matrix, exactly; `run_trajectory` gives one sample.
+density matrix, exactly; `run_trajectory` gives one sample. Folding, extrapolation, twirls and
+cancellation estimate what there would be without noise.
 """
 
 from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels

@@ -29,7 +29,7 @@ from quilt_func._checks import (
     is_number,
     message,
 )
-from quilt_func._torch import constant
+from quilt_func._torch import constant, remembered
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.noise.channels import root
 from quilt_func.noise.folding import fold_global, folding_scale
@@ -240,12 +240,17 @@ def _error(fit: _Fit, errors: Tensor | None, n_params: int) -> Tensor:
 def _fit(x: list[float], y: Tensor, weights: Tensor, method: str, asymptote: Scalar | None) -> _Fit:
     """A curve, by weights that sum to 1."""
     if method == "linear":
-        return _line(constant(np.array(x), y.dtype, y.device), y, weights)
+        return _line(_fixed(tuple(x), y.dtype, y.device), y, weights)
     if method == "richardson":
-        slopes = constant(_lagrange(np.array(x)), y.dtype, y.device)
+        slopes = _fixed(tuple(_lagrange(np.array(x))), y.dtype, y.device)
         return _Fit((slopes * y).sum(), slopes, torch.zeros_like(y))
-    fit = _decay(np.array(x), y.double(), weights.double(), asymptote)
+    fit = _decay(x, y.double(), weights.double(), asymptote)
     return _Fit(*(part.to(y.dtype) for part in fit))
+
+
+@remembered(1024)
+def _fixed(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return constant(numbers, dtype, device)
 
 
 def _line(x: Tensor, y: Tensor, weights: Tensor) -> _Fit:
@@ -264,14 +269,13 @@ def _lagrange(x: NDArray[np.float64]) -> np.ndarray[Any, Any]:
     return found
 
 
-def _decay(x: NDArray[np.float64], y: Tensor, weights: Tensor, asymptote: Scalar | None) -> _Fit:
+def _decay(x: list[float], y: Tensor, weights: Tensor, asymptote: Scalar | None) -> _Fit:
     """`a + b exp(-c x)` in double precision: of a rate `c`, the rest is a line in `exp(-c x)`."""
-    at = constant(x, y.dtype, y.device)
+    at = _fixed(tuple(x), y.dtype, y.device)
     curve = _Curve(at, weights, is_free=asymptote is None)
-    gaps = np.diff(np.sort(x))
-    rates = constant(
-        np.geomspace(SLOWEST / gaps.sum(), FASTEST / gaps.min(), N_RATES), y.dtype, y.device
-    )
+    gaps = np.diff(sorted(x))
+    ends = SLOWEST / gaps.sum(), FASTEST / gaps.min()
+    rates = _fixed(tuple(np.geomspace(*ends, N_RATES)), y.dtype, y.device)
     base = 0.0 if asymptote is None else asymptote
 
     def at_zero(y: Tensor) -> tuple[Tensor, Tensor]:
@@ -313,7 +317,8 @@ class _Curve:
         best = self._fits(rates, still).argmax()
         is_inside = (best > 0) & (best < N_RATES - 1)
         middle = rates.gather(0, best[None])
-        nearby = middle * (rates[1] / rates[0]) ** torch.linspace(-1, 1, N_RATES).to(rates)
+        powers = torch.linspace(-1, 1, N_RATES, dtype=rates.dtype, device=rates.device)
+        nearby = middle * (rates[1] / rates[0]) ** powers
         c = nearby.gather(0, self._fits(nearby, still).argmax()[None])[0]
         c = torch.where(is_inside, c, middle[0])
         for _ in range(N_STEPS):
