@@ -2,7 +2,8 @@
 
 A circuit may hold channels beside gates, its own or those of a noise model. `run_density` gives the
 density matrix, exactly; `run_trajectory` gives one sample; `run_pattern`, `run_no_jump` and
-`run_jumps` give samples of some branches.
+`run_jumps` give samples of some branches. Folding, extrapolation, twirls and cancellation estimate
+what there would be without noise.
 """
 
 from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels

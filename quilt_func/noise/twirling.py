@@ -24,7 +24,7 @@ from quilt_func._checks import (
     common_dtype_and_device,
     shape_error,
 )
-from quilt_func._torch import constant, remembered
+from quilt_func._torch import constant, remembered, unconjugated
 from quilt_func.circuits import Circuit
 from quilt_func.gates import unitary_gate, word_matrix
 from quilt_func.noise.channels import Table, sandwich
@@ -149,7 +149,8 @@ def pauli_twirl(superoperator: Tensor) -> Tensor:
         need, remedy = "have shape (4**k, 4**k)", f"{remedy} Map over many with `torch.func.vmap`."
         raise shape_error("pauli_twirl", "superoperator", superoperator, need, remedy)
     real, imag = _parts(k, superoperator.dtype.to_real(), superoperator.device)
-    return (real * superoperator.real + imag * superoperator.imag).sum((-2, -1))
+    given = unconjugated(superoperator)
+    return (real * given.real + imag * given.imag).sum((-2, -1))
 
 
 @remembered(64)
