@@ -42,7 +42,7 @@ class Run:
         self.circuit, self.axes, self.packed = circuit, axes, packed
         self.levels: list[Levels] = circuit.packing.spread(axes.levels[1:])
         own = circuit.per_op(self.levels)
-        self.keys = [union(axes.outer, *levels) if levels else () for levels in own]
+        self.keys = circuit.joined(union(axes.outer, *levels) if levels else () for levels in own)
         self.key_of_leaf = [key for key, levels in zip(self.keys, own, strict=True) for _ in levels]
         self.plan = circuit.plan(self.keys, from_zero)
         self.constants = self.plan.on(circuit.dtype, circuit.device)

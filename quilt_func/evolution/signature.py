@@ -7,7 +7,7 @@ torch calls, which leave batches to `torch.func`.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any, Self
 
@@ -97,6 +97,10 @@ class Signature:
         remaining = iter(values)
         return [[next(remaining) for p in weak if p is None] for weak in self.weak]
 
+    def joined(self, keys: Iterable[BatchKey]) -> tuple[BatchKey, ...]:
+        """The batch keys that ops are planned with: their own, or one for all, see `_joined`."""
+        return _joined(self.n_qubits, self.ops, tuple(keys))
+
     def plan(self, keys: Iterable[BatchKey], from_zero: bool) -> Plan:
         """The plan of a run, by the batch key of each op."""
         return plan(self.n_qubits, self.ops, tuple(keys), from_zero)
@@ -141,3 +145,31 @@ class Signature:
     def plain_packed(self, state: Tensor | None, *packed: Tensor) -> Tensor:
         """The same of joined leaves."""
         return self.plain(state, *self.packing.unpack(packed))
+
+
+WIDE, OFTEN = 12, 2
+"""On states of so many qubits, parameters that change their batch key so often on a wire."""
+
+
+@lru_cache(maxsize=512)
+def _joined(
+    n_qubits: int, ops: tuple[Structure, ...], keys: tuple[BatchKey, ...]
+) -> tuple[BatchKey, ...]:
+    """Batch keys, all alike where mapped and other parameters take turns on wide states.
+
+    Only gates of one batch key are fused. Matrices for each sample cost more to build, which small
+    states would notice; on wide ones passes over the state do, as with a sampled error behind each
+    gate.
+    """
+    everything = union(*keys)
+    if n_qubits < WIDE or not everything:
+        return keys
+    last: dict[int, BatchKey] = {}
+    turns = 0
+    for op, key in zip(ops, keys, strict=True):
+        for wire in (wire for one in op.wires for wire in one) if op.is_tensor else ():
+            turns += last.get(wire, key) != key
+            last[wire] = key
+    if turns < OFTEN * n_qubits:
+        return keys
+    return tuple(everything if op.is_tensor else () for op in ops)

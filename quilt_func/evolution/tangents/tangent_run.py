@@ -147,16 +147,16 @@ class TangentRun:
             return pushforward(build, recipe, own, self.n_directions, self.constants)
         return pushforward(recipe.build, recipe.rotations, own, self.n_directions, self.constants)
 
-    def _keys(self, of_tangents: Iterable[Levels]) -> list[Levels]:
+    def _keys(self, of_tangents: Iterable[Levels]) -> tuple[Levels, ...]:
         """Batch keys of the ops: without directions, and where gradients are wanted with theirs."""
         wanted = self.circuit.packing.spread(self.wanted[1:])
         columns: list[list[list[Any]]] = [
             self.circuit.per_op(one) for one in (self.levels, of_tangents, wanted)
         ]
-        return [
+        return self.circuit.joined(
             self._kept(*levels, *tangents, self.axes.outer if any(is_wanted) else ())
             for levels, tangents, is_wanted in zip(*columns, strict=True)
-        ]
+        )
 
     def _kept(self, *levels: Levels) -> Levels:
         """Some levels, without those of directions."""
