@@ -1,6 +1,5 @@
 """The laws of a channel's row: each checks one of its statements against its superoperator."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +26,6 @@ CHANNEL_LAWS: dict[str, Law] = {}
 
 N_SETS = 2
 """Wire sets of a case."""
-TIMES = st.floats(0.05, 3.0)
-"""Strengths without a largest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,26 +59,12 @@ class ChannelCase:
 @st.composite
 def channel_cases(draw: st.DrawFn, channel: Channel) -> ChannelCase:
     """Cases for a channel; they shrink towards strengths 0 on the first wires."""
-    drawn = [draw(_numbers(channel)) for _ in range(N_SETS)]
+    rows = qst.channels(rows=[channel], max_wires=channel.n_wires)
+    drawn = [draw(rows)[1] for _ in range(N_SETS)]
     strengths = tuple(torch.tensor(own, dtype=torch.float64) for own in zip(*drawn, strict=True))
     n_qubits = channel.n_wires + draw(st.integers(0, 1))
     wires = draw(qst.wires(n_qubits, size=channel.n_wires))
     return ChannelCase(strengths, n_qubits, wires, draw(st.integers(0, 2**16 - 1)))
-
-
-def _numbers(channel: Channel) -> st.SearchStrategy[tuple[float, ...]]:
-    """Strengths within their bounds, at them, and such that they go together."""
-    ranges = [st.floats(*pair) if math.isfinite(sum(pair)) else TIMES for pair in channel.bounds]
-    ends = [
-        st.sampled_from([one for one in pair if math.isfinite(one)] or [0.0])
-        for pair in channel.bounds
-    ]
-    drawn = st.tuples(*map(st.one_of, ranges, ends))
-    if channel.joint is None:
-        return drawn
-    holds = channel.joint[1]
-    shrunk = st.tuples(drawn, st.sampled_from([1.0, 0.3]))  # sums of 1 are rare
-    return shrunk.map(lambda pair: tuple(pair[1] * x for x in pair[0])).filter(lambda s: holds(*s))
 
 
 def superoperators(channel: Channel, strengths: tuple[Tensor, ...]) -> Array:
