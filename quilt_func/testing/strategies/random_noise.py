@@ -116,8 +116,8 @@ def channel_ops(
 
     Examples:
         >>> from hypothesis import find
-        >>> find(channel_ops(2), lambda op: len(op.wires) == 2)
-        <bit_flip on (0,), (0,)>
+        >>> find(channel_ops(1), lambda op: op.gate.n_params == 3).gate
+        <channel pauli_channel>
     """
     check_count("channel_ops", "n_qubits", n_qubits, 1)
     check_count("channel_ops", "max_sets", max_sets, 1)
@@ -132,46 +132,46 @@ def channel_ops_of(
 ) -> Strategy[Op]:
     """Strategies are made once: making costs more than drawing."""
     more = tuple(row for row in ERRORS if row.n_wires <= n_qubits) if derived else ()
-    some = st.sampled_from((*rows, *more))
+    given = (None,) * (1 + len(rows) // 4) if derived else ()
+    some = st.sampled_from((*rows, *more, *given))
     widest = max(row.n_wires for row in (*rows, *more))
     sets = [sets_of(n_qubits, size, max_sets) for size in range(widest + 1)]
 
     @st.composite
-    def of_strengths(draw: st.DrawFn) -> Op:
+    def one(draw: st.DrawFn) -> Op:
         row = draw(some)
-        places = draw(sets[row.n_wires])
-        return row(*draw(_given(row, len(places), dtype)), places)
-
-    @st.composite
-    def of_operators(draw: st.DrawFn) -> Op:
+        if row is not None:
+            places = draw(sets[row.n_wires])
+            return row(*draw(_given(row, len(places), dtype)), places)
         size = draw(st.integers(1, min(2, n_qubits, widest)))
         operators = isometries_of(draw(st.integers(1, 3)), size, COMPLEX_OF[dtype])
         return noise.kraus(draw(operators), draw(sets[size]))
 
-    return st.one_of([of_strengths()] * 4 + [of_operators()] * derived)
+    return one()
 
 
 @lru_cache(maxsize=256)
 def _given(channel: Channel, m: int, dtype: torch.dtype) -> Strategy[list[Any]]:
-    """Strengths as a call takes them: one for each of `m`, or the same for all, as they are told.
+    """Strengths as a call takes them: the same for all of `m`, some as numbers, or one for each.
 
-    Only what is drawn together goes together, so that they are own all, or shared all.
+    Only what is drawn together goes together, so that they are all shared, or all for each.
     """
-    own = st.lists(strengths_of(channel), min_size=m, max_size=m).map(
-        lambda drawn: (
-            [torch.tensor(column, dtype=dtype) for column in zip(*drawn, strict=True)]
-            if drawn
-            else [torch.zeros(0, dtype=dtype)] * channel.n_params
-        )
-    )
     n = channel.n_params
-    weak = st.lists(st.booleans(), min_size=n, max_size=n)
-    shared = st.tuples(strengths_of(channel), weak).map(
-        lambda pair: [
-            x if is_weak else torch.tensor(x, dtype=dtype) for x, is_weak in zip(*pair, strict=True)
+    one = strengths_of(channel)
+
+    def shared(pair: tuple[tuple[float, ...], int]) -> list[Any]:
+        """A tensor where a bit of the number is 0."""
+        return [
+            x if pair[1] >> i & 1 else torch.tensor(x, dtype=dtype) for i, x in enumerate(pair[0])
         ]
-    )
-    return shared | own
+
+    def each(drawn: list[tuple[float, ...]]) -> list[Any]:
+        table = torch.tensor(drawn, dtype=dtype).reshape(m, n)
+        return list(table.unbind(1))
+
+    return st.tuples(one, st.integers(0, 2**n - 1)).map(shared) | st.lists(
+        one, min_size=m, max_size=m
+    ).map(each)
 
 
 @st.composite
