@@ -56,9 +56,9 @@ def test_openqasm_refuses_channels_by_name(name, version):
 
 def test_openqasm_takes_what_the_refusal_proposes():
     noisy = qf.circuit(2, qf.h(0), noise.bit_flip(0.1, []), qf.cx(0, 1))
-    with pytest.raises(ValueError, match="without: `(.*)`. `to_json`") as caught:
+    with pytest.raises(ValueError, match=r"without: `(.*)`\. `to_json`") as caught:
         qf.to_qasm(noisy)
-    proposed = re.search("without: `(.*?)`. `to_json`", str(caught.value))[1]
+    proposed = re.search(r"without: `(.*?)`\. `to_json`", str(caught.value))[1]
     without = eval(proposed, {"circuit": qf.circuit, "n": 2, "noisy": noisy, "noise": noise})
     assert qf.to_qasm(without) == qf.to_qasm(qf.circuit(2, qf.h(0), qf.cx(0, 1)))
 
