@@ -1,4 +1,4 @@
-"""Laws for gates, channels, observables, circuits, ansätze, rewrites and noise models; strategies, and tolerances.
+"""Laws for gates, circuits, ansätze, observables and noise; strategies, and tolerances.
 
     import quilt_func as qf
 

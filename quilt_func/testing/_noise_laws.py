@@ -92,8 +92,8 @@ def register(subject: Subject, case: NoiseCase) -> None:
 
 @law(
     NOISE_LAWS,
-    statement="noise moves with the wires: on a circuit moved to other wires it is the moved noise.",
-    cause="noise on a fixed wire, or wires sorted or swapped. Give `skip=['moved']` if wires differ.",
+    statement="noise moves with the wires: that of a moved circuit is the moved noise.",
+    cause="noise on a fixed wire, or wires sorted. Give `skip=['moved']` if wires differ.",
 )
 def moved(subject: Subject, case: NoiseCase) -> None:
     """Densities, with a model's own wires and strengths moved as well."""
