@@ -13,7 +13,7 @@ from quilt_func.circuits import Circuit
 from quilt_func.gates import GATES, cx, h, ry
 from quilt_func.noise import Channel, NoiseModel, run_density, with_noise
 from quilt_func.observables import hermitian
-from quilt_func.states import uniforms
+from quilt_func.states import random_state, uniforms
 from quilt_func.testing import strategies as qst
 from quilt_func.testing._circuit_laws import precision
 from quilt_func.testing.tolerances import tolerance
@@ -39,6 +39,12 @@ class NoiseCase:
     def __str__(self) -> str:
         """Show what a message needs."""
         return f"wires to {self.order}, seed {self.seed}, {self.circuit!r}\n "
+
+    def start(self, dtype: torch.dtype) -> Tensor:
+        """The density matrix of a random state, entangled as such states are."""
+        u = uniforms((2, 2**self.circuit.n_qubits), self.seed, dtype=dtype.to_real())
+        psi = random_state(u)
+        return torch.outer(psi, psi.conj()).resolve_conj()
 
     def observable(self, dtype: torch.dtype) -> Observable:
         """A random Hermitian matrix, with entries of up to 1."""
@@ -119,10 +125,10 @@ def is_given(circuit: Circuit) -> bool:
     return any(isinstance(op.gate, Channel) and op.gate.param_shape for op in circuit.ops)
 
 
-def density(circuit: Circuit) -> Tensor:
+def density(circuit: Circuit, rho: Tensor | None = None) -> Tensor:
     """The density matrix, in double precision where nothing says otherwise."""
-    dtype = None if circuit.leaves else precision(circuit)
-    return run_density(circuit, dtype=dtype)
+    is_told = rho is not None or bool(circuit.leaves)
+    return run_density(circuit, rho, dtype=None if is_told else precision(circuit))
 
 
 def rounding(circuit: Circuit, scale: float = 4.0) -> float:

@@ -29,9 +29,9 @@ NOISE_LAWS: dict[str, Law] = {}
     cause="a channel that does not keep the trace, or is not completely positive.",
 )
 def _density(subject: Subject, case: NoiseCase) -> None:
-    """From |0...0⟩."""
+    """After a random state: what is not completely positive shows on a part of it."""
     found = noisy(subject, case.circuit)
-    rho, bound = density(found), rounding(found)
+    rho, bound = density(found, case.seed), rounding(found)
     equal(rho.diagonal().sum(), 1.0, bound, "the trace")
     equal(rho, array(rho).conj().T, bound, "the adjoint")
     lowest = min(0.0, float(torch.linalg.eigvalsh(rho.detach()).min()))
@@ -138,8 +138,10 @@ def off(subject: Subject, case: NoiseCase) -> None:
     """Against the circuit without noise."""
     found = noisy(subject, case.circuit, _zero(subject, case))
     if not is_given(found):
-        expected = density(case.circuit)
-        equal(density(found), expected, rounding(found), "the density matrix without noise")
+        expected = density(case.circuit, case.seed)
+        equal(
+            density(found, case.seed), expected, rounding(found), "the density matrix without noise"
+        )
 
 
 def _zero(subject: Subject, case: NoiseCase) -> Tensor:

@@ -13,6 +13,8 @@ MOST = 256
 """Patterns of a circuit, at most."""
 RARE = 1e-9
 """Branches of less are left out."""
+NOTHING = 1e-24
+"""Branches of less have no slope either, since that is at most as the root of it."""
 
 
 def within_reach(circuit: Circuit) -> Circuit:
@@ -27,11 +29,13 @@ def within_reach(circuit: Circuit) -> Circuit:
     return Circuit(circuit.n_qubits, tuple(ops))
 
 
-def operators(op: Op, real: torch.dtype) -> Tensor:
+def operators(op: Op, real: torch.dtype, inwards: float = 0.0) -> Tensor:
     """The operators `(m, n, K, K)` of an op's branches, in their order: `Σ A† A = 1`."""
     given = [
         torch.full((len(op),), p, dtype=real) if type(p) is float else p.detach() for p in op.params
     ]
+    if not op.gate.param_shape:
+        given = [(1 - 2 * inwards) * strength + inwards for strength in given]
     channel = op.gate
     assert isinstance(channel, Channel)
     if channel.mixture is not None:
@@ -46,7 +50,8 @@ def all_patterns(circuit: Circuit, real: torch.dtype) -> tuple[Tensor, Tensor, b
     """Uniform numbers `(B, n_draws)` in the middle of each pattern, and probabilities `(B,)`.
 
     Returns:
-        Both, and whether no branch was left out.
+        Both, and whether the branches that were left out have no slope: they vanish by the state,
+        or by an operator that is 0 at other strengths, too, unlike one of strength 0.
     """
     n = circuit.n_qubits
     states = torch.zeros(1, 2**n, dtype=real.to_complex())
@@ -66,8 +71,15 @@ def all_patterns(circuit: Circuit, real: torch.dtype) -> tuple[Tensor, Tensor, b
             ends = (p / p.sum(0)).cumsum(0)
             middles = ends - p / p.sum(0) / 2
             is_taken = p / p.sum(0) > RARE
-            is_whole &= bool(is_taken.all())
+            is_zero, is_always = _vanish(own), _vanish(operators(op, real, 0.05)[slot])
+            without_slope = is_always[:, None] | ((p < NOTHING) & ~is_zero[:, None])
+            is_whole &= bool((is_taken | without_slope).all())
             branch, old = is_taken.nonzero(as_tuple=True)
             states = branches[branch, old]
             u = torch.cat([u[old], middles[branch, old][:, None]], 1)
     return u, states.abs().square().sum(-1), is_whole
+
+
+def _vanish(own: Tensor) -> Tensor:
+    """Which operators are 0, or the root of what rounding left of it."""
+    return own.abs().amax((-2, -1)).square() < 64 * torch.finfo(own.dtype).eps
