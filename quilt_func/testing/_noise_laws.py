@@ -31,7 +31,7 @@ NOISE_LAWS: dict[str, Law] = {}
 def _density(subject: Subject, case: NoiseCase) -> None:
     """After a random state: what is not completely positive shows on a part of it."""
     found = noisy(subject, case.circuit)
-    rho, bound = density(found, case.seed), rounding(found)
+    rho, bound = density(found, case.start(precision(found))), rounding(found)
     equal(rho.diagonal().sum(), 1.0, bound, "the trace")
     equal(rho, array(rho).conj().T, bound, "the adjoint")
     lowest = min(0.0, float(torch.linalg.eigvalsh(rho.detach()).min()))
@@ -138,10 +138,9 @@ def off(subject: Subject, case: NoiseCase) -> None:
     """Against the circuit without noise."""
     found = noisy(subject, case.circuit, _zero(subject, case))
     if not is_given(found):
-        expected = density(case.circuit, case.seed)
-        equal(
-            density(found, case.seed), expected, rounding(found), "the density matrix without noise"
-        )
+        start = case.start(precision(found))
+        expected = density(case.circuit, start)
+        equal(density(found, start), expected, rounding(found), "the density matrix without noise")
 
 
 def _zero(subject: Subject, case: NoiseCase) -> Tensor:

@@ -132,8 +132,10 @@ PATIENTLY = settings(max_examples=200)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_mutants_die(name):
     law, model = MUTANTS[name]
-    with pytest.raises(LawError, match=f"law `{law}` fails"):
+    with pytest.raises(LawError, match=f"law `{law}` fails") as caught:
         noise_laws(model, circuits=CIRCUITS, only=[law], settings=PATIENTLY)()
+    complaint = str(caught.value).split(" : ")[-1].splitlines()[0]
+    assert ("Error" in complaint) == (law == "mapped"), "it fails by what it says, not by an error"
 
 
 def test_every_law_kills_a_mutant():
