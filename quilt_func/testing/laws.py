@@ -126,7 +126,7 @@ def channel_laws(
         >>> test_depolarizing = channel_laws(noise.depolarizing)
         >>> test_depolarizing()
         >>> sorted(CHANNEL_LAWS)[:3]
-        ['batch', 'derivative', 'dtype']
+        ['batch', 'bounds', 'derivative']
     """
     if not isinstance(channel, Channel):
         raise TypeError(

@@ -196,3 +196,40 @@ def test_mistakes_of_trajectories_and_densities_are_noticed(name, monkeypatch):
 def test_a_model_of_a_function_that_has_wires_of_its_own_skips_that():
     noise_laws(changed(on_wire_0), circuits=CIRCUITS, skip=["moved"])()
     noise_laws(with_gates, circuits=CIRCUITS, skip=["off"])()
+
+
+REFUSED = {
+    "a channel": (
+        lambda: noise_laws(FLIP),
+        r"noise_laws\(model=<.*>\): `model` must be a noise mo",
+    ),
+    "a rule": (
+        lambda: noise_laws(RULE),
+        r"`model` must be a noise model or a function, but got a N",
+    ),
+    "a circuit": (
+        lambda: noise_laws("h"),
+        r"but got a str\. Make one with `noise_model\(rule\(...\)",
+    ),
+    "circuits": (
+        lambda: noise_laws(MODEL, circuits=3),
+        r"`circuits` must be a strategy, but got an",
+    ),
+}
+UNKNOWN = {
+    "only": (
+        lambda: noise_laws(MODEL, only=["trace"]),
+        r"only=\('trace',\): there are no laws \['t",
+    ),
+    "skip": (
+        lambda: noise_laws(MODEL, skip=["trace"]),
+        r"skip=\('trace',\): there are no laws \['t",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *UNKNOWN])
+def test_refusals(name):
+    call, told = {**REFUSED, **UNKNOWN}[name]
+    with pytest.raises(TypeError if name in REFUSED else ValueError, match=told):
+        call()
