@@ -2,7 +2,8 @@
 
 `model(params, x)` takes `params` of shape `(p,)` and one sample `x` of shape `(2,)`. `frequency` is
 the largest frequency of the value in one entry of either, which bounds its derivatives; `scale` is
-the observable's sum of absolute coefficients.
+the observable's sum of absolute coefficients. `differentiated(params, x)` gives the function whose
+derivatives the model has at a point, if it is another than its own.
 """
 
 from collections.abc import Callable
@@ -22,9 +23,14 @@ class Model:
     n_gates: int
     frequency: int = 2
     scale: float = 1.0
+    differentiated: Callable[[Tensor, Tensor], Callable[[Tensor, Tensor], Tensor]] | None = None
 
     def __call__(self, params, x):
         return self.function(params, x)
+
+    def around(self, params, x):
+        """The function whose finite differences its derivatives are."""
+        return self.differentiated(params, x) if self.differentiated else self.function
 
     def params(self, seed=0, dtype=torch.float64, batch=()):
         u = qf.uniforms((*batch, self.n_params), seed, dtype=torch.float64)
@@ -192,6 +198,93 @@ def states_in(p, x):
     return one + qf.probs(state)[3] - qf.marginal(state, [1])[0]
 
 
+@qf.noise.channel(n_wires=2)
+def pair_loss(p):
+    """|11⟩ falls to |00⟩."""
+    one, zero = torch.ones_like(p), torch.zeros_like(p)
+    keep = torch.stack([one, one, one, (1 - p).sqrt()]).diag()
+    fall = torch.stack([zero, zero, zero, p.sqrt()]).expand(4, 4)
+    top = torch.stack([one, zero, zero, zero])
+    return torch.stack([keep, top[:, None] * fall])
+
+
+def turned_damping(theta, gamma):
+    """Kraus operators of damping, then a rotation."""
+    one, zero = torch.ones_like(gamma), torch.zeros_like(gamma)
+    rows = [[one, zero, zero, (1 - gamma).sqrt()], [zero, gamma.sqrt(), zero, zero]]
+    damped = torch.stack([torch.stack(row) for row in rows]).unflatten(-1, (2, 2))
+    return rotation_matrix(theta) @ torch.complex(damped, torch.zeros_like(damped))
+
+
+def densities(p, x):
+    """Channels of every kind, with strengths in range: shared, own and weak."""
+    noise, s = qf.noise, 0.25 + 0.2 * p.sin()
+    times = s + 0.5  # of all: a number added to a 0-d tensor would have a float64 tangent
+    circuit = qf.circuit(
+        3,
+        qf.ry(x[0], range(3)),
+        noise.depolarizing(s[0], range(3)),
+        qf.cx([(0, 1), (1, 2)]),
+        noise.two_qubit_depolarizing(s[1], [(0, 1), (2, 1)]),
+        qf.rx(x[1], [0, 2]),
+        noise.amplitude_damping(s[1:4], [2, 1, 0]),
+        pair_loss(s[2], 2, 0),
+        noise.thermal_relaxation(s[4], 0.7, times[5], 0.1, [0, 1]),
+        qf.ry(p[0], 1),
+        noise.kraus(turned_damping(p[5], s[5]), 1),
+        noise.over_rotation_x(p[4], s[3], 2),
+    )
+    return qf.expval(qf.run_density(circuit), qf.pauli_sum({"ZIX": 0.5, "YZI": 0.25, "IXZ": 0.25}))
+
+
+DRAWS = [0.4, 0.86, 0.95, 0.2, 0.97, 0.3, 0.98, 0.1, 0.98, 0.2]
+"""Far from where a branch ends, whatever the parameters."""
+TAKEN = [0, 2, 3, 0, 2, 0, 2, 0, 1, 0]
+"""The branches that they fall on, jumps of mixtures and of Kraus operators among them."""
+ENERGY = qf.pauli_sum({"ZIX": 0.5, "YZI": 0.25, "IXZ": 0.25})
+
+
+def noisy_circuit(p, x):
+    noise, s, turns = qf.noise, 0.3 + 0.05 * p.sin(), 1.5 + 0.5 * p.sin()
+    return qf.circuit(
+        3,
+        qf.ry(2.2 + 0.5 * x.sin(), [0, 2]),
+        qf.rx(turns[0], 1),
+        noise.depolarizing(s[0], range(3)),
+        noise.amplitude_damping(s[1:3], [0, 2]),
+        qf.rzz(x[1], 0, 1),
+        pair_loss(s[3], 2, 1),
+        noise.reset_channel(s[1], 1),
+        noise.two_qubit_depolarizing(s[2], 0, 1),
+        qf.ry(x[0], 1),
+        noise.kraus(turned_damping(p[3], s[0]), [0, 1]),
+    )
+
+
+def trajectories(p, x):
+    state, weight = qf.noise.run_trajectory(noisy_circuit(p, x), p.new_tensor(DRAWS))
+    return weight * qf.expval(state, ENERGY)
+
+
+def branch(p, x):
+    """The same branches by their operators alone: the state has their probability for its norm."""
+    circuit, taken, ops = noisy_circuit(p, x), iter(TAKEN), []
+    for op in circuit.ops:
+        if isinstance(op.gate, qf.noise.Channel):
+            every = op.gate.kraus(*op.params).unbind(0)
+            chosen = torch.stack([one[next(taken)] for one in every])
+            op = qf.linear(chosen, [wires[0] if len(wires) == 1 else wires for wires in op.wires])
+        ops.append(op)
+    state = qf.circuit(3, ops)()
+    return qf.expval(state, ENERGY), (state.real.square() + state.imag.square()).sum()
+
+
+def weighed_branch(p, x):
+    """What `trajectories` has the derivatives of, at a point: there its weight is always 1."""
+    probability = branch(p, x)[1]
+    return lambda q, y: branch(q, y)[0] / probability
+
+
 MODELS = [
     Model("layers", layers, 12, 21),
     Model("every_form", every_form, 7, 17),
@@ -202,4 +295,6 @@ MODELS = [
     Model("not_unitary", not_unitary, 3, 11, frequency=4),
     Model("observables", observables, 9, 6, frequency=4, scale=64.0),
     Model("states_in", states_in, 4, 5, frequency=4, scale=4.0),
+    Model("densities", densities, 6, 32, frequency=4),
+    Model("trajectories", trajectories, 4, 16, frequency=4, differentiated=weighed_branch),
 ]

@@ -162,8 +162,9 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
 
     Raises:
         TypeError: If `circuit` is not a circuit, or its angles are hidden behind a transform.
-        ValueError: If a gate has no definition in the version or one that can't be read, two gates
-            share a name, an angle is infinite or not a number, or there is no such version.
+        ValueError: If a gate has no definition in the version or one that can't be read, it is a
+            channel, two gates share a name, an angle is infinite or not a number, or there is no
+            such version.
 
     Transforms:
         None: text has no derivative.

@@ -9,6 +9,7 @@ from quilt_func._checks import describe, message
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, sxdg, u, word_gate
+from quilt_func.noise import Channel
 from quilt_func.ops import Gate, Op, numbers
 
 _ALSO_IN_2 = {
@@ -64,6 +65,10 @@ def number(value: float) -> str:
 
 def _angles(op: Op) -> Iterator[tuple[float, ...]]:
     """The angles of each wire set."""
+    if isinstance(op.gate, Channel):
+        remedy = "OpenQASM has no channels. Write the circuit without: `circuit(n, [op for op in "
+        remedy += "noisy.ops if not isinstance(op.gate, noise.Channel)])`. `to_json` keeps them."
+        raise _error(op.gate, f"the channel `{op.gate.name}`", remedy)
     if op.gate.param_shape:
         remedy = "OpenQASM has no matrices. Write it as gates."
         raise _error(op.gate, f"`{op.gate.name}`", remedy)

@@ -1,4 +1,4 @@
-"""Laws for gates, observables, circuits, ansätze and rewrites; strategies, and tolerances.
+"""Laws for gates, circuits, ansätze, observables and noise; strategies, and tolerances.
 
     import quilt_func as qf
 
@@ -24,6 +24,7 @@ from quilt_func.testing.laws import (
     CHANNEL_LAWS,
     CIRCUIT_LAWS,
     GATE_LAWS,
+    NOISE_LAWS,
     OBSERVABLE_LAWS,
     REWRITE_LAWS,
     LawError,
@@ -31,6 +32,7 @@ from quilt_func.testing.laws import (
     channel_laws,
     circuit_laws,
     gate_laws,
+    noise_laws,
     observable_laws,
     rewrite_laws,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "CHANNEL_LAWS",
     "CIRCUIT_LAWS",
     "GATE_LAWS",
+    "NOISE_LAWS",
     "OBSERVABLE_LAWS",
     "REWRITE_LAWS",
     "TRANSFORM_LAWS",
@@ -53,6 +56,7 @@ __all__ = [
     "circuit_laws",
     "fd_tolerance",
     "gate_laws",
+    "noise_laws",
     "observable_laws",
     "rewrite_laws",
     "strategies",

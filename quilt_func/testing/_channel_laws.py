@@ -1,6 +1,6 @@
 """The laws of a channel's row: each checks one of its statements against its superoperator."""
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,6 @@ CHANNEL_LAWS: dict[str, Law] = {}
 
 N_SETS = 2
 """Wire sets of a case."""
-TIMES = st.floats(0.05, 3.0)
-"""Strengths without a largest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,26 +60,12 @@ class ChannelCase:
 @st.composite
 def channel_cases(draw: st.DrawFn, channel: Channel) -> ChannelCase:
     """Cases for a channel; they shrink towards strengths 0 on the first wires."""
-    drawn = [draw(_numbers(channel)) for _ in range(N_SETS)]
+    rows = qst.channels(rows=[channel], max_wires=channel.n_wires)
+    drawn = [draw(rows)[1] for _ in range(N_SETS)]
     strengths = tuple(torch.tensor(own, dtype=torch.float64) for own in zip(*drawn, strict=True))
     n_qubits = channel.n_wires + draw(st.integers(0, 1))
     wires = draw(qst.wires(n_qubits, size=channel.n_wires))
     return ChannelCase(strengths, n_qubits, wires, draw(st.integers(0, 2**16 - 1)))
-
-
-def _numbers(channel: Channel) -> st.SearchStrategy[tuple[float, ...]]:
-    """Strengths within their bounds, at them, and such that they go together."""
-    ranges = [st.floats(*pair) if math.isfinite(sum(pair)) else TIMES for pair in channel.bounds]
-    ends = [
-        st.sampled_from([one for one in pair if math.isfinite(one)] or [0.0])
-        for pair in channel.bounds
-    ]
-    drawn = st.tuples(*map(st.one_of, ranges, ends))
-    if channel.joint is None:
-        return drawn
-    holds = channel.joint[1]
-    shrunk = st.tuples(drawn, st.sampled_from([1.0, 0.3]))  # sums of 1 are rare
-    return shrunk.map(lambda pair: tuple(pair[1] * x for x in pair[0])).filter(lambda s: holds(*s))
 
 
 def superoperators(channel: Channel, strengths: tuple[Tensor, ...]) -> Array:
@@ -190,8 +174,8 @@ def _mixture(channel: Channel, case: ChannelCase) -> None:
 
 @law(
     CHANNEL_LAWS,
-    statement="in a circuit it acts on its wires, the first the most significant, once after the "
-    "other.",
+    statement="in a circuit it acts on its wires, the first the most significant; one after the "
+    "other is the product of superoperators.",
     cause="wires in the wrong order, or a row's bits mixed up with a column's.",
 )
 def wires(channel: Channel, case: ChannelCase) -> None:
@@ -235,11 +219,9 @@ def batch(channel: Channel, case: ChannelCase) -> None:
 )
 def derivative(channel: Channel, case: ChannelCase) -> None:
     """Gradients of a random linear function of the superoperator."""
-    weights = uniforms(4**channel.n_wires, case.seed, dtype=torch.float64)
 
     def number(*strengths: Tensor) -> Tensor:
-        found = channel.matrices(*strengths)
-        return (weights * (found.real + 0.5 * found.imag)).sum()
+        return _weighed(channel.matrices(*strengths), case)
 
     places = tuple(range(channel.n_params))
     for slopes in jacrev(number, places)(*case.strengths):
@@ -253,6 +235,60 @@ def derivative(channel: Channel, case: ChannelCase) -> None:
             expected = (number(*ends[0]) - number(*ends[1])) / (2 * h)
             bound = fd_tolerance(torch.float64, 4.0**channel.n_wires * 64)
             equal(found[i], expected, bound, f"the slope by strength {place}", DIFFERENCES)
+
+
+@law(
+    CHANNEL_LAWS,
+    statement="derivatives at a strength's bounds are one-sided differences, where these converge.",
+    cause="a slope lost where a strength is 0, by `clamp` or by a branch on `p > 0`.",
+)
+def bounds(channel: Channel, case: ChannelCase) -> None:
+    """One strength at its end, the others inside, or at theirs where it must be."""
+    h = float(np.finfo(np.float64).eps ** (1 / 3))
+    for place, pair in enumerate(channel.bounds):
+        for end, inwards in zip(pair, (1, -1), strict=True):
+            at = _at_end(channel, case, place, end)
+            if at is None:
+                continue
+
+            def number(step: Tensor, at: Any = at, place: int = place) -> Tensor:
+                strengths = [s + step if i == place else s for i, s in enumerate(at)]
+                return _weighed(channel.matrices(*strengths), case)
+
+            zero = torch.zeros((), dtype=torch.float64)
+            one, other = (_one_sided(number, inwards * step) for step in (h, 2 * h))
+            bound = fd_tolerance(torch.float64, 4.0**channel.n_wires * 64)
+            if abs(float(one - other)) <= bound:
+                what = f"the slope by strength {place} at {end:g}"
+                equal(grad(number)(zero), one, bound, what, DIFFERENCES)
+
+
+def _at_end(
+    channel: Channel, case: ChannelCase, place: int, end: float
+) -> tuple[Tensor, ...] | None:
+    """Strengths with one at an end, if that is a channel."""
+    inner = [_inside(s, pair)[:1] for s, pair in zip(case.strengths, channel.bounds, strict=True)]
+    least = [
+        torch.full_like(s, max(pair[0], -1.0))
+        for s, pair in zip(inner, channel.bounds, strict=True)
+    ]
+    for others in (inner, least):
+        found = [torch.full_like(s, end) if i == place else s for i, s in enumerate(others)]
+        holds = channel.joint is None or channel.joint[1](*(float(s) for s in found))
+        if np.isfinite(end) and holds:
+            return tuple(found)
+    return None
+
+
+def _one_sided(f: Callable[[Tensor], Tensor], h: float) -> Tensor:
+    zero = torch.zeros((), dtype=torch.float64)
+    return (4 * f(zero + h) - f(zero + 2 * h) - 3 * f(zero)) / (2 * h)
+
+
+def _weighed(superoperators: Tensor, case: ChannelCase) -> Tensor:
+    """A random linear function of superoperators: of all entries, as columns of some sum to 1."""
+    weights = uniforms(superoperators.shape[-2:], case.seed, dtype=torch.float64)
+    return (weights * (superoperators.real + 0.5 * superoperators.imag)).sum()
 
 
 def _inside(strength: Tensor, bounds: tuple[float, float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Laws as one-line test-suites: give a gate, an observable, a circuit, an ansatz or a rewrite.
+"""Laws as one-line test-suites: give a gate, a channel, a circuit, an ansatz, a noise model ...
 
     test_givens = gate_laws(givens)
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from quilt_func._checks import COMPLEX_OF, a_kind, describe, message
 from quilt_func._torch import tree_leaves
 from quilt_func.circuits import Circuit
-from quilt_func.noise import Channel
+from quilt_func.noise import Channel, NoiseModel, NoiseRule
 from quilt_func.ops import Gate
 from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_device, _gate_rows
 from quilt_func.testing._channel_laws import CHANNEL_LAWS, channel_cases
@@ -30,6 +30,9 @@ from quilt_func.testing._circuit_laws import (
 )
 from quilt_func.testing._gate_case import GATE_LAWS, gate_cases
 from quilt_func.testing._law import Law, LawError, law_test
+from quilt_func.testing._noise_case import default_circuits as circuits_for
+from quilt_func.testing._noise_case import noise_cases
+from quilt_func.testing._noise_laws import NOISE_LAWS
 from quilt_func.testing._observable_laws import OBSERVABLE_LAWS, state_cases
 from quilt_func.typing import Observable, PyTree
 
@@ -41,6 +44,7 @@ __all__ = [
     "CHANNEL_LAWS",
     "CIRCUIT_LAWS",
     "GATE_LAWS",
+    "NOISE_LAWS",
     "OBSERVABLE_LAWS",
     "REWRITE_LAWS",
     "Law",
@@ -49,6 +53,7 @@ __all__ = [
     "channel_laws",
     "circuit_laws",
     "gate_laws",
+    "noise_laws",
     "observable_laws",
     "rewrite_laws",
 ]
@@ -121,7 +126,7 @@ def channel_laws(
         >>> test_depolarizing = channel_laws(noise.depolarizing)
         >>> test_depolarizing()
         >>> sorted(CHANNEL_LAWS)[:3]
-        ['batch', 'derivative', 'dtype']
+        ['batch', 'bounds', 'derivative']
     """
     if not isinstance(channel, Channel):
         raise TypeError(
@@ -135,6 +140,59 @@ def channel_laws(
             "check."
         )
     return law_test(channel, CHANNEL_LAWS, channel_cases(channel), only, settings)
+
+
+def noise_laws(
+    model: NoiseModel | Callable[[Circuit], Circuit],
+    *,
+    circuits: SearchStrategy[Circuit] | None = None,
+    only: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
+    settings: hypothesis.settings | None = None,
+) -> Callable[[], None]:
+    """Make the property test of a noise model, or of a function that puts noise on a circuit.
+
+    Args:
+        model: A noise model, or a function from a circuit to a circuit with channels.
+        circuits: Strategy of circuits to try it on; default: few qubits and ops, of the gates that
+            a model has rules for.
+        only: Names of the laws to check, from `NOISE_LAWS`; default: all.
+        skip: Names of laws to leave out: "moved" for a function whose noise differs from wire to
+            wire, "off" for one that adds gates as well.
+        settings: Hypothesis settings; default: the profile.
+
+    Returns:
+        A test function for pytest; hypothesis draws circuits, and other wires for them.
+
+    Raises:
+        TypeError: If `model` is neither a model nor a function, or `circuits` is not a strategy.
+        ValueError: If there is no law of a name.
+
+    Examples:
+        >>> from quilt_func import cx, noise
+        >>> rule = noise.rule(noise.two_qubit_depolarizing, 0.02, gates=cx)
+        >>> test_model = noise_laws(noise.noise_model(rule))
+        >>> test_model()
+        >>> sorted(NOISE_LAWS)
+        ['density', 'derivative', 'kept', 'mapped', 'moved', 'off', 'register', 'trajectories']
+    """
+    is_model = isinstance(model, NoiseModel)
+    if isinstance(model, Channel | Gate | NoiseRule) or not (is_model or callable(model)):
+        got = a_kind(model)
+        need, remedy = "be a noise model or a function", "Make one with `noise_model(rule(...))`."
+        raise TypeError(message("noise_laws", "model", model, need, got, remedy))
+    drawn = circuits_for(model) if circuits is None else circuits
+    if not isinstance(drawn, SearchStrategy):
+        got, remedy = a_kind(drawn), "Give `strategies.circuits(...)`."
+        raise TypeError(message("noise_laws", "circuits", drawn, "be a strategy", got, remedy))
+    left_out = tuple(skip)
+    if unknown := [name for name in left_out if name not in NOISE_LAWS]:
+        raise ValueError(
+            f"skip={left_out}: there are no laws {unknown}. Choose from {list(NOISE_LAWS)}."
+        )
+    names = NOISE_LAWS if only is None else only
+    kept = [name for name in names if name not in left_out]
+    return law_test(model, NOISE_LAWS, noise_cases(drawn), kept, settings)
 
 
 def observable_laws(

@@ -12,6 +12,7 @@ from hypothesis.errors import InvalidArgument
 from oracles.compare import assert_close
 
 import quilt_func as qf
+from quilt_func import noise
 from quilt_func._torch.trees import tree_flatten
 from quilt_func.testing import fd_tolerance, tolerance
 from quilt_func.testing import strategies as qst
@@ -117,6 +118,50 @@ def test_pauli_sums(words, weak):
     assert weak.leaves == []
 
 
+@given(pair=qst.channels(max_wires=1, dtype=F32), weak=qst.channels(rows=[noise.pauli_channel]))
+def test_channels_come_with_strengths_in_bounds(pair, weak):
+    row, strengths = pair
+    assert row.n_wires == 1
+    assert [(x.dtype, x.shape) for x in strengths] == [(F32, ())] * row.n_params
+    for x, (low, high) in zip(strengths, row.bounds, strict=True):
+        assert low <= float(x) <= high * (1 + tolerance(F32, 1))
+    row(*map(float, weak[1]), 0) if weak[0] is row else weak[0](*weak[1], 0)  # checks numbers
+
+
+def channels_of(circuit):
+    return [op for op in circuit.ops if isinstance(op.gate, noise.Channel)]
+
+
+@given(data=st.data(), n=st.integers(1, 3), dtype=st.sampled_from([F32, F64]))
+def test_noisy_circuits_are_of_channels(data, n, dtype):
+    """Superoperators of all that is drawn keep the trace, and so does the density."""
+    options = {"max_ops": 4, "max_sets": 2, "dtype": dtype}
+    circuit = data.draw(qst.noisy_circuits(n, **options))
+    assert circuit.n_qubits == n
+    assert len(circuit.ops) <= 4
+    assert all(len(op.wires) <= 2 for op in circuit.ops)
+    assert {leaf.dtype.to_real() for leaf in circuit.leaves} <= {dtype}
+    rho = qf.run_density(circuit, None if circuit.leaves else qf.run_density(qf.circuit(n)))
+    trace = rho.diagonal().sum()
+    assert_close(trace.real, 1.0, n_gates=64 * (1 + circuit.n_gates), scale=4.0)
+
+
+@given(op=qst.channel_ops(3, rows=[noise.bit_flip, noise.two_qubit_depolarizing], derived=False))
+def test_channel_ops_come_of_the_rows_given(op):
+    assert op.gate in (noise.bit_flip, noise.two_qubit_depolarizing)
+    assert op.structure.last_wire < 3
+
+
+@given(data=st.data(), n=st.integers(1, 3))
+def test_noise_models_fit_circuits(data, n):
+    model = data.draw(qst.noise_models(n, max_rules=2))
+    assert len(model.rules) <= 2
+    circuit = data.draw(qst.circuits(min_qubits=n, max_qubits=n, max_ops=4))
+    noisy = noise.with_noise(circuit, model)
+    assert noisy.n_qubits == n
+    assert noisy.n_gates >= circuit.n_gates
+
+
 def leaves(tree):
     return tree_flatten(tree)[0]
 
@@ -148,6 +193,31 @@ SHRUNK = {
     ),
     "words": (qst.pauli_words(4), lambda word: True, lambda word: word == "IIII"),
     "sums": (qst.pauli_sums(2), lambda o: True, lambda o: o.words == ("II",)),
+    "channels": (qst.channels(), lambda c: True, lambda c: c == (noise.bit_flip, (0.0,))),
+    "channels that relax": (
+        qst.channels(),
+        lambda c: c[0] is noise.thermal_relaxation,
+        lambda c: c[1][0] == 0.0,
+    ),
+    "channel ops": (
+        qst.channel_ops(3),
+        lambda op: len(op) == 1,
+        lambda op: op.gate is noise.bit_flip and op.wires == ((0,),) and not op.params[0].any(),
+    ),
+    "noisy circuits": (qst.noisy_circuits(3), lambda c: True, lambda c: len(c) == 0),
+    "noisy circuits with a channel": (
+        qst.noisy_circuits(3),
+        lambda c: any(len(op) for op in channels_of(c)),
+        lambda c: (len(c), c.n_gates) == (1, 1),
+    ),
+    "noise models": (qst.noise_models(2), lambda m: True, lambda m: m.rules == ()),
+    "noise models of two rules": (
+        qst.noise_models(2),
+        lambda m: len(m.rules) > 1,
+        lambda m: all(
+            (r.channel, r.gates, r.wires) == (noise.bit_flip, None, None) for r in m.rules
+        ),
+    ),
     "uniforms": (
         qst.uniforms(2),
         lambda u: True,
@@ -184,7 +254,79 @@ def test_circuits_reach(condition):
     find(qst.circuits(), condition, settings=QUIETLY)
 
 
+NOISY_REACHED = {
+    "no wire sets": lambda ops: any(not len(op) for op in ops),
+    "many wire sets": lambda ops: any(len(op) > 2 for op in ops),
+    "numbers": lambda ops: any(type(p) is float and p > 0 for op in ops for p in op.params),
+    "strengths of their own": lambda ops: any(
+        len(set(p.tolist())) > 1
+        for op in ops
+        for p in op.params
+        if isinstance(p, torch.Tensor) and p.ndim == 1
+    ),
+    "words": lambda ops: any(op.gate.name.startswith("pauli_errors") for op in ops),
+    "operators": lambda ops: any(op.gate.name == "kraus" for op in ops),
+    "two wires": lambda ops: any(op.gate.n_wires == 2 for op in ops),
+    "a strength of 1": lambda ops: any(
+        type(p) is float and p == 1 for op in ops for p in op.params
+    ),
+    **{row.name: lambda ops, row=row: any(op.gate is row for op in ops) for row in noise.CHANNELS},
+}
+
+
+@pytest.mark.parametrize("condition", NOISY_REACHED.values(), ids=NOISY_REACHED)
+def test_noisy_circuits_reach(condition):
+    find(qst.noisy_circuits(3), lambda c: condition(channels_of(c)), settings=QUIETLY)
+
+
+RULES_REACHED = {
+    "before": lambda r: r.when == "before",
+    "idle": lambda r: r.when == "idle",
+    "gates": lambda r: r.gates is not None,
+    "wires": lambda r: r.wires is not None,
+    "pairs of wires": lambda r: r.wires is not None and len(next(iter(r.wires))) == 2,
+    "strengths of wires": lambda r: any(getattr(x, "ndim", 0) == 1 for x in r.strengths),
+    "numbers": lambda r: type(r.strengths[0]) is float,
+}
+
+
+@pytest.mark.parametrize("condition", RULES_REACHED.values(), ids=RULES_REACHED)
+def test_noise_models_reach(condition):
+    find(qst.noise_models(3), lambda m: any(map(condition, m.rules)), settings=QUIETLY)
+
+
 REFUSED = {
+    "channels: rows": (lambda: qst.channels(rows=["bit_flip"]), "rows must be a list of channels"),
+    "channels: matrices": (
+        lambda: qst.channels(rows=[noise.kraus_channel(2, 1)]),
+        "rows must be a list of channels of strengths",
+    ),
+    "channels: max_wires": (
+        lambda: qst.channels(max_wires=0),
+        "rows must hold a channel of at most 0 wire(s)",
+    ),
+    "channels: dtype": (lambda: qst.channels(dtype=torch.complex64), "dtype must be real"),
+    "channel_ops: n_qubits": (
+        lambda: qst.channel_ops(0),
+        "n_qubits must be an int of at least 1",
+    ),
+    "channel_ops: max_sets": (
+        lambda: qst.channel_ops(1, max_sets=0),
+        "max_sets must be an int of at least 1",
+    ),
+    "noisy_circuits: n_qubits": (
+        lambda: qst.noisy_circuits(0),
+        "n_qubits must be an int of at least 1",
+    ),
+    "noisy_circuits: rows": (
+        lambda: qst.noisy_circuits(1, rows=[qf.cx]),
+        "rows must hold a gate of at most 1 wire(s)",
+    ),
+    "noise_models: max_rules": (
+        lambda: qst.noise_models(1, max_rules=-1),
+        "max_rules must be an int of at least 0",
+    ),
+    "noise_models: dtype": (lambda: qst.noise_models(1, dtype=None), "dtype must be real"),
     "uniforms: shape": (lambda: qst.uniforms((2, -1)), "shape must be a shape"),
     "uniforms: letters": (lambda: qst.uniforms("ab"), "shape must be a shape"),
     "uniforms: dtype": (lambda: qst.uniforms(dtype=torch.int64), "dtype must be real"),
@@ -259,7 +401,7 @@ def test_every_strategy_is_refused_something():
 
 
 def is_public(name, function):
-    return name.islower() and name[0] != "_" and function.__module__ == qst.__name__
+    return name in qst.__all__ and function.__module__.startswith(qst.__name__)
 
 
 def test_options_are_keywords():

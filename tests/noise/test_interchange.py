@@ -1,5 +1,7 @@
 """Circuits with channels as JSON, as OpenQASM, and in a drawing."""
 
+import re
+
 import pytest
 import torch
 from torch.utils import _pytree as pytree
@@ -43,9 +45,22 @@ def test_damage_is_refused(entry):
         qf.from_json(text)
 
 
-def test_openqasm_refuses_channels_by_name():
-    with pytest.raises(ValueError, match="depolarizing"):
-        qf.to_qasm(qf.circuit(1, qf.h(0), noise.depolarizing(0.1, 0)))
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("name", [name for name in EACH if name != "conjugate"])
+def test_openqasm_refuses_channels_by_name(name, version):
+    circuit = qf.circuit(2, qf.h(0), EACH[name])
+    told = f"but got the channel `{circuit.ops[1].gate.name}`. OpenQASM has no channels. "
+    with pytest.raises(ValueError, match=re.escape(told)):
+        qf.to_qasm(circuit, version)
+
+
+def test_openqasm_takes_what_the_refusal_proposes():
+    noisy = qf.circuit(2, qf.h(0), noise.bit_flip(0.1, []), qf.cx(0, 1))
+    with pytest.raises(ValueError, match=r"without: `(.*)`\. `to_json`") as caught:
+        qf.to_qasm(noisy)
+    proposed = re.search(r"without: `(.*?)`\. `to_json`", str(caught.value))[1]
+    without = eval(proposed, {"circuit": qf.circuit, "n": 2, "noisy": noisy, "noise": noise})
+    assert qf.to_qasm(without) == qf.to_qasm(qf.circuit(2, qf.h(0), qf.cx(0, 1)))
 
 
 def test_channels_are_drawn_mapped_and_repeated():

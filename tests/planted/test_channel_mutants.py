@@ -40,6 +40,17 @@ def detached(gamma):
     return ROW.matrices(gamma.detach()) + 0 * gamma[:, None, None]
 
 
+def lost_at_zero(p):
+    """What a guard against dividing by 0 may do."""
+    kept = torch.where(p > 0, p, torch.zeros_like(p))
+    return FLIP.matrices(torch.where(p > 0, kept, kept.detach()))
+
+
+def detached_mixture(p):
+    """Its columns sum to 1, so that sums of columns do not show it."""
+    return FLIP.matrices(p.detach()) + 0 * p[:, None, None]
+
+
 MUTANTS = {
     "labels": replace(ROW, symbol=()),
     "dtype": replace(ROW, matrix=in_double),
@@ -49,6 +60,7 @@ MUTANTS = {
     "mixture": replace(FLIP, mixture=without_rest),
     "batch": replace(ROW, matrix=of_the_mean),
     "derivative": replace(ROW, matrix=detached),
+    "bounds": replace(FLIP, matrix=lost_at_zero),
 }
 
 
@@ -80,6 +92,11 @@ def test_wires_mixed_up_are_noticed(mistake, monkeypatch):
     with pytest.raises(LawError, match="law `wires` fails"):
         channel_laws(row, only=["wires"])()
     density._twice.cache_clear()
+
+
+def test_a_slope_lost_in_a_mixture_is_noticed():
+    with pytest.raises(LawError, match="law `derivative` fails"):
+        channel_laws(replace(FLIP, matrix=detached_mixture), only=["derivative"])()
 
 
 def test_every_law_kills_a_mutant():
