@@ -50,7 +50,7 @@ def test_values_and_derivatives_are_those_of_each_sample():
     assert (by_weights - sum(w for w, _ in singles)).abs().max() < 4 * bound
     assert (by_x - torch.stack([own for _, own in singles])).abs().max() < 4 * bound
     along = jvp(lambda w: mapped(w, x), (weights,), (torch.cos(weights),))[1]
-    exact = [jvp(lambda w: uploads(w, one), (weights,), (weights.cos(),))[1] for one in x]
+    exact = [jvp(lambda w, x=one: uploads(w, x), (weights,), (weights.cos(),))[1] for one in x]
     assert (along - torch.stack(exact)).abs().max() < 4 * bound
     of_each = vmap(grad(uploads), (None, 0))(weights, x)
     assert (of_each - torch.stack([grad(uploads)(weights, one) for one in x])).abs().max() < bound

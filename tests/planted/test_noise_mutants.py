@@ -8,7 +8,7 @@ from hypothesis import settings
 
 import quilt_func as qf
 from quilt_func import noise
-from quilt_func.noise import density, trajectories
+from quilt_func.noise import branching, density, trajectories
 from quilt_func.testing import NOISE_LAWS, LawError, noise_laws
 
 FLIP, AD, PAIRS = noise.bit_flip, noise.amplitude_damping, noise.pauli_errors(["XZ", "ZI"])
@@ -149,21 +149,14 @@ def test_the_models_they_are_made_of_hold(model):
 
 def flipped_order(monkeypatch):
     """Branches counted from the last one."""
-    chosen = trajectories.chosen
-    monkeypatch.setattr(
-        trajectories, "chosen", lambda p, u: p.shape[-1] - 1 - chosen(p.flip(-1), u)
-    )
+    chosen = branching.chosen
+    monkeypatch.setattr(branching, "chosen", lambda p, u: p.shape[-1] - 1 - chosen(p.flip(-1), u))
 
 
 def without_weight(monkeypatch):
     """Weights without the derivative of the branches' probability."""
-
-    def run(self, ops, u, state):
-        found = whole(self, ops, u, state)
-        return found._replace(weight=found.weight.detach())
-
-    whole = trajectories._Walk.run
-    monkeypatch.setattr(trajectories._Walk, "run", run)
+    score = trajectories.score
+    monkeypatch.setattr(trajectories, "score", lambda probabilities: score(probabilities).detach())
 
 
 def swapped_wires(monkeypatch):
