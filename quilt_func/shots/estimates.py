@@ -92,7 +92,7 @@ def estimate(
 
 def estimate_jointly(
     state: Tensor,
-    observables: Sequence[PauliSum],
+    observable: Sums,
     u: Tensor,
     *,
     shots: Sequence[int] | None = None,
@@ -103,7 +103,7 @@ def estimate_jointly(
 
     Args:
         state (complex, (2**n,) or (2**n, 2**n)): Statevector, or density matrix.
-        observables: `k` Pauli sums.
+        observable: A sequence of `k` Pauli sums; one alone is `k = 1`.
         u (real, (n_shots,)): As for `estimate`.
         shots: As for `estimate`.
         commuting: As for `measurement_groups`.
@@ -127,7 +127,7 @@ def estimate_jointly(
         tensor([[1., 2.],
                 [2., 4.]])
     """
-    return _jointly("estimate_jointly", state, observables, u, shots, commuting, readout)
+    return _jointly("estimate_jointly", state, observable, u, shots, commuting, readout)
 
 
 def sample_groups(
@@ -319,7 +319,7 @@ def checked_shots(
     total, many = given.shape[0], len(groups)
     if shots is None:
         if total < LEAST * many:
-            need = f"hold {LEAST * many} or more, two for each of {many} groups"
+            need = f"hold {LEAST * many} or more, two for each of {many} group(s)"
             remedy = "Give more; `n_groups(observable)` tells the groups."
             raise ValueError(message(function, argument, given, need, f"{total}", remedy))
         return tuple((total * (i + 1)) // many - (total * i) // many for i in range(many))

@@ -20,9 +20,12 @@ from torch import Tensor
 from torch.func import vmap
 
 from quilt_func._checks import (
+    COMPLEX_OF,
     check_function,
+    check_mixed,
     check_number,
     check_positive,
+    check_tensor,
     shape_error,
 )
 from quilt_func._parameter_trees import check_real, ravel
@@ -257,7 +260,10 @@ def sample_with_weights(state: Tensor, u: Tensor) -> WeightedSamples:
     References:
         Foerster et al. (2018), arXiv:1802.05098.
     """
-    indices = sample(state.detach() if isinstance(state, Tensor) else state, u)
+    check_mixed("sample_with_weights", state)
+    remedy = "Draw them with `uniforms(n_shots, seed)`."
+    check_tensor("sample_with_weights", "u", u, COMPLEX_OF, (...,), remedy)
+    indices = sample(state.detach(), u)
     p = probs(state)
     own = p.gather(0, indices.flatten()).reshape(indices.shape) / p.sum()
     log = torch.where(own > 0, own, 1.0).log()

@@ -238,3 +238,14 @@ def test_repetitions_add_up_as_their_errors_say():
     found = vmap(lambda v: estimate(STATE, SUM, v[0]) - 2 * estimate(STATE, SUM, v[1]))(u)
     ratio = found.error.square().mean().sqrt() / found.mean.std()
     assert abs(ratio - 1) < 0.1
+
+
+def test_states_that_are_differentiated_are_refused_within_maps_too():
+    def value(theta):
+        circuit = qf.circuit(1, qf.ry(theta, 0))
+        return qf.sample(circuit(), u).sum() * theta
+
+    u, thetas = qf.uniforms(4, 0), torch.tensor([0.1, 0.2])
+    for mapped in (lambda t: vmap(value)(t), lambda t: vmap(grad(value))(t)):
+        with pytest.raises(TypeError, match=r"sample\(\): samples have no gradient"):
+            torch.func.jvp(mapped, (thetas,), (thetas,))
