@@ -5,6 +5,11 @@ estimated is a mean and an error, which sums and multiples carry along. `shadow`
 is known what of, and `shift_gradient` and `spsa_gradient` differentiate what is estimated.
 """
 
+from quilt_func.shots.clifford import (
+    CliffordShadow,
+    clifford_shadow,
+    clifford_shadow_estimate,
+)
 from quilt_func.shots.counting import expval_from_counts, histogram
 from quilt_func.shots.estimates import (
     estimate,
@@ -30,6 +35,7 @@ from quilt_func.shots.shadows import Shadow, shadow, shadow_estimate, shadow_var
 from quilt_func.shots.values import Estimate, JointEstimate
 
 __all__ = [
+    "CliffordShadow",
     "Estimate",
     "GradientEstimate",
     "JointEstimate",
@@ -37,6 +43,8 @@ __all__ = [
     "Shadow",
     "WeightedSamples",
     "allocate_shots",
+    "clifford_shadow",
+    "clifford_shadow_estimate",
     "estimate",
     "estimate_from_samples",
     "estimate_jointly",

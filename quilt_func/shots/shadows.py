@@ -143,18 +143,10 @@ def shadow_estimate(
     """
     sums = check_sums("shadow_estimate", observable)
     like = _checked(shadow, sums, dtype)
-    n_shots = len(shadow.bits)
-    check_count("shadow_estimate", "n_groups", n_groups, 1)
-    if n_groups % 2 == 0 or n_shots % n_groups:
-        need, got = f"be odd and divide the {n_shots} shots", f"{n_groups}"
-        remedy = "Give 1 for the mean, or another odd number and shots to fit."
-        raise ValueError(message("shadow_estimate", "n_groups", n_groups, need, got, remedy))
     words = ordered_words(sums)
     table = coefficient_table(sums, words, like)
     values = matmul(_word_values(shadow, words, like), table[:-1]) + table[-1]
-    means = values.unflatten(0, (n_groups, -1)).mean(1)
-    error = root(values.var(0) / n_shots) * _widening(n_groups)
-    found = Estimate(means.median(0).values, error)
+    found = median_of_means("shadow_estimate", values, n_groups)
     return Estimate(*(one[0] for one in found)) if isinstance(observable, PauliSum) else found
 
 
@@ -197,6 +189,19 @@ def shadow_variance_bound(observable: PauliSum, *, dtype: torch.dtype = torch.fl
     agree = (~both | (letters[:, None] == letters)).all(-1)
     factors = torch.tensor(agree * 3.0 ** both.sum(-1)).to(sizes)
     return matmul(matmul(factors, sizes), sizes)
+
+
+def median_of_means(function: str, values: Tensor, n_groups: int) -> Estimate:
+    """The median `(k,)` of the means of groups of shots, of values `(n_shots, k)`."""
+    n_shots = len(values)
+    check_count(function, "n_groups", n_groups, 1)
+    if n_groups % 2 == 0 or n_shots % n_groups:
+        need, got = f"be odd and divide the {n_shots} shots", f"{n_groups}"
+        remedy = "Give 1 for the mean, or another odd number and shots to fit."
+        raise ValueError(message(function, "n_groups", n_groups, need, got, remedy))
+    means = values.unflatten(0, (n_groups, -1)).mean(1)
+    error = root(values.var(0) / n_shots) * _widening(n_groups)
+    return Estimate(means.median(0).values, error)
 
 
 def _like(

@@ -149,3 +149,34 @@ def check_shadow(value_of, observable, state, n_shots=60, seed=1):
     check_spread((mean, error), expected)
     assert abs(mean.std() * math.sqrt(n_shots / variance) - 1) < SPREAD
     return variance
+
+
+GRID = 64
+"""Outcomes' frequencies are off by at most one in so many, for each circuit."""
+
+
+def every_clifford(n):
+    """Uniform numbers that choose each circuit once, up to signs."""
+    levels = []
+    for k in range(n, 0, -1):
+        sizes = 4**k - 1, 2 ** (2 * k - 1)
+        places = product(*map(range, sizes))
+        levels.append([tuple((i + 0.5) / size for i, size in zip(place, sizes, strict=True))
+                       for place in places])  # fmt: skip
+    return torch.tensor([sum(choice, ()) for choice in product(*levels)], dtype=F64)
+
+
+def check_clifford_mean(value_of, n):
+    """Over all circuits, and outcomes on a grid, the mean is the expectation value."""
+    u, state = every_clifford(n), some_state(n)
+    ends = ((torch.arange(GRID, dtype=F64) + 0.5) / GRID).repeat(len(u))[:, None]
+    numbers = torch.cat([u.repeat_interleave(GRID, 0), ends], 1)
+    words = {"X" * n: 0.5, "Z" + "I" * (n - 1): 1.0, "Y" + "X" * (n - 1): -0.8, "I" * n: 2.0}
+    matrix = dense.sum_matrix(list(words), list(words.values()))
+    values = np.arange(2.0**n)
+    observables = [qf.pauli_sum(words), qf.hermitian(torch.tensor(matrix)),
+                   qf.diagonal(torch.tensor(values))]  # fmt: skip
+    expected = [dense.expectation(state.numpy(), m) for m in (matrix, matrix, np.diag(values))]
+    found = value_of(state, observables, numbers).mean
+    bound = (2**n + 1) * 2**n / GRID / math.sqrt(len(u))
+    assert float((found - torch.tensor(expected)).abs().max()) < bound

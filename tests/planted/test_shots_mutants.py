@@ -3,6 +3,7 @@
 import pytest
 import torch
 from oracles.shots import (
+    check_clifford_mean,
     check_covariance,
     check_estimate,
     check_groups,
@@ -14,9 +15,12 @@ from oracles.shots import (
 
 import quilt_func as qf
 from quilt_func.shots import (
+    CliffordShadow,
     Estimate,
     JointEstimate,
     Shadow,
+    clifford_shadow,
+    clifford_shadow_estimate,
     estimate,
     estimate_from_samples,
     estimate_jointly,
@@ -26,6 +30,7 @@ from quilt_func.shots import (
     shadow,
     shadow_estimate,
 )
+from quilt_func.shots.clifford import _turned, transvections
 
 F64 = torch.float64
 SUM = qf.pauli_sum({"XYI": 0.9, "ZZI": 1.0, "ZIZ": 0.8, "IIY": -0.7, "IYX": 0.6, "III": 2.0})
@@ -206,3 +211,42 @@ def test_shadows(mistake):
     check_shadow(told, words, STATE)
     with pytest.raises(AssertionError):
         check_shadow(lambda *args: told(*args, SHADOWS[mistake]), words, STATE)
+
+
+def by_clifford(state, observables, u):
+    return clifford_shadow_estimate(clifford_shadow(state, u), observables)
+
+
+def states_conjugated(state, observables, u):
+    shadow = clifford_shadow(state, u)
+    return clifford_shadow_estimate(
+        CliffordShadow(shadow.states.conj().resolve_conj()), observables
+    )
+
+
+def states_forward(state, observables, u):
+    """The circuit on outcomes, where its inverse belongs."""
+    columns = clifford_shadow(state, u).states[..., None]
+    for x, z in 2 * transvections(u[:, :-1], observables[0].n_qubits):
+        columns = _turned(columns, x, z, 1)
+    return clifford_shadow_estimate(CliffordShadow(columns[..., 0]), observables)
+
+
+def without_inverse_channel(state, observables, u):
+    """The mean over stabilizer states, as if they were the state."""
+    states = clifford_shadow(state, u).states
+    values = torch.func.vmap(lambda one: qf.expval(one, observables))(states)
+    return Estimate(values.mean(0), values.std(0))
+
+
+def few_circuits(state, observables, u):
+    return by_clifford(state, observables, torch.cat([u[:, :-1] / 2, u[:, -1:]], 1))
+
+
+@pytest.mark.parametrize(
+    "mistake", [states_conjugated, states_forward, without_inverse_channel, few_circuits]
+)
+def test_clifford_shadows(mistake):
+    check_clifford_mean(by_clifford, 2)
+    with pytest.raises(AssertionError):
+        check_clifford_mean(mistake, 2)

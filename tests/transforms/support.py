@@ -227,6 +227,7 @@ CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
 SHOTS, FIXED = u(9, seed=4), psi()
 SHADOW = qf.shots.shadow(psi(), u(9, 3, seed=4))
+STATES = qf.shots.clifford_shadow(psi(), u(4, 5, seed=4)).states
 
 CASES = {
     "gates of the table": (all_gates, (u(), u(seed=1), u(seed=2))),
@@ -464,6 +465,13 @@ CASES = {
         (u(3),),
     ),
     "shots.shadow_variance_bound": (lambda c: qf.shots.shadow_variance_bound(words(c)), (u(3),)),
+    "shots.clifford_shadow": (lambda s, v: qf.shots.clifford_shadow(s, v).states, (psi(), u(4, 5))),
+    "shots.clifford_shadow_estimate": (
+        lambda c, d: qf.shots.clifford_shadow_estimate(
+            qf.shots.CliffordShadow(like(c, STATES)), [words(c), qf.diagonal(d)]
+        ),
+        (u(3), u(4)),
+    ),
     "shots.shift_gradient": (shifted, (u(2), u(4, 6))),
     "shots.spsa_gradient": (by_directions, (u(2), u(3, 2, seed=3).round(), u(3, 2, 1))),
     "shots.sample_with_weights": (lambda s: weighted(s, SHOTS), (psi(),)),
