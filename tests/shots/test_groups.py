@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.shots import check_groups, exact, some_state, some_words
+from torch.func import vmap
 
 import quilt_func as qf
 from quilt_func.shots import allocate_shots, estimate, measurement_groups, n_groups
@@ -98,3 +99,8 @@ def test_allocation_lowers_the_error():
         for shots in (None, allocate_shots(LIH, 4000), allocate_shots(LIH, 4000, state=state))
     )
     assert by_state < by_weight < even
+
+
+def test_allocation_within_a_map_is_refused():
+    with pytest.raises(TypeError, match="values are read, but a tensor is behind a transform"):
+        vmap(lambda c: allocate_shots(qf.pauli_sum(["Z"], c), 10) and c)(torch.ones(2, 1))
