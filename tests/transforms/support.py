@@ -189,9 +189,15 @@ def scheduled(schedule):
     return lambda *values: schedule(*values)(values[0].new_tensor(2.0))
 
 
-def like(number, state):
-    """A constant state, or other numbers, in the precision of a tensor."""
-    return state.to(number.dtype.to_complex() if state.is_complex() else number.dtype)
+def like(number, values):
+    """Constants in the precision of a tensor, complex if they are; made anew, under any mode."""
+    kind = torch.tensor(values).is_complex()
+    return torch.tensor(values, dtype=number.dtype.to_complex() if kind else number.dtype)
+
+
+def by_shadow(c):
+    bases, bits = (torch.tensor(values) for values in SHADOW)
+    return qf.shots.shadow_estimate(qf.shots.Shadow(bases, bits), words(c), n_groups=3)
 
 
 def shifted(p, v):
@@ -225,9 +231,9 @@ OPERATORS = torch.stack([hermitian_matrix(), hermitian_matrix(seed=3)])
 MATRIX_OF_4 = hermitian_matrix(2)
 CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
-SHOTS, FIXED = u(9, seed=4), psi()
-SHADOW = qf.shots.shadow(psi(), u(9, 3, seed=4))
-STATES = qf.shots.clifford_shadow(psi(), u(4, 5, seed=4)).states
+SHOTS, FIXED = u(9, seed=4).tolist(), psi().tolist()
+SHADOW = [one.tolist() for one in qf.shots.shadow(psi(), u(9, 3, seed=4))]
+STATES = qf.shots.clifford_shadow(psi(), u(4, 5, seed=4)).states.tolist()
 
 CASES = {
     "gates of the table": (all_gates, (u(), u(seed=1), u(seed=2))),
@@ -441,11 +447,11 @@ CASES = {
         lambda i: qf.noise.sample_readout(i, torch.full((2, 2, 2), 0.5), torch.full((3, 2), 0.4)),
         (torch.tensor([2, 1, 3]),),
     ),
-    "estimate": (lambda c: qf.estimate(like(c, FIXED), words(c), SHOTS), (u(3),)),
-    "estimate of a state": (lambda s: qf.estimate(s, WORDS, SHOTS).mean, (psi(),)),
+    "estimate": (lambda c: qf.estimate(like(c, FIXED), words(c), like(c, SHOTS)), (u(3),)),
+    "estimate of a state": (lambda s: qf.estimate(s, WORDS, like(s.real, SHOTS)).mean, (psi(),)),
     "shots.estimate_jointly": (
         lambda c, d: qf.shots.estimate_jointly(
-            like(c, FIXED), [words(c), diagonal_words(d)], SHOTS, commuting="general"
+            like(c, FIXED), [words(c), diagonal_words(d)], like(c, SHOTS), commuting="general"
         ),
         (u(3), u(2)),
     ),
@@ -460,10 +466,7 @@ CASES = {
     ),
     "shots.histogram": (lambda i: qf.shots.histogram(i, 2), (torch.tensor([2, 1, 2]),)),
     "shots.shadow": (qf.shots.shadow, (psi(), u(5, 3))),
-    "shots.shadow_estimate": (
-        lambda c: qf.shots.shadow_estimate(SHADOW, words(c), n_groups=3),
-        (u(3),),
-    ),
+    "shots.shadow_estimate": (by_shadow, (u(3),)),
     "shots.shadow_variance_bound": (lambda c: qf.shots.shadow_variance_bound(words(c)), (u(3),)),
     "shots.clifford_shadow": (lambda s, v: qf.shots.clifford_shadow(s, v).states, (psi(), u(4, 5))),
     "shots.clifford_shadow_estimate": (
@@ -474,7 +477,7 @@ CASES = {
     ),
     "shots.shift_gradient": (shifted, (u(2), u(4, 6))),
     "shots.spsa_gradient": (by_directions, (u(2), u(3, 2, seed=3).round(), u(3, 2, 1))),
-    "shots.sample_with_weights": (lambda s: weighted(s, SHOTS), (psi(),)),
+    "shots.sample_with_weights": (lambda s: weighted(s, like(s.real, SHOTS)), (psi(),)),
     "jit": (qf.jit(lambda p: qf.expval(state_of(p), WORDS)), (u(2),)),
     "problems.transverse_field_ising": (
         lambda j, h: qf.problems.transverse_field_ising(2, j, h),
