@@ -9,7 +9,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, noise, optim, problems
+from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, noise, optim, problems, shots
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
@@ -48,6 +48,7 @@ from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.qasm import from_qasm, to_qasm
 from quilt_func.replay import jit
 from quilt_func.saving import from_json, to_json
+from quilt_func.shots import Estimate, estimate
 from quilt_func.states import (
     basis_state,
     entropy,
@@ -69,6 +70,7 @@ if _TYPE_CHECKING:
 __all__ = [
     "Circuit",
     "Diagonal",
+    "Estimate",
     "Gate",
     "Hermitian",
     "Op",
@@ -89,6 +91,7 @@ __all__ = [
     "diagonal",
     "draw",
     "entropy",
+    "estimate",
     "evolve",
     "explain",
     "expval",
@@ -131,6 +134,7 @@ __all__ = [
     "run_trajectory",
     "same_structure",
     "sample",
+    "shots",
     "spsa",
     "testing",
     "to_bits",

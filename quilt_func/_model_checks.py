@@ -15,6 +15,7 @@ from quilt_func._checks import (
     qubits,
     shape_error,
 )
+from quilt_func._torch import is_differentiated
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
 from quilt_func.pauli import PauliSum
@@ -54,6 +55,15 @@ def _observable_remedy(given: object) -> str:
     if isinstance(given, (str, Op, Gate)):
         return 'Write it in Pauli words, such as `pauli_sum({"ZII": 1.0})` for Z on wire 0 of 3.'
     return "Make one with `pauli_sum`, `hermitian` or `diagonal`."
+
+
+def check_not_differentiated(function: str, argument: str, given: Tensor) -> None:
+    """Refuse to draw samples, which have no derivative, from what is being differentiated."""
+    if is_differentiated(given):
+        raise TypeError(
+            f"{function}(): samples have no gradient, but the {argument} is being differentiated. "
+            f"Use `{argument}.detach()` where the gradient is not wanted, and `expval` where it is."
+        )
 
 
 def returning_state(function: str, state_fn: StateFn) -> StateFn:

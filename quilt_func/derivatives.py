@@ -12,27 +12,21 @@ and all functions map over ensembles by `torch.func.vmap`.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp, vjp, vmap
+from torch.func import grad, jvp, vmap
 
 from quilt_func._checks import (
-    COMPLEX_OF,
     check_function,
-    check_is,
     check_number,
     check_positive,
-    check_tensor,
-    describe,
-    message,
-    shape_error,
 )
-from quilt_func._parameter_trees import check_real, flatten, join, ravel, with_tangent
-from quilt_func._shift_rules import Rule, shift_rule
-from quilt_func._torch import matmul, tree_flatten, tree_unflatten
+from quilt_func._parameter_trees import ravel, with_tangent
+from quilt_func._shifted_runs import directions, one_number, shifted_runs
+from quilt_func._torch import matmul
 from quilt_func.circuits import Circuit
 from quilt_func.typing import PyTree
 
@@ -93,101 +87,16 @@ def parameter_shift(
         032331; Wierichs et al. (2022), Quantum 6, 677.
     """
     check_function("parameter_shift", "fn", fn)
-    circuit, depends, pull = _traced(params, circuit_fn)
-    rules = _rules(circuit, depends, "params" if circuit_fn is None else "circuit_fn")
-    leaves, structure = tree_flatten(circuit)
-    chosen = [place for place, is_chosen in enumerate(depends) if is_chosen]
-    flat, sizes = join([leaves[i] for i in chosen]), [leaves[i].numel() for i in chosen]
-    order = torch.arange(len(flat), device=flat.device)
-
-    def with_angles(vector: Tensor, others: Iterable[Tensor]) -> Circuit:
-        found = dict(zip(chosen, vector.split(sizes), strict=True))
-        given = [found.get(place, leaf) for place, leaf in enumerate(others)]
-        moved: Circuit = tree_unflatten(given, structure)
-        return moved
+    runs = shifted_runs("parameter_shift", params, circuit_fn)
 
     def shifted(index: Tensor, shift: Tensor) -> Tensor:
-        moved = flat + shift * (order == index)
-        return _number("parameter_shift", fn(with_angles(moved, leaves)))
+        return one_number("parameter_shift", fn(runs.circuit_at(index, shift)))
 
-    which, shifts, weights = _runs(rules, flat)
-    slopes = torch.zeros_like(flat)
-    if len(which):
-        values = vmap(shifted, chunk_size=chunk_size)(which, shifts).to(flat.dtype)
-        slopes = slopes.index_add(0, which, weights * values)
-    (found,) = pull(with_angles(slopes, map(torch.zeros_like, leaves)))
-    return found
-
-
-def _traced(
-    params: PyTree, circuit_fn: Callable[[PyTree], Circuit] | None
-) -> tuple[Circuit, list[bool], Callable[[Circuit], Any]]:
-    """The circuit, which of its leaves depend on the parameters, and the way back to those."""
-    depends: list[bool] = []
-    if circuit_fn is not None:
-        check_function("parameter_shift", "circuit_fn", circuit_fn)
-        flatten("parameter_shift", "params", params)
-    else:
-        _check_circuit("params", params, "be a circuit, or come with `circuit_fn`")
-
-    def build(given: PyTree) -> Circuit:
-        circuit = given if circuit_fn is None else circuit_fn(given)
-        _check_circuit("circuit_fn", circuit, "return a circuit")
-        # The innermost transform is the vjp below, so that this says what it differentiates.
-        depends.extend(leaf.requires_grad for leaf in circuit.leaves)
-        if not any(depends):
-            argument, need = "params", "hold an angle that is a tensor"
-            if circuit_fn is not None:
-                argument, need = "circuit_fn", "return a circuit with an angle made of `params`"
-            remedy = "Its gradient would be 0: give tensors as angles, not numbers."
-            raise ValueError(message("parameter_shift", argument, circuit, need, "none", remedy))
-        return circuit
-
-    circuit, pull = vjp(build, params)[:2]
-    return circuit, depends, pull
-
-
-def _check_circuit(argument: str, value: object, need: str) -> None:
-    remedy = "Give a function from parameters to `circuit(...)`."
-    check_is("parameter_shift", argument, value, Circuit, need, remedy)
-
-
-def _rules(circuit: Circuit, depends: list[bool], argument: str) -> list[Rule]:
-    """One rule for each entry of each leaf that depends on the parameters."""
-    rules: list[Rule] = []
-    remaining = iter(depends)
-    for op in circuit.ops:
-        for position, param in enumerate(op.params):
-            if type(param) is float or not next(remaining):
-                continue
-            rule = shift_rule(op.gate, position)
-            if rule is None:
-                need = "have gates exp(-i θ G / 2) where an angle depends on `params`"
-                remedy = "This gate has no shift rule: use `torch.func.grad`."
-                got = describe(op)
-                raise ValueError(message("parameter_shift", argument, circuit, need, got, remedy))
-            rules += [rule] * param.numel()
-    return rules
-
-
-def _runs(rules: list[Rule], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each run: which angle is shifted, by how much, and the coefficient of its value."""
-    rows = [(angle, *pair) for angle, rule in enumerate(rules) for pair in rule]
-    which = torch.tensor([row[0] for row in rows], dtype=torch.int64, device=like.device)
-    numbers = torch.tensor([row[1:] for row in rows], dtype=like.dtype, device=like.device)
-    shifts, weights = numbers.reshape(-1, 2).unbind(1)
-    return which, shifts, weights
-
-
-def _number(function: str, value: Any) -> Tensor:
-    """Check that an objective returned one real number."""
-    need, remedy = "return a real tensor", "Return an expectation value, say."
-    check_tensor(function, "fn", value, COMPLEX_OF, (...,), remedy, need=need, got=describe)
-    found: Tensor = value
-    if found.ndim:
-        remedy = "Differentiate its entries one by one."
-        raise shape_error(function, "fn", found, "return one number", remedy)
-    return found
+    slopes = torch.zeros_like(runs.angles)
+    if len(runs.which):
+        values = vmap(shifted, chunk_size=chunk_size)(runs.which, runs.shifts).to(slopes.dtype)
+        slopes = slopes.index_add(0, runs.which, runs.weights * values)
+    return runs.pull(slopes)
 
 
 def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> PyTree:
@@ -227,26 +136,14 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     check_number("spsa", "step", step)
     check_positive("spsa", "step", step, "Give a distance between parameters.")
     flat, unravel = ravel("spsa", "params", params)
-    rows = _directions("spsa", u, flat, at_most=math.inf)
+    rows = directions("spsa", u, flat, at_most=math.inf)
     signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
 
     def along(sign: Tensor) -> Tensor:
-        up, down = (_number("spsa", fn(unravel(flat + c * sign))) for c in (step, -step))
+        up, down = (one_number("spsa", fn(unravel(flat + c * sign))) for c in (step, -step))
         return ((up - down) / (2 * step)).to(flat.dtype) * sign
 
     return unravel(vmap(along)(signs).mean(0))
-
-
-def _directions(function: str, u: Any, flat: Tensor, at_most: float) -> Tensor:
-    """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
-    remedy = f"Draw them with `uniforms((k, {len(flat)}), seed)`."
-    check_real(function, "u", u, remedy)
-    rows: Tensor = u[None] if u.ndim == 1 else u
-    if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= at_most:
-        bound = "" if at_most == math.inf else f", k <= {at_most}"
-        need = f"have shape ({len(flat)},) or (k, {len(flat)}){bound}"
-        raise shape_error(function, "u", u, need, remedy)
-    return rows
 
 
 def hvp(fn: ObjectiveFn, params: PyTree, v: PyTree) -> PyTree:
@@ -321,7 +218,7 @@ def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:
     """
     check_function("hessian_spectrum", "fn", fn)
     flat, unravel = ravel("hessian_spectrum", "params", params)
-    rows = _directions("hessian_spectrum", u, flat, at_most=len(flat)).to(flat.dtype) - 0.5
+    rows = directions("hessian_spectrum", u, flat, at_most=len(flat)).to(flat.dtype) - 0.5
     slope = grad(lambda vector: fn(unravel(vector)))
     basis, diagonal, beside = [_unit(rows[0])], [], []
     scale = flat.new_zeros(())

@@ -23,8 +23,8 @@ from quilt_func._checks import (
     shape_error,
 )
 from quilt_func._density_measurement import expectation, populations, product_of_deviations
-from quilt_func._model_checks import check_observable
-from quilt_func._torch import is_differentiated, matmul, tree_leaves, unconjugated
+from quilt_func._model_checks import check_not_differentiated, check_observable
+from quilt_func._torch import matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, expectations_at_once
 from quilt_func.typing import Observable
@@ -268,11 +268,7 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
     remedy = "Draw them with `uniforms(shots, seed)`."
     check_tensor("sample", "u", u, COMPLEX_OF, (...,), remedy, need="be a real tensor")
     check_device("sample", state, u)
-    if is_differentiated(state):
-        raise TypeError(
-            "sample(): samples have no gradient, but the state is being differentiated. Use "
-            "`state.detach()` where the gradient is not wanted, and `expval` where it is."
-        )
+    check_not_differentiated("sample", "state", state)
     cumulative = probs(state).to(torch.float64).cumsum(-1)
     positions = u.to(torch.float64).flatten() * cumulative[-1]
     find = _halve if _has_many_shots(positions, cumulative) else _search

@@ -26,8 +26,11 @@ LAYERS = [
         "circuits", "observables", "diagonals", "measurement", "_density_measurement",
         "_text_drawing", "_model_checks",
     },
-    {"derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules"},
-    {"noise"},
+    {
+        "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",
+        "_shifted_runs",
+    },
+    {"noise", "shots"},
     {
         "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
         "saving", "testing",

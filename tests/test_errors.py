@@ -21,6 +21,7 @@ from bad_calls import (
     noise,
     observables,
     problems,
+    shots,
     states,
 )
 from torch import Tensor
@@ -58,6 +59,7 @@ ROOMS = (
     diagnostics,
     interchange,
     noise,
+    shots,
 )
 CALLS = [row for room in ROOMS for row in room.CALLS]
 FORM = re.compile(r"\w+\((\w+)=.*\): `\1` must .+, but .+\. .+[.`\"]")
@@ -264,7 +266,9 @@ def test_kinds_have_their_article(words):
 def test_no_message_has_the_wrong_article():
     wrong = re.compile(r"\ba(n?) (int|float|str|list|[A-Z]\w+|ndarray|NoneType)\b")
     found = [match for row in CALLS for match in wrong.finditer(row[2])]
-    assert [m[0] for m in found if bool(m[1]) != (m[2] in ("int", "ndarray", "Op"))] == []
+    assert [
+        m[0] for m in found if bool(m[1]) != (m[2] in ("int", "ndarray", "Op", "Estimate"))
+    ] == []
 
 
 def test_the_remedy_for_a_model_with_data_is_one():

@@ -93,7 +93,9 @@ def _unwrapped(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _is_dual(tensor: torch.Tensor) -> bool:
-    return is_forward_mode() and forward_ad.unpack_dual(tensor).tangent is not None
+    if not is_forward_mode() or is_batchedtensor(tensor):  # whose values are looked at in turn
+        return False
+    return forward_ad.unpack_dual(tensor).tangent is not None
 
 
 def _load_forward_rules() -> None:

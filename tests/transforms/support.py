@@ -189,6 +189,40 @@ def scheduled(schedule):
     return lambda *values: schedule(*values)(values[0].new_tensor(2.0))
 
 
+def like(number, values):
+    """Constants in the precision of a tensor, complex if they are; made anew, under any mode."""
+    kind = torch.tensor(values).is_complex()
+    return torch.tensor(values, dtype=number.dtype.to_complex() if kind else number.dtype)
+
+
+def by_shadow(c):
+    bases, bits = (torch.tensor(values) for values in SHADOW)
+    return qf.shots.shadow_estimate(qf.shots.Shadow(bases, bits), words(c), n_groups=3)
+
+
+def shifted(p, v):
+    """A gradient by shifts of what is measured with uniform numbers."""
+
+    def measured(circuit, numbers):
+        return qf.estimate(circuit(), WORDS, numbers)
+
+    return qf.shots.shift_gradient(measured, p, v, lambda q: qf.circuit(2, qf.ry(q, [0, 1])))
+
+
+def by_directions(p, v, w):
+    def measured(q, numbers):
+        return energy(q) * (1 + numbers.sum())
+
+    return qf.shots.spsa_gradient(measured, p, v, w)
+
+
+def weighted(state, v):
+    """A mean with the probabilities of samples, whose derivatives are in the weights alone."""
+    found, p = qf.shots.sample_with_weights(state, v), qf.probs(state)
+    own = (p / p.sum()).detach().gather(0, found.indices)
+    return (own * found.weights * (found.indices + 1)).sum()
+
+
 MATRIX = torch.linalg.qr(hermitian_matrix())[0]
 STEP = (u(3), u(3, seed=1) - 0.5)
 GRAPH = [(0, 1), (1, 2)]
@@ -197,6 +231,9 @@ OPERATORS = torch.stack([hermitian_matrix(), hermitian_matrix(seed=3)])
 MATRIX_OF_4 = hermitian_matrix(2)
 CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
+SHOTS, FIXED = u(9, seed=4).tolist(), psi().tolist()
+SHADOW = [one.tolist() for one in qf.shots.shadow(psi(), u(9, 3, seed=4))]
+STATES = qf.shots.clifford_shadow(psi(), u(4, 5, seed=4)).states.tolist()
 
 CASES = {
     "gates of the table": (all_gates, (u(), u(seed=1), u(seed=2))),
@@ -410,6 +447,37 @@ CASES = {
         lambda i: qf.noise.sample_readout(i, torch.full((2, 2, 2), 0.5), torch.full((3, 2), 0.4)),
         (torch.tensor([2, 1, 3]),),
     ),
+    "estimate": (lambda c: qf.estimate(like(c, FIXED), words(c), like(c, SHOTS)), (u(3),)),
+    "estimate of a state": (lambda s: qf.estimate(s, WORDS, like(s.real, SHOTS)).mean, (psi(),)),
+    "shots.estimate_jointly": (
+        lambda c, d: qf.shots.estimate_jointly(
+            like(c, FIXED), [words(c), diagonal_words(d)], like(c, SHOTS), commuting="general"
+        ),
+        (u(3), u(2)),
+    ),
+    "shots.sample_groups": (lambda s, v: qf.shots.sample_groups(s, WORDS, v), (psi(), u(8))),
+    "shots.estimate_from_samples": (
+        lambda c: qf.shots.estimate_from_samples(torch.arange(9) % 4, words(c)),
+        (u(3),),
+    ),
+    "shots.expval_from_counts": (
+        lambda c: qf.shots.expval_from_counts({"01": 3, "11": 2}, diagonal_words(c)),
+        (u(2),),
+    ),
+    "shots.histogram": (lambda i: qf.shots.histogram(i, 2), (torch.tensor([2, 1, 2]),)),
+    "shots.shadow": (qf.shots.shadow, (psi(), u(5, 3))),
+    "shots.shadow_estimate": (by_shadow, (u(3),)),
+    "shots.shadow_variance_bound": (lambda c: qf.shots.shadow_variance_bound(words(c)), (u(3),)),
+    "shots.clifford_shadow": (lambda s, v: qf.shots.clifford_shadow(s, v).states, (psi(), u(4, 5))),
+    "shots.clifford_shadow_estimate": (
+        lambda c, d: qf.shots.clifford_shadow_estimate(
+            qf.shots.CliffordShadow(like(c, STATES)), [words(c), qf.diagonal(d)]
+        ),
+        (u(3), u(4)),
+    ),
+    "shots.shift_gradient": (shifted, (u(2), u(4, 6))),
+    "shots.spsa_gradient": (by_directions, (u(2), u(3, 2, seed=3).round(), u(3, 2, 1))),
+    "shots.sample_with_weights": (lambda s: weighted(s, like(s.real, SHOTS)), (psi(),)),
     "jit": (qf.jit(lambda p: qf.expval(state_of(p), WORDS)), (u(2),)),
     "problems.transverse_field_ising": (
         lambda j, h: qf.problems.transverse_field_ising(2, j, h),
