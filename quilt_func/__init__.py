@@ -9,7 +9,17 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, noise, optim, problems
+from quilt_func import (
+    ansatz,
+    bitstrings,
+    diagnostics,
+    instruments,
+    molecules,
+    nn,
+    noise,
+    optim,
+    problems,
+)
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
@@ -29,6 +39,7 @@ from quilt_func.fisher import (
     qfi_vp,
 )
 from quilt_func.gates import *
+from quilt_func.instruments import conditional, measure, postselect, reset, run_branches
 from quilt_func.measurement import (
     counts,
     covariance,
@@ -80,6 +91,7 @@ __all__ = [
     "bitstrings",
     "circuit",
     "classical_fisher",
+    "conditional",
     "conjugate",
     "controlled",
     "cost_diagonal",
@@ -103,10 +115,12 @@ __all__ = [
     "hermitian",
     "hessian_spectrum",
     "hvp",
+    "instruments",
     "inverse",
     "jacobian_state",
     "jit",
     "marginal",
+    "measure",
     "molecules",
     "mutual_information",
     "natural_gradient",
@@ -116,6 +130,7 @@ __all__ = [
     "overlap",
     "parameter_shift",
     "pauli_sum",
+    "postselect",
     "power",
     "problems",
     "probs",
@@ -127,6 +142,8 @@ __all__ = [
     "qfi_vp",
     "random_state",
     "reduced_density",
+    "reset",
+    "run_branches",
     "run_density",
     "run_trajectory",
     "same_structure",

@@ -173,6 +173,16 @@ class Gate:
         """Why no state can be given to it, with the remedy; nothing for a gate."""
         return ""
 
+    @property
+    def writes(self) -> str:
+        """The key that outcomes are kept under; nothing for a gate."""
+        return ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The keys of outcomes that it depends on; nothing for a gate."""
+        return ()
+
     def __reduce__(self) -> tuple[Callable[..., "Gate"], tuple[Any, ...]]:
         return self.origin or found_in("quilt_func.gates", self.name)
 

@@ -27,7 +27,7 @@ LAYERS = [
         "_text_drawing", "_model_checks",
     },
     {"derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules"},
-    {"noise"},
+    {"instruments", "noise"},
     {
         "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
         "saving", "testing",

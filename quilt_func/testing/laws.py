@@ -84,9 +84,12 @@ def gate_laws(
             "Give the gate itself, not an op or a function: `gate_laws(rx)`."
         )
     if gate.refusal:
+        kind = a_kind(gate).lower()
+        remedy = (
+            "channel_laws(channel)" if isinstance(gate, Channel) else "instrument_laws(circuit)"
+        )
         raise TypeError(
-            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got a channel. "
-            "Write `channel_laws(channel)`."
+            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got {kind}. Write `{remedy}`."
         )
     if gate.param_shape:
         raise TypeError(
