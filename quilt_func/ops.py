@@ -174,6 +174,13 @@ class Gate:
         return ""
 
     @property
+    def no_inverse(self) -> str:
+        """Why a gate without `inverse` has none, with the remedy."""
+        return (
+            f"the gate has no known inverse because it is not known to be unitary. {INVERSE_REMEDY}"
+        )
+
+    @property
     def writes(self) -> str:
         """The key that outcomes are kept under; nothing for a gate."""
         return ""
@@ -312,10 +319,7 @@ class Op:
             <sdg on (1,), (0,)>
         """
         if self.gate.inverse is None:
-            raise ValueError(
-                f"{self.gate.name}.inverse(): the gate has no known inverse because it is not "
-                f"known to be unitary. {INVERSE_REMEDY}"
-            )
+            raise ValueError(f"{self.gate.name}.inverse(): {self.gate.no_inverse}")
         params = tuple(p if type(p) is float else p.flip(0) for p in self.params)
         gate, params = self.gate.inverse(*params)
         return Op(gate, self.wires[::-1], params)

@@ -50,6 +50,11 @@ class Instrument(Gate):
         return f"{called(self)}(): an instrument makes no one state of a state. {REMEDY}"
 
     @property
+    def no_inverse(self) -> str:
+        """Why it has none, with the remedy."""
+        return "an outcome cannot be undone. Invert the parts before and after it."
+
+    @property
     def n_outcomes(self) -> int:
         """Outcomes of one application, of which a run takes one; 1 if it has none."""
         return 1
