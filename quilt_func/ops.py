@@ -319,7 +319,7 @@ class Op:
             <sdg on (1,), (0,)>
         """
         if self.gate.inverse is None:
-            raise ValueError(f"{self.gate.name}.inverse(): {self.gate.no_inverse}")
+            raise ValueError(f"{called(self.gate)}.inverse(): {self.gate.no_inverse}")
         params = tuple(p if type(p) is float else p.flip(0) for p in self.params)
         gate, params = self.gate.inverse(*params)
         return Op(gate, self.wires[::-1], params)

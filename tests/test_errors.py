@@ -17,6 +17,7 @@ from bad_calls import (
     derivatives,
     diagnostics,
     gates,
+    instruments,
     interchange,
     noise,
     observables,
@@ -56,6 +57,7 @@ ROOMS = (
     problems,
     derivatives,
     diagnostics,
+    instruments,
     interchange,
     noise,
 )

@@ -125,6 +125,9 @@ def lookup(key: str | Sequence[str], gate: Gate, table: Any, wires: Any) -> Op:
     check_is("lookup", "gate", gate, Gate, "be a gate", "Give the gate itself, such as `rx`.")
     _check_base("lookup", "gate", gate)
     tables = tuple(table) if isinstance(table, tuple | list) else (table,)
+    for one in tables:
+        need, remedy = "be a tensor", "Give an angle for each outcome: `torch.tensor([0.1, 0.2])`."
+        check_is("lookup", "table", one, Tensor, need, remedy)
     if not gate.n_params or len(tables) != gate.n_params:
         need, got = f"have {gate.n_params} table(s), one for each parameter", str(len(tables))
         if not gate.n_params:
@@ -182,7 +185,15 @@ def parity(bits: Tensor) -> Tensor:
         >>> parity(torch.tensor([[0, 1], [1, 1]]))
         tensor([ True, False])
     """
-    check_tensor("parity", "bits", bits, (torch.int64,), (...,), "Give bits of outcomes.")
+    check_tensor(
+        "parity",
+        "bits",
+        bits,
+        (torch.int64,),
+        (...,),
+        "Give bits of outcomes.",
+        need="be an int64 tensor",
+    )
     return bits.sum(-1) % 2 == 1
 
 
@@ -224,14 +235,15 @@ def check_width(
 ) -> None:
     """Check that a condition is one for so many bits."""
     need = got = ""
+    whose = "" if argument == "value" else "hold conditions that "
     if isinstance(condition, tuple) and len(condition) != n_bits:
-        need, got = f"have {n_bits} bit(s)", f"{len(condition)}"
+        need, got = f"{whose}have {n_bits} bit(s)", f"{len(condition)}"
     elif isinstance(condition, int) and condition >= 2**n_bits:
-        need, got = f"be below {2**n_bits}", f"{condition}"
+        need, got = f"{whose}{'are' if whose else 'be'} below {2**n_bits}", f"{condition}"
     elif callable(condition):
         found = condition(all_bits(n_bits))
         if found.shape != (2**n_bits,) or found.dtype != torch.bool:
-            need = f"be one truth value for each of {2**n_bits} outcomes"
+            need = f"{whose}give a bool for each of {2**n_bits} outcomes"
             got = f"{found.dtype} of shape {tuple(found.shape)}"
     if need:
         remedy = "Change what the bits are compared with, or how many wires are measured."

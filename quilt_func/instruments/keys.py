@@ -38,7 +38,10 @@ def _check_width(function: str, op: Op, n_bits: int) -> None:
     if isinstance(gate, Conditional):
         check_width(function, "circuit", op, gate.condition, n_bits)
     elif isinstance(gate, Lookup) and gate.param_shape[0] != 2**n_bits:
-        need, got = f"have {2**n_bits} entries for {n_bits} bit(s)", str(gate.param_shape[0])
+        need, got = (
+            f"hold tables of {2**n_bits} entries for {n_bits} bit(s)",
+            str(gate.param_shape[0]),
+        )
         remedy = "Change the table, or how many wires are measured."
         raise ValueError(message(function, "circuit", op, need, got, remedy))
 
