@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import dynamic
-from oracles.compare import assert_close, to_numpy
+from oracles.compare import assert_close, assert_close_fd, central_difference, to_numpy
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import quilt_func as qf
@@ -214,6 +214,30 @@ def test_a_state_of_many_qubits_takes_the_fused_route():
     psi = qf.random_state(qf.uniforms((2, 2**n), 0, dtype=F64))
     states = np.stack([state for _, state in dynamic.branches(circuit, to_numpy(psi))])
     assert_close(qf.run_branches(circuit, psi).states, states, n_gates=256)
+
+
+def test_derivatives_of_many_qubits_take_the_fused_route():
+    n = 8
+    pairs = [(i, i + 1) for i in range(n - 1)]
+    observable = qf.pauli_sum({("Z", (1,)): 1.0, ("X", (6,)): 0.7}, n_qubits=n)
+
+    def value(p):
+        circuit = qf.circuit(
+            n, qf.ry(p[:n], range(n)), qf.cx(pairs), qf.measure([0, 5], "m"),
+            qf.conditional("m", qf.rx(p[:n], range(n)), (0, 1)), qf.reset(3),
+            qf.conditional("m", qf.cx(pairs), instruments.parity),
+            instruments.lookup("m", qf.crx, p[n:], (2, 6)), qf.measure(7, "k"),
+            qf.conditional(["k", "m"], qf.h(range(n)), 5),
+        )  # fmt: skip
+        return instruments.branch_expval(qf.run_branches(circuit), observable).sum()
+
+    p = 2 * qf.uniforms(n + 4, 0, dtype=F64)
+    slopes = grad(value)(p)
+    assert_close_fd(slopes, central_difference(value, p), scale=4.0)
+    batch = torch.stack([p, p.flip(0)])
+    assert_close(vmap(grad(value))(batch)[0], slopes, n_gates=512)
+    along = jvp(grad(value), (p,), (p.cos(),))[1]
+    assert_close_fd(along, central_difference(grad(value), p) @ p.cos(), scale=32.0)
 
 
 def test_mean_of_a_function_of_bits():
