@@ -9,7 +9,18 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from quilt_func import ansatz, bitstrings, diagnostics, molecules, nn, noise, optim, problems, shots
+from quilt_func import (
+    ansatz,
+    bitstrings,
+    diagnostics,
+    instruments,
+    molecules,
+    nn,
+    noise,
+    optim,
+    problems,
+    shots,
+)
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
 from quilt_func.circuits import Circuit, circuit, explain, same_structure
@@ -29,6 +40,7 @@ from quilt_func.fisher import (
     qfi_vp,
 )
 from quilt_func.gates import *
+from quilt_func.instruments import conditional, measure, postselect, reset, run_branches
 from quilt_func.measurement import (
     counts,
     covariance,
@@ -82,6 +94,7 @@ __all__ = [
     "bitstrings",
     "circuit",
     "classical_fisher",
+    "conditional",
     "conjugate",
     "controlled",
     "cost_diagonal",
@@ -106,10 +119,12 @@ __all__ = [
     "hermitian",
     "hessian_spectrum",
     "hvp",
+    "instruments",
     "inverse",
     "jacobian_state",
     "jit",
     "marginal",
+    "measure",
     "molecules",
     "mutual_information",
     "natural_gradient",
@@ -119,6 +134,7 @@ __all__ = [
     "overlap",
     "parameter_shift",
     "pauli_sum",
+    "postselect",
     "power",
     "problems",
     "probs",
@@ -130,6 +146,8 @@ __all__ = [
     "qfi_vp",
     "random_state",
     "reduced_density",
+    "reset",
+    "run_branches",
     "run_density",
     "run_trajectory",
     "same_structure",

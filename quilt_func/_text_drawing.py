@@ -65,21 +65,29 @@ def _shape_text(param: object) -> str:
     return f"{str(param.dtype).removeprefix('torch.')}{list(param.shape)}"
 
 
-def columns_of(n_qubits: int, sets: Iterable[WireSet]) -> Iterator[int]:
-    """For each gate's wires, the first column that is free between the outer ones."""
-    free = [0] * n_qubits
-    for wires in sets:
-        between = slice(min(wires), max(wires) + 1)
-        column = max(free[between])
-        free[between] = [column + 1] * len(free[between])
-        yield column
+def columns_of(n_qubits: int, ops: Iterable[Op]) -> Iterator[int]:
+    """For each gate, the first column that is free between its outer wires.
+
+    What reads an outcome comes after what writes it, and before what overwrites it.
+    """
+    free, written, read = [0] * n_qubits, dict[str, int](), dict[str, int]()
+    for op in ops:
+        own, others = op.gate.writes, op.gate.reads
+        for wires in op.wires:
+            between = slice(min(wires), max(wires) + 1)
+            known = [written.get(key, 0) for key in (*others, own)] + [read.get(own, 0)]
+            column = max(*free[between], *known)
+            free[between] = [column + 1] * len(free[between])
+            written |= {own: column + 1} if own else {}
+            read |= {key: max(column + 1, read.get(key, 0)) for key in others}
+            yield column
 
 
 def _layout(n_qubits: int, ops: Sequence[Op]) -> list[_Column]:
     columns: list[_Column] = []
     gates = list(islice(_gates(ops), _MAX_GATES))
-    places = columns_of(n_qubits, (wires for wires, _ in gates))
-    for (wires, labels), place in zip(gates, places, strict=True):
+    places = columns_of(n_qubits, ops)
+    for (wires, labels), place in zip(gates, places, strict=False):  # the first gates alone
         if place == len(columns):
             columns.append(_Column({}, []))
         columns[place].labels.update(zip(wires, labels, strict=True))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from quilt_func._checks import check_count, check_is, is_number, kind_error, message
+from quilt_func._checks import a_kind, check_count, check_is, is_number, kind_error, message
 from quilt_func._torch import adjoint, constant, remembered
 from quilt_func.ops import INVERSE_REMEDY, Gate, Made, Matrix, Qasm
 
@@ -286,8 +286,9 @@ def _check_gate(function: str, base: object) -> None:
     remedy = "Give the gate itself, such as `x`, not a call of it."
     check_is(function, "base", base, Gate, "be a gate", remedy)
     if isinstance(base, Gate) and base.refusal:
-        remedy = "A channel has no such thing; change the gates around it."
-        raise TypeError(message(function, "base", base, "be a gate", "a channel", remedy))
+        kind = a_kind(base).lower()
+        remedy = f"{kind.capitalize()} has no such thing; change the gates around it."
+        raise TypeError(message(function, "base", base, "be a gate", kind, remedy))
 
 
 def _not_unitary(function: str, base: Gate) -> ValueError:

@@ -173,6 +173,23 @@ class Gate:
         """Why no state can be given to it, with the remedy; nothing for a gate."""
         return ""
 
+    @property
+    def no_inverse(self) -> str:
+        """Why a gate without `inverse` has none, with the remedy."""
+        return (
+            f"the gate has no known inverse because it is not known to be unitary. {INVERSE_REMEDY}"
+        )
+
+    @property
+    def writes(self) -> str:
+        """The key that outcomes are kept under; nothing for a gate."""
+        return ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The keys of outcomes that it depends on; nothing for a gate."""
+        return ()
+
     def __reduce__(self) -> tuple[Callable[..., "Gate"], tuple[Any, ...]]:
         return self.origin or found_in("quilt_func.gates", self.name)
 
@@ -302,10 +319,7 @@ class Op:
             <sdg on (1,), (0,)>
         """
         if self.gate.inverse is None:
-            raise ValueError(
-                f"{self.gate.name}.inverse(): the gate has no known inverse because it is not "
-                f"known to be unitary. {INVERSE_REMEDY}"
-            )
+            raise ValueError(f"{called(self.gate)}.inverse(): {self.gate.no_inverse}")
         params = tuple(p if type(p) is float else p.flip(0) for p in self.params)
         gate, params = self.gate.inverse(*params)
         return Op(gate, self.wires[::-1], params)

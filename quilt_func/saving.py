@@ -16,6 +16,7 @@ from quilt_func._checks import a_kind, check_is, describe, is_hidden, kind_error
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.derived import conjugate, controlled, inverse, power
 from quilt_func.gates import GATES, linear_gate, pauli_rot, unitary_gate, word_gate
+from quilt_func.instruments import Instrument
 from quilt_func.noise import CHANNELS, kraus_channel, pauli_errors, superoperator_channel
 from quilt_func.ops import Gate, Op, make_op, parse_wires
 from quilt_func.pauli import PauliSum, pauli_sum
@@ -66,7 +67,8 @@ def to_json(value: Any, *, gates: Iterable[Gate] = ()) -> str:
         The text, which `from_json` turns into an equal value.
 
     Raises:
-        TypeError: If a part is of another kind, or a tensor is hidden behind a transform.
+        TypeError: If a part is of another kind, a circuit holds an instrument, or a tensor is
+            hidden behind a transform.
         ValueError: If a circuit uses a gate of your own that is not among `gates`, or two gates
             have one name.
 
@@ -204,6 +206,10 @@ class _Writer:
 
     def gate(self, gate: Gate) -> Any:
         """A name, or how the gate is made of others."""
+        if isinstance(gate, Instrument):
+            need, got = "hold gates and channels only", f"the instrument {gate.name}"
+            remedy = "Write its parameters, and make the circuit of them; or pickle it."
+            raise TypeError(message("to_json", "value", gate, need, got, remedy))
         if self.names.get(gate.name) is gate:
             return gate.name
         for name, maker in _OF_A_VALUE.items():

@@ -30,7 +30,7 @@ LAYERS = [
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",
         "_shifted_runs",
     },
-    {"noise", "shots"},
+    {"instruments", "noise", "shots"},
     {
         "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
         "saving", "testing",

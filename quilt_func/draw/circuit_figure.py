@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
 def placed(n_qubits: int, ops: Sequence[Op]) -> list[Placed]:
     """Put each gate into the first column that is free between its outer wires."""
-    columns = columns_of(n_qubits, (wires for op in ops for wires in op.wires))
+    columns = columns_of(n_qubits, ops)
     found: list[Placed] = []
     for op in ops:
         fill = "own" if op.gate.param_shape else "turn" if op.params else "plain"

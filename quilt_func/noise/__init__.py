@@ -8,7 +8,7 @@ what there would be without noise.
 
 from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels
 from quilt_func.noise.channels import Channel
-from quilt_func.noise.density import run_density
+from quilt_func.noise.density import run_density, run_density_branches
 from quilt_func.noise.explaining import explain_density, explain_trajectory
 from quilt_func.noise.extrapolation import Extrapolated, extrapolate, zero_noise
 from quilt_func.noise.folding import fold_gates, fold_global, folding_scale
@@ -91,6 +91,7 @@ __all__ = [
     "reset_channel",
     "rule",
     "run_density",
+    "run_density_branches",
     "run_jumps",
     "run_no_jump",
     "run_pattern",

@@ -12,12 +12,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from quilt_func._amplitudes import axes_of
 from quilt_func._checks import check_device, check_state_size, common_dtype_and_device, message
 from quilt_func.circuits import Circuit, default_kind
 from quilt_func.densities import partial_trace
 from quilt_func.evolution import evolved
 from quilt_func.gates import linear_gate, unitary_gate
+from quilt_func.instruments import (
+    Instrument,
+    Measurement,
+    Postselection,
+    Reset,
+    all_bits,
+    number,
+    outcomes_of,
+    resolved,
+)
 from quilt_func.noise.channels import Channel, Kraus, strengths_of
+from quilt_func.noise.relaxation import reset_channel
 from quilt_func.ops import Op
 from quilt_func.typing import WireSet
 
@@ -26,18 +38,28 @@ Pick = Callable[[int, Tensor], Tensor]
 
 
 class Taken(NamedTuple):
-    """What a run with branches has come to: its state, and probabilities `(n_draws,)`."""
+    """What a run with branches has come to.
+
+    Attributes:
+        state: The state, normalised.
+        probabilities: Those of the branches taken `(n_draws,)`.
+        selected: The probability of each postselection, after what came before it.
+        bits: Outcomes by key, int64 `(n_wires,)`.
+    """
 
     state: Tensor
     probabilities: Tensor
+    selected: Tensor
+    bits: dict[str, Tensor]
 
 
-def run_branches(
+def take_branches(
     function: str, circuit: Circuit, pick: Pick, state: Tensor | None, numbers: Tensor | None = None
 ) -> Taken:
     """Run a circuit in which a function picks branches, by numbers on the same device if any."""
     walk = Walk(function, circuit, pick, state, numbers)
-    return Taken(walk.advanced(walk.choose()), walk.probabilities())
+    state = walk.advanced(walk.choose())
+    return Taken(state, walk.joined(walk.taken), walk.joined(walk.selected), walk.bits)
 
 
 def kind_of_run(
@@ -66,18 +88,27 @@ class Walk:
         self.dtype, self.device = kind_of_run(function, circuit, state, numbers)
         self.waiting: list[Op] = []
         self.taken: list[Tensor] = []
+        self.selected: list[Tensor] = []
+        self.bits: dict[str, Tensor] = {}
 
     def choose(self) -> Tensor | None:
         """Let all channels take a branch; the state after the last that depends on it."""
         state, first = self.start, 0
         for op in self.circuit.ops:
-            if not isinstance(op.gate, Channel):
-                self.waiting.append(op)
+            if isinstance(op.gate, Measurement):
+                state = self._measure(op.gate, op, first, state)
+            elif isinstance(op.gate, Postselection):
+                state = self._select(op.gate, op, state)
+            elif isinstance(op.gate, Reset):
+                forgetting = Op(reset_channel, op.wires, (1.0,))
+                state = self._branch(reset_channel, forgetting, first, state)
+            elif not isinstance(op.gate, Channel):
+                self.waiting.append(resolved(op, self.bits, self.dtype, self.device))
             elif op.gate.mixture is not None:
                 self._mix(op.gate, op, first)
             else:
                 state = self._branch(op.gate, op, first, state)
-            first += len(op.wires) if isinstance(op.gate, Channel) else 0
+            first += draws_of(op)
         return state
 
     def advanced(self, state: Tensor | None) -> Tensor:
@@ -85,10 +116,10 @@ class Walk:
         ops, self.waiting = self.waiting, []
         return evolved(self.circuit.n_qubits, ops, state, self.dtype, self.device)
 
-    def probabilities(self) -> Tensor:
-        """Those of the branches taken, in order."""
+    def joined(self, probabilities: list[Tensor]) -> Tensor:
+        """Probabilities in order, also where there are none."""
         real = self.dtype.to_real()
-        return torch.cat([*self.taken, torch.ones(0, dtype=real, device=self.device)])
+        return torch.cat([*probabilities, torch.ones(0, dtype=real, device=self.device)])
 
     def _mix(self, channel: Channel, op: Op, first: int) -> None:
         """Let the unitaries that a mixture takes wait with the gates."""
@@ -122,6 +153,63 @@ class Walk:
         inverse_root = torch.where(p > 0, torch.where(p > 0, p, 1.0).rsqrt(), 0.0)
         matrix = operators.index_select(0, index) * inverse_root
         self.waiting.append(Op(linear_gate(len(wires)), (wires,), (matrix,)))
+
+    def _measure(self, row: Measurement, op: Op, first: int, state: Tensor | None) -> Tensor | None:
+        """Run up to each wire set in turn, and let the projectors that it takes wait."""
+        for slot, wires in enumerate(op.wires):
+            state = self.advanced(state)
+            probabilities = populations_of(state, wires)
+            index = self.pick(first + slot, probabilities[None])
+            bits = all_bits(len(wires), self.device).index_select(0, index)[0]
+            self.taken.append(self._project(wires, bits, probabilities, index))
+            self.bits[row.writes] = bits
+        return state
+
+    def _select(self, row: Postselection, op: Op, state: Tensor | None) -> Tensor | None:
+        """Run up to each wire set in turn, and let the projectors on given bits wait."""
+        bits = torch.tensor(row.bits, device=self.device)
+        index = number(bits)[None]
+        for wires in op.wires:
+            state = self.advanced(state)
+            probabilities = populations_of(state, wires)
+            self.selected.append(self._project(wires, bits, probabilities, index))
+        return state
+
+    def _project(
+        self, wires: WireSet, bits: Tensor, probabilities: Tensor, index: Tensor
+    ) -> Tensor:
+        """Let projectors on bits wait, divided by the root of their probability, and return it."""
+        p = probabilities.gather(0, index)
+        total = probabilities.sum()
+        inverse_root = torch.where(p > 0, torch.where(p > 0, p, 1.0).rsqrt(), 0.0)
+        is_kept = all_bits(1, self.device)[:, 0] == bits[:, None]
+        diagonals = torch.where(is_kept, 1.0, 0.0).to(self.dtype)
+        factors = torch.cat([inverse_root, torch.ones_like(p).expand(len(wires) - 1)])
+        matrices = torch.diag_embed(diagonals * factors[:, None])
+        sets = tuple((wire,) for wire in wires)
+        self.waiting.append(Op(linear_gate(1), sets, (matrices,)))
+        return p / torch.where(total > 0, total, 1.0)
+
+
+def populations_of(state: Tensor, wires: WireSet) -> Tensor:
+    """Probabilities `(2**k,)` of the basis states of some wires."""
+    shape, axes = axes_of(state.shape[0].bit_length() - 1, wires)
+    squares = torch.view_as_real(state).square().sum(-1).reshape(shape)
+    return squares.movedim(axes, list(range(len(wires)))).reshape(2 ** len(wires), -1).sum(1)
+
+
+def draws_of(op: Op) -> int:
+    """Uniform numbers that an op takes: one for each wire set of what has several branches."""
+    return len(op.wires) if isinstance(op.gate, Channel) else len(outcomes_of(op))
+
+
+def check_no_instruments(function: str, circuit: Circuit) -> None:
+    """Check that a circuit holds gates and channels only."""
+    for op in circuit.ops:
+        if isinstance(op.gate, Instrument):
+            need, got = "hold gates and channels only", f"the instrument {op.gate.name}"
+            remedy = "Use `run_trajectory`, `run_density` or `run_branches`."
+            raise TypeError(message(function, "circuit", op, need, got, remedy))
 
 
 def check_kraus(function: str, channel: Channel) -> Kraus:

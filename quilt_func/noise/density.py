@@ -10,16 +10,27 @@ References:
     Jones, Brown, Bush and Benjamin (2019), arXiv:1802.08032, for densities as vectors.
 """
 
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from quilt_func._checks import REAL_OF, check_tensor, common_dtype_and_device
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.derived import conjugate
 from quilt_func.evolution import evolved
+from quilt_func.instruments import (
+    BUDGET,
+    Branches,
+    Measurement,
+    check_budget,
+    check_keys,
+    has_instruments,
+)
 from quilt_func.noise.channels import Channel, on_pairs
+from quilt_func.noise.density_walk import DensityWalk
 from quilt_func.noise.merging import merged
 from quilt_func.ops import Gate, Op, Structure
 from quilt_func.typing import Device, WireSet
@@ -32,14 +43,18 @@ def run_density(
     dtype: torch.dtype | None = None,
     device: Device = None,
 ) -> Tensor:
-    """The density matrix after a circuit of gates and channels, exactly.
+    """The density matrix after a circuit of gates, channels and instruments, exactly.
 
     It has `4**n_qubits` entries. Gates are fused with the channels around them. Gradients keep the
     matrix before those steps that cannot be undone: 16 at most, others are computed again from
     these; `noise.explain_density` tells the steps.
 
+    Of instruments it is the mixture of all outcomes: `run_density_branches` has one matrix for
+    each. As many matrices are held as outcomes that are read later have values: those that no op
+    reads, or none any more, are summed over. After `postselect` its trace is the probability.
+
     Args:
-        circuit: Gates and channels.
+        circuit: Gates, channels and instruments.
         rho (complex, (2**n, 2**n)): Density matrix before; default: of |0...0⟩.
         dtype: For the default, if the circuit has no tensors: complex64 or complex128.
         device: For the default, if the circuit has no tensors.
@@ -49,7 +64,7 @@ def run_density(
 
     Raises:
         TypeError: If `circuit` is not a circuit, or dtypes or devices differ.
-        ValueError: If `rho` is of the wrong size.
+        ValueError: If `rho` is of the wrong size, or an outcome is read before it is measured.
 
     Transforms:
         vmap, grad, jvp, jacrev, jacfwd, hessian, in `rho` and in the circuit's leaves: angles and
@@ -65,28 +80,88 @@ def run_density(
         Nielsen and Chuang (2010), section 8.2.
     """
     check_circuit("run_density", "circuit", circuit)
-    n, ops = circuit.n_qubits, doubled(circuit)
+    kind, n = kind_of_density("run_density", circuit, rho, dtype, device), circuit.n_qubits
+    vector = None if rho is None else _together(rho, n)
+    if not has_instruments(circuit):
+        return _apart(evolved(2 * n, doubled(circuit.ops), vector, *kind), n)
+    check_keys("run_density", circuit)
+    return _apart(DensityWalk(n, vector, *kind, doubled).mixture(circuit.ops), n)
+
+
+def run_density_branches(
+    circuit: Circuit, rho: Tensor | None = None, *, budget: float = BUDGET
+) -> Branches:
+    """The density matrix of each outcome of a circuit of gates, channels and instruments, exactly.
+
+    Like `run_branches`, with noise. A key that is measured again has its last outcome alone, and
+    resets make no branches, since matrices are summed over what is not kept.
+
+    Args:
+        circuit: Gates, channels and instruments.
+        rho (complex, (2**n, 2**n)): Density matrix before; default: of |0...0⟩.
+        budget: Most entries that all matrices may have together.
+
+    Returns:
+        Matrices `(n_branches, 2**n, 2**n)` whose traces are the outcomes' probabilities, in the
+        order in which keys were measured last, and their bits. Their sum is `run_density(circuit)`.
+
+    Raises:
+        TypeError: If `circuit` is not a circuit, or dtypes or devices differ.
+        ValueError: If `rho` is of the wrong size, there are more entries than `budget`, or an
+            outcome is read before it is measured.
+
+    Transforms:
+        vmap, grad, jvp, jacrev, jacfwd, hessian, in `rho` and in the circuit's leaves.
+
+    Examples:
+        >>> import quilt_func as qf
+        >>> from quilt_func import noise
+        >>> noisy = qf.circuit(1, qf.h(0), noise.bit_flip(0.1, 0), qf.measure(0, "m"))
+        >>> found = noise.run_density_branches(noisy)
+        >>> found.states.shape, qf.instruments.branch_probabilities(found)
+        (torch.Size([2, 2, 2]), tensor([0.5000, 0.5000]))
+
+    References:
+        Nielsen and Chuang (2010), section 8.2.
+    """
+    function = "run_density_branches"
+    check_circuit(function, "circuit", circuit)
+    n = circuit.n_qubits
+    check_keys(function, circuit)
+    kind = kind_of_density(function, circuit, rho, None, None)
+    last = {
+        op.gate.writes: op.gate.n_outcomes for op in circuit.ops if isinstance(op.gate, Measurement)
+    }
+    check_budget(function, [*last.values()], 4**n, budget)
+    vector = None if rho is None else _together(rho, n)
+    walk = DensityWalk(n, vector, *kind, doubled, keeps_all=True)
+    vectors = walk.run(circuit.ops)
+    return Branches(vmap(partial(_apart, n=n))(vectors), walk.bits, walk.dropped)
+
+
+def kind_of_density(
+    function: str, circuit: Circuit, rho: Tensor | None, dtype: torch.dtype | None, device: Device
+) -> tuple[torch.dtype, torch.device]:
+    """Check what a run is made of, and return its dtype and device."""
     if rho is None:
-        kind = default_kind("run_density", circuit.leaves, dtype, device)
-        return _apart(evolved(2 * n, ops, None, *kind), n)
+        return default_kind(function, circuit.leaves, dtype, device)
     if dtype is not None or device is not None:
         raise TypeError(
-            "run_density(): `dtype` and `device` must describe the default, but a matrix was "
+            f"{function}(): `dtype` and `device` must describe the default, but a matrix was "
             "given. Leave them out, or convert it with `.to(...)`."
         )
+    size = 2**circuit.n_qubits
     remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
     fix = "Convert it with `.to(torch.complex64)`."
-    check_tensor("run_density", "rho", rho, REAL_OF, (2**n, 2**n), remedy, dtype_remedy=fix)
-    common_dtype_and_device("run_density", [rho, *circuit.leaves])
-    return _apart(evolved(2 * n, ops, _together(rho, n), rho.dtype, rho.device), n)
+    check_tensor(function, "rho", rho, REAL_OF, (size, size), remedy, dtype_remedy=fix)
+    common_dtype_and_device(function, [rho, *circuit.leaves])
+    return rho.dtype, rho.device
 
 
-def doubled(circuit: Circuit) -> list[Op]:
-    """A circuit's ops as they act on rows and columns, on twice as many wires."""
+def doubled(ops: Iterable[Op]) -> list[Op]:
+    """Ops as they act on rows and columns, on twice as many wires."""
     return [
-        Op(gate, wires, op.params)
-        for op in merged(circuit.ops)
-        for gate, wires in _twice(op.structure)
+        Op(gate, wires, op.params) for op in merged(ops) for gate, wires in _twice(op.structure)
     ]
 
 

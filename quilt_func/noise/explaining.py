@@ -8,7 +8,7 @@ from quilt_func._checks import COMPLEX_OF, common_dtype_and_device
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.evolution import cost_of, explain_ops
 from quilt_func.gates import linear_gate, unitary_gate
-from quilt_func.noise.branching import check_kraus
+from quilt_func.noise.branching import check_kraus, check_no_instruments
 from quilt_func.noise.channels import Channel
 from quilt_func.noise.density import doubled
 from quilt_func.ops import Op
@@ -45,8 +45,9 @@ def explain_density(circuit: Circuit) -> str:
            kept  1 states before steps that cannot be undone, 0.000122 MiB
     """
     check_circuit("explain_density", "circuit", circuit)
+    check_no_instruments("explain_density", circuit)
     itemsize = _itemsize("explain_density", circuit)
-    return explain_ops(2 * circuit.n_qubits, doubled(circuit), itemsize)
+    return explain_ops(2 * circuit.n_qubits, doubled(circuit.ops), itemsize)
 
 
 def explain_trajectory(circuit: Circuit) -> str:
@@ -86,6 +87,7 @@ def explain_trajectory(circuit: Circuit) -> str:
            kept  about 11 states, 0.00537 MiB
     """
     check_circuit("explain_trajectory", "circuit", circuit)
+    check_no_instruments("explain_trajectory", circuit)
     size = 2**circuit.n_qubits * _itemsize("explain_trajectory", circuit) / 2**20
     parts, draws = _stretches(circuit), _draws(circuit)
     costs = [

@@ -20,7 +20,14 @@ from torch import Tensor
 from quilt_func._checks import COMPLEX_OF, check_tensor
 from quilt_func._torch import tree_map
 from quilt_func.circuits import Circuit, check_circuit
-from quilt_func.noise.branching import Walk, chosen, product_of, run_branches, score
+from quilt_func.noise.branching import (
+    Walk,
+    check_no_instruments,
+    chosen,
+    product_of,
+    score,
+    take_branches,
+)
 from quilt_func.noise.trajectories import Trajectory, n_draws
 
 
@@ -54,8 +61,9 @@ def run_no_jump(circuit: Circuit, state: Tensor | None = None) -> Trajectory:
         Dalibard, Castin and Mølmer (1992), Phys. Rev. Lett. 68, 580.
     """
     check_circuit("run_no_jump", "circuit", circuit)
-    found, probabilities = run_branches("run_no_jump", circuit, _first, state)
-    return Trajectory(found, product_of(probabilities))
+    check_no_instruments("run_no_jump", circuit)
+    found = take_branches("run_no_jump", circuit, _first, state)
+    return Trajectory(found.state, product_of(found.probabilities))
 
 
 def run_jumps(circuit: Circuit, u: Tensor, state: Tensor | None = None) -> Trajectory:
@@ -100,12 +108,13 @@ def run_jumps(circuit: Circuit, u: Tensor, state: Tensor | None = None) -> Traje
         Abdelhafez, Schuster and Koch (2019), arXiv:1901.05541.
     """
     check_circuit("run_jumps", "circuit", circuit)
+    check_no_instruments("run_jumps", circuit)
     remedy = "Draw them with `uniforms(n_draws(circuit), seed)`; map over many with `vmap`."
     form = (n_draws(circuit),)
     check_tensor("run_jumps", "u", u, COMPLEX_OF, form, remedy, need="be a real tensor")
     later = _later(_jump_probabilities(circuit, state))
-    found, probabilities = run_branches("run_jumps", circuit, _Conditioned(u, later), state, u)
-    return Trajectory(found, later[0] * score(probabilities))
+    found = take_branches("run_jumps", circuit, _Conditioned(u, later), state, u)
+    return Trajectory(found.state, later[0] * score(found.probabilities))
 
 
 def _first(_: int, probabilities: Tensor) -> Tensor:

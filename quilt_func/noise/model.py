@@ -18,6 +18,7 @@ from quilt_func._checks import (
 )
 from quilt_func._torch import register
 from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.instruments import Conditional, Instrument, Lookup
 from quilt_func.noise.channels import Channel
 from quilt_func.ops import Gate, Op, make_op
 from quilt_func.typing import WireSet
@@ -246,7 +247,9 @@ def _check_readout(confusion: Tensor) -> None:
 def with_noise(circuit: Circuit, model: NoiseModel) -> Circuit:
     """The circuit with the noise of a model on it, but for that of the measurement.
 
-    Channels that the circuit holds already stay, and get no noise of their own.
+    Channels that the circuit holds already stay, and get no noise of their own; neither do
+    measurements, resets and postselections. A conditional gate gets the noise of its gate, whether
+    it is applied or not.
 
     Args:
         circuit: A circuit.
@@ -304,11 +307,12 @@ def _check_wires(circuit: Circuit, one: NoiseRule) -> None:
 
 def _noise(model: NoiseModel, when: str, op: Op) -> Iterator[Op]:
     """What comes before or after an op on wire sets that do not overlap."""
-    if isinstance(op.gate, Channel):
+    gate = op.gate.base if isinstance(op.gate, Conditional | Lookup) else op.gate
+    if gate is None or isinstance(gate, Channel | Instrument):
         return
     for one in model.rules:
         if one.when == when:
-            targets = [t for wires in op.wires for t in one.targets(op.gate, wires)]
+            targets = [t for wires in op.wires for t in one.targets(gate, wires)]
             if targets:
                 yield one.op(targets)
 
@@ -328,15 +332,22 @@ def without_overlap(ops: Iterable[Op]) -> list[Op]:
 
 
 def _layers(circuit: Circuit) -> list[list[Op]]:
-    """The gates in layers, each as early as its wires are free; channels stay with their gates."""
-    level = [0] * circuit.n_qubits
+    """The gates in layers, each as early as its wires are free; channels stay with their gates.
+
+    What reads an outcome comes after what writes it, and before what overwrites it.
+    """
+    level, written, read = [0] * circuit.n_qubits, dict[str, int](), dict[str, int]()
     found: list[list[Op]] = []
     for op in without_overlap(circuit.ops):
         by_layer: dict[int, list[int]] = {}
         for slot, wires in enumerate(op.wires):
             is_channel = isinstance(op.gate, Channel)
-            here = max(level[wire] for wire in wires) - (1 if is_channel else 0)
+            own, others = op.gate.writes, op.gate.reads
+            known = [written.get(key, 0) for key in (*others, own)] + [read.get(own, 0)]
+            here = max(*(level[wire] for wire in wires), *known) - (1 if is_channel else 0)
             by_layer.setdefault(max(here, 0), []).append(slot)
+            written |= {own: here + 1} if own else {}
+            read |= {key: max(here + 1, read.get(key, 0)) for key in others}
             for wire in wires:
                 level[wire] = max(level[wire], here + 1)
         for layer, slots in by_layer.items():

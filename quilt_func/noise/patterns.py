@@ -17,11 +17,12 @@ from quilt_func._checks import COMPLEX_OF, check_tensor, message
 from quilt_func._torch import batch_levels
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.noise.branching import (
+    check_no_instruments,
     chosen,
     kind_of_run,
     product_of,
-    run_branches,
     score,
+    take_branches,
 )
 from quilt_func.noise.channels import Channel, strengths_of
 from quilt_func.noise.trajectories import n_draws
@@ -113,6 +114,7 @@ def trajectory_patterns(circuit: Circuit, u: Tensor) -> Patterns:
     """
     function = "trajectory_patterns"
     check_circuit(function, "circuit", circuit)
+    check_no_instruments(function, circuit)
     n = n_draws(circuit)
     remedy = "Draw them with `uniforms((n_samples, n_draws(circuit)), seed)`."
     check_tensor(function, "u", u, COMPLEX_OF, ("T", n), remedy, need="be a real tensor", least=1)
@@ -181,6 +183,7 @@ def run_pattern(circuit: Circuit, branches: Tensor, state: Tensor | None = None)
         tensor(0.5000)
     """
     check_circuit("run_pattern", "circuit", circuit)
+    check_no_instruments("run_pattern", circuit)
     remedy = "Take them from `trajectory_patterns(circuit, u)`; map over many with `vmap`."
     form = (n_draws(circuit),)
     check_tensor("run_pattern", "branches", branches, (torch.int64,), form, remedy)
@@ -188,5 +191,6 @@ def run_pattern(circuit: Circuit, branches: Tensor, state: Tensor | None = None)
     def pick(first: int, probabilities: Tensor) -> Tensor:
         return branches[first : first + len(probabilities)]
 
-    state, found = run_branches("run_pattern", circuit, pick, state, branches)
-    return PatternRun(state, score(found), product_of(found))
+    found = take_branches("run_pattern", circuit, pick, state, branches)
+    weight, probability = score(found.probabilities), product_of(found.probabilities)
+    return PatternRun(found.state, weight, probability)

@@ -13,42 +13,63 @@ References:
     Foerster et al. (2018), arXiv:1802.05098, for the weight.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, check_tensor, is_number, message
+from quilt_func._torch import register
 from quilt_func.circuits import Circuit, check_circuit
-from quilt_func.noise.branching import by_numbers, run_branches, score
-from quilt_func.noise.channels import Channel
+from quilt_func.instruments import check_keys
+from quilt_func.noise.branching import by_numbers, draws_of, product_of, score, take_branches
 
 
-class Trajectory(NamedTuple):
-    """One sample of a noisy circuit.
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """One sample of a noisy circuit. A pytree, which unpacks as `state, weight`.
 
     Attributes:
         state (complex, (2**n_qubits,)): Normalised statevector after the branches that were taken.
         weight (real, ()): 1, with the derivative of the branches' probability: multiply whatever is
-            measured on the state by it before taking a mean. Of `run_no_jump` and `run_jumps`, the
-            probability of what each stands for.
+            measured on the state by it before taking a mean. After `postselect`, times the
+            probability of what was kept. Of `run_no_jump` and `run_jumps`, the probability of what
+            each stands for.
+        bits: Outcomes by key (int64, (n_wires,)), of a circuit with measurements.
 
     Examples:
-        >>> from quilt_func import noise, circuit, x, uniforms
-        >>> decay = circuit(1, x(0), noise.amplitude_damping(1.0, 0))
-        >>> run = noise.run_trajectory(decay, uniforms(1, 0))
-        >>> run.state.abs(), run.weight
-        (tensor([1., 0.]), tensor(1.))
+        >>> from quilt_func import noise, circuit, measure, x, uniforms
+        >>> decay = circuit(1, x(0), noise.amplitude_damping(1.0, 0), measure(0, "m"))
+        >>> run = noise.run_trajectory(decay, uniforms(2, 0))
+        >>> run.state.abs(), run.weight, run.bits
+        (tensor([1., 0.]), tensor(1.), {'m': tensor([0])})
     """
 
     state: Tensor
     weight: Tensor
+    bits: dict[str, Tensor] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The state, then the weight."""
+        yield self.state
+        yield self.weight
+
+
+register(
+    Trajectory,
+    lambda one: ([one.state, one.weight, one.bits], None),
+    lambda children, _: Trajectory(*children),
+    "quilt_func.noise.Trajectory",
+)
 
 
 def n_draws(circuit: Circuit) -> int:
-    """Number of uniform numbers that one trajectory takes: one for each channel and wire set.
+    """Number of uniform numbers that one trajectory takes.
+
+    One for each wire set of each channel, for each `measure`, and for each wire of a `reset`.
 
     Args:
-        circuit: Gates and channels.
+        circuit: Gates, channels and instruments.
 
     Returns:
         The number.
@@ -65,29 +86,29 @@ def n_draws(circuit: Circuit) -> int:
         2
     """
     check_circuit("n_draws", "circuit", circuit)
-    return sum(len(op.wires) for op in circuit.ops if isinstance(op.gate, Channel))
+    return sum(map(draws_of, circuit.ops))
 
 
 def run_trajectory(circuit: Circuit, u: Tensor, state: Tensor | None = None) -> Trajectory:
-    """One sample of a circuit of gates and channels.
+    """One sample of a circuit of gates, channels and instruments.
 
     Means of `weight * value` over uniform numbers are those of the density matrix, and so are their
     derivatives of every order, in angles and in strengths. A branch of probability 0 is never
     taken, so that a slope at strength 0 lacks what such a branch would give: use `run_density`.
 
     Args:
-        circuit: Gates, and channels whose Kraus operators are known.
+        circuit: Gates, channels whose Kraus operators are known, and instruments.
         u (real, (n_draws(circuit),)): Uniform numbers in [0, 1), from `uniforms`; one for each
-            channel and wire set, in order.
+            channel and wire set, each measurement, and each wire that is reset, in order.
         state (complex, (2**n,)): Statevector before; default: |0...0⟩.
 
     Returns:
-        The state and its weight.
+        The state, its weight, and the bits that were measured last under each key.
 
     Raises:
         TypeError: If dtypes or devices differ, or a channel has no Kraus operators.
-        ValueError: If there are too few or too many uniform numbers, or the state is of the wrong
-            size.
+        ValueError: If there are too few or too many uniform numbers, the state is of the wrong
+            size, or an outcome is read before it is measured.
 
     Transforms:
         vmap, also over `u`, grad, jvp, hessian, of `weight * value`.
@@ -103,11 +124,13 @@ def run_trajectory(circuit: Circuit, u: Tensor, state: Tensor | None = None) -> 
         tensor(0.5000)
     """
     check_circuit("run_trajectory", "circuit", circuit)
+    check_keys("run_trajectory", circuit)
     remedy = "Draw them with `uniforms(n_draws(circuit), seed)`; map over many with `vmap`."
     form = (n_draws(circuit),)
     check_tensor("run_trajectory", "u", u, COMPLEX_OF, form, remedy, need="be a real tensor")
-    taken = run_branches("run_trajectory", circuit, by_numbers(u), state, u)
-    return Trajectory(taken.state, score(taken.probabilities))
+    taken = take_branches("run_trajectory", circuit, by_numbers(u), state, u)
+    weight = score(taken.probabilities) * product_of(taken.selected)
+    return Trajectory(taken.state, weight, taken.bits)
 
 
 def trajectory_mean(values: Tensor, weights: Tensor, *, total: float | Tensor = 1.0) -> Tensor:

@@ -9,6 +9,7 @@ from quilt_func._checks import describe, message
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, sxdg, u, word_gate
+from quilt_func.instruments import Instrument
 from quilt_func.noise import Channel
 from quilt_func.ops import Gate, Op, numbers
 
@@ -94,6 +95,9 @@ def _error(gate: Gate, got: str, remedy: str) -> ValueError:
 
 def _term(gate: Gate, angles: tuple[float, ...], version: int) -> _Term:
     """How a gate is written: by its row, by its word, or by what it is made of."""
+    if isinstance(gate, Instrument):
+        remedy = "Write the parts before and after it, which hold gates alone."
+        raise _error(gate, f"the instrument {gate.name}", remedy)
     if gate is u:
         return _Term("u3" if version == 2 else "U", angles)
     if gate.qasm is not None:

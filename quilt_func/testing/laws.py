@@ -29,6 +29,7 @@ from quilt_func.testing._circuit_laws import (
     rewrite_cases,
 )
 from quilt_func.testing._gate_case import GATE_LAWS, gate_cases
+from quilt_func.testing._instrument_laws import INSTRUMENT_LAWS, instrument_cases
 from quilt_func.testing._law import Law, LawError, law_test
 from quilt_func.testing._noise_case import default_circuits as circuits_for
 from quilt_func.testing._noise_case import noise_cases
@@ -44,6 +45,7 @@ __all__ = [
     "CHANNEL_LAWS",
     "CIRCUIT_LAWS",
     "GATE_LAWS",
+    "INSTRUMENT_LAWS",
     "NOISE_LAWS",
     "OBSERVABLE_LAWS",
     "REWRITE_LAWS",
@@ -53,6 +55,7 @@ __all__ = [
     "channel_laws",
     "circuit_laws",
     "gate_laws",
+    "instrument_laws",
     "noise_laws",
     "observable_laws",
     "rewrite_laws",
@@ -89,9 +92,12 @@ def gate_laws(
             "Give the gate itself, not an op or a function: `gate_laws(rx)`."
         )
     if gate.refusal:
+        kind = a_kind(gate).lower()
+        remedy = (
+            "channel_laws(channel)" if isinstance(gate, Channel) else "instrument_laws(circuit)"
+        )
         raise TypeError(
-            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got a channel. "
-            "Write `channel_laws(channel)`."
+            f"gate_laws(gate={gate!r}): `gate` must be a gate, but got {kind}. Write `{remedy}`."
         )
     if gate.param_shape:
         raise TypeError(
@@ -259,6 +265,42 @@ def circuit_laws(
         got, remedy = a_kind(circuit), "Make one with `circuit`."
         raise TypeError(message("circuit_laws", "circuit", circuit, "be a circuit", got, remedy))
     return law_test(circuit, CIRCUIT_LAWS, circuit_cases(circuit), only, settings)
+
+
+def instrument_laws(
+    circuit: Circuit,
+    *,
+    only: Iterable[str] | None = None,
+    settings: hypothesis.settings | None = None,
+) -> Callable[[], None]:
+    """Make the property test of a circuit with instruments: that all its meanings agree.
+
+    Branches, trajectories, the density matrix, and the circuit in which measurement is put off to
+    the end, are held against one another.
+
+    Args:
+        circuit: A circuit of gates and instruments, of few qubits and bits.
+        only: Names of the laws to check, from `INSTRUMENT_LAWS`; default: all.
+        settings: Hypothesis settings; default: the profile.
+
+    Returns:
+        A test function for pytest; hypothesis draws states.
+
+    Raises:
+        TypeError: If `circuit` is not a circuit.
+        ValueError: If there is no law of a name.
+
+    Examples:
+        >>> from quilt_func import circuit, conditional, h, measure, x
+        >>> copied = circuit(2, h(0), measure(0, "m"), conditional("m", x(1), 1))
+        >>> test_copied = instrument_laws(copied, only=["probabilities", "deferred"])
+        >>> test_copied()
+    """
+    if not isinstance(circuit, Circuit):
+        got, remedy = a_kind(circuit), "Make one with `circuit`."
+        need = "be a circuit"
+        raise TypeError(message("instrument_laws", "circuit", circuit, need, got, remedy))
+    return law_test(circuit, INSTRUMENT_LAWS, instrument_cases(circuit), only, settings)
 
 
 def ansatz_laws(

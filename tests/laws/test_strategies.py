@@ -355,6 +355,10 @@ REFUSED = {
     ),
     "circuits: max_ops": (lambda: qst.circuits(max_ops=-1), "max_ops must be an int of at least 0"),
     "circuits: dtype": (lambda: qst.circuits(dtype=None), "dtype must be real"),
+    "dynamic_circuits: max_bits": (
+        lambda: qst.dynamic_circuits(max_bits=-1),
+        "max_bits must be an int of at least 0",
+    ),
     "pauli_words: letters": (
         lambda: qst.pauli_words(2, letters="AB"),
         "letters must be Pauli letters",

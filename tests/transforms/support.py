@@ -165,6 +165,19 @@ def without_noise(theta, p):
     return qf.noise.zero_noise(value, circuit, method="richardson").value
 
 
+def dynamic(theta, table, *last):
+    """A circuit with all instruments but postselection."""
+    return qf.circuit(
+        2, qf.ry(theta, range(2)), qf.measure(0, "m"), qf.conditional("m", qf.rx(theta[0], 1), 1),
+        qf.reset(0), qf.instruments.lookup("m", qf.ry, table, 0), qf.cx(0, 1),
+        qf.measure([1, 0], "k"), qf.conditional("k", qf.h(0), (1, 0)), *last,
+    )  # fmt: skip
+
+
+def branched(theta, table):
+    return qf.run_branches(dynamic(theta, table))
+
+
 def flipped(theta, p):
     return qf.circuit(
         2, qf.ry(theta, range(2)), qf.noise.bit_flip(p[0], range(2)), qf.cx(0, 1),
@@ -400,6 +413,65 @@ CASES = {
     "run_trajectory": (
         lambda t, p, d: qf.run_trajectory(noisy(t, p), d).state,  # a weight's slope is no value's
         (u(2), 0.1 * u(3), u(4, seed=6)),
+    ),
+    "run_trajectory with outcomes": (
+        lambda t, a, d: qf.run_trajectory(dynamic(t, a), d).state,
+        (u(2), u(2, seed=1), u(3, seed=6)),
+    ),
+    "run_density with outcomes": (
+        lambda t, a, r: qf.run_density(dynamic(t, a, qf.noise.bit_flip(t[1], 0)), r),
+        (0.1 * u(2), u(2, seed=1), MIXED),
+    ),
+    "noise.run_density_branches": (
+        lambda t, a: qf.noise.run_density_branches(dynamic(t, a)).states,
+        (u(2), u(2, seed=1)),
+    ),
+    "run_branches": (
+        lambda t, a, s: qf.run_branches(dynamic(t, a), s).states,
+        (u(2), u(2, seed=1), psi()),
+    ),
+    "conditional": (
+        lambda t: (
+            qf.run_branches(
+                qf.circuit(1, qf.h(0), qf.measure(0, "m"), qf.conditional("m", turned(t, 0), 0))
+            ).states
+        ),
+        (u(),),
+    ),
+    "instruments.lookup": (
+        lambda a: (
+            qf.run_branches(
+                qf.circuit(
+                    2,
+                    qf.h([0, 1]),
+                    qf.measure([0, 1], "m"),
+                    qf.instruments.lookup("m", qf.rx, a, 1),
+                )
+            ).states
+        ),
+        (u(4),),
+    ),
+    "instruments.parity": (
+        lambda bits: qf.instruments.parity(bits).long(),
+        (torch.tensor([[0, 1], [1, 1]]),),
+    ),
+    "instruments.branch_probabilities": (
+        lambda t, a: qf.instruments.branch_probabilities(branched(t, a)),
+        (u(2), u(2, seed=1)),
+    ),
+    "instruments.branch_expval": (
+        lambda t, a, c: qf.instruments.branch_expval(branched(t, a), words(c)),
+        (u(2), u(2, seed=1), u(3)),
+    ),
+    "instruments.branch_mean": (
+        lambda t, a: qf.instruments.branch_mean(
+            branched(t, a), lambda state, bits: qf.expval(state, WORDS) * (1 + bits["k"][0])
+        ),
+        (u(2), u(2, seed=1)),
+    ),
+    "instruments.conditional_expval": (
+        lambda t, a: qf.instruments.conditional_expval(branched(t, a), WORDS, "k", (0, 1)),
+        (u(2), u(2, seed=1)),
     ),
     "noise.trajectory_mean": (qf.noise.trajectory_mean, (u(4), u(4, seed=1))),
     "noise.rule": (lambda p: by_model(qf.noise.rule(qf.noise.depolarizing, p)), (0.1 * u(),)),

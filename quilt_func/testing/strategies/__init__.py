@@ -13,6 +13,7 @@ from quilt_func.testing.strategies.random_circuits import (
     pauli_sums,
     pauli_words,
 )
+from quilt_func.testing.strategies.random_dynamics import dynamic_circuits
 from quilt_func.testing.strategies.random_noise import (
     channel_ops,
     channels,
@@ -37,6 +38,7 @@ __all__ = [
     "channels",
     "circuits",
     "datasets",
+    "dynamic_circuits",
     "gates",
     "hermitians",
     "noise_models",
