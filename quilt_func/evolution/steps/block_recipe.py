@@ -195,7 +195,8 @@ class StackBuilder:
         if depth > deepest:
             return None
         one = self.tables.offsets[IDENTITY]
-        entries = np.full((n_slots, 1, len(blocks), depth, size, size), one, dtype=np.int64)
+        used = max(len(slots) for moments in blocks for slots, _ in moments or ())
+        entries = np.full((used, 1, len(blocks), depth, size, size), one, dtype=np.int64)
         entries[0] = np.where(np.eye(size, dtype=bool), one, one + 1)
         row_factors = np.ones((len(blocks), depth, size, 1), dtype=np.complex128)
         for i, moments in enumerate(blocks):
