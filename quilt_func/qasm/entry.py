@@ -26,20 +26,27 @@ from quilt_func.qasm.writer import program_text
 __all__ = ["from_qasm", "to_qasm"]
 
 
-def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., Circuit]:
+def from_qasm(
+    text: str, *, max_gates: int = 50_000, keep_measurements: bool = False
+) -> Circuit | Callable[..., Circuit]:
     r"""Read a circuit from OpenQASM 2 or 3.
 
     Gate definitions, expressions, broadcasting, `ctrl @`, `negctrl @`, `inv @`, `pow @`, `gphase`,
-    constants and `for` loops are expanded; barriers, final measurements, annotations and resets of
-    qubits that are still 0 are checked and left out. Registers follow one another: the first qubit
-    declared is wire 0. Numbers stay Python numbers, so the circuit takes any precision. A global
-    phase is dropped.
+    constants, `for` loops and `def` are expanded; barriers, annotations and resets of qubits that
+    are still 0 are checked and left out. Registers follow one another: the first qubit declared is
+    wire 0. Numbers stay Python numbers, so the circuit takes any precision. A global phase is
+    dropped.
+
+    Measurements, resets, `if` and what is computed of bits become instruments, for `run_branches`
+    and its kin; a bit's name is the key of its last measurement. Measurements at the end of a text
+    without any of these are left out, so that its circuit has a state.
 
     Args:
         text: The program, with the version in its first line; without one it is version 2 if it
             includes `qelib1.inc` or declares a `qreg` or `creg`, else version 3.
         max_gates: Bound on the number of gates that the text may expand to; longer texts are not
             even parsed.
+        keep_measurements: Whether measurements stay that are all at the end.
 
     Returns:
         The circuit. If the text declares `input float` or `input angle` parameters, a function
@@ -47,8 +54,8 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
 
     Raises:
         TypeError: If `text` is not a string, or an input is missing or of another kind.
-        ValueError: If the text is wrong or holds what is not simulated: measurements within the
-            circuit, other resets, `if`. The message tells line and column, and what to do.
+        ValueError: If the text is wrong or holds what is not simulated: `while`, measurements and
+            resets under a condition. The message tells line and column, and what to do.
 
     Transforms:
         vmap, grad, jvp, hessian, in the inputs of the function; reading text has no derivative.
@@ -64,26 +71,40 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
         >>> turn(torch.tensor(0.5))
         Circuit(1 qubits, 1 gates)
         q0: ─RX(0.25)─
+        >>> from_qasm('include "stdgates.inc"; qubit[2] q; bit c; h q[0]; c = measure q[0];'
+        ...           'if (c) x q[1];')
+        Circuit(2 qubits, 3 gates)
+        q0: ─H──M:c────────
+        <BLANKLINE>
+        q1: ─────────X?c=1─
     """
+    check_text("from_qasm", text, max_gates)
+    need, remedy = "be a bool", "Give `True` to keep measurements at the end."
+    check_is("from_qasm", "keep_measurements", keep_measurements, bool, need, remedy)
+    return _read(text, max_gates, keep_measurements)
+
+
+def check_text(function: str, text: object, max_gates: object) -> None:
+    """Check that a text is one, and its bound a number."""
     remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
     remedy += "such as `qiskit.qasm3.dumps(circuit)`."
-    check_is("from_qasm", "text", text, str, "be a string", remedy)
-    check_count("from_qasm", "max_gates", max_gates, 1)
-    return _read(text, max_gates)
+    check_is(function, "text", text, str, "be a string", remedy)
+    check_count(function, "max_gates", max_gates, 1)
 
 
-def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
+def _read(text: str, max_gates: int, keeps: bool) -> "Circuit | _FromInputs":
     """Parse and run statements in turn, so that the bounds on what runs bound what is parsed."""
-    with _told_where(text):
+    with told_where("from_qasm", text):
         parser = Parser(text, max_gates)
         statements: Iterator[Any] = parser.statements()
         kept: Iterator[Any] = iter(())
         if "input" in parser.tokens:
             statements, kept = tee(statements)
-        found = Reader(parser.version, None, max_gates).circuit(statements)
+        found = Reader(parser.version, None, max_gates).circuit(statements, keeps=keeps)
     again = tuple(kept)
     names = tuple(item.name for item in again if isinstance(item, Input))
-    return _FromInputs(text, max_gates, parser.version, again, names) if names else found
+    made = _FromInputs(text, max_gates, keeps, parser.version, again, names)
+    return made if names else found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,6 +113,7 @@ class _FromInputs:
 
     text: str
     max_gates: int
+    keeps: bool
     version: int
     statements: tuple[Any, ...]
     names: tuple[str, ...]
@@ -99,18 +121,19 @@ class _FromInputs:
     def __call__(self, *values: Any, **named: Any) -> Circuit:
         """The circuit at values of the parameters."""
         inputs = _bound(self.names, values, named)
-        with _told_where(self.text):
-            return Reader(self.version, inputs, self.max_gates).circuit(self.statements)
+        with told_where("from_qasm", self.text):
+            reader = Reader(self.version, inputs, self.max_gates)
+            return reader.circuit(self.statements, keeps=self.keeps)
 
     def __repr__(self) -> str:
         return f"<circuit of ({', '.join(self.names)})>"
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int]]:
-        return _read, (self.text, self.max_gates)
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int, bool]]:
+        return _read, (self.text, self.max_gates, self.keeps)
 
 
 @contextmanager
-def _told_where(text: str) -> Iterator[None]:
+def told_where(function: str, text: str) -> Iterator[None]:
     """Turn an error inside into one that tells line and column."""
     try:
         yield
@@ -119,7 +142,7 @@ def _told_where(text: str) -> Iterator[None]:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         got = f"{error.got} at line {line}, column {column}"
         need = "be OpenQASM that can be simulated"
-        raise ValueError(message("from_qasm", "text", text, need, got, error.remedy)) from None
+        raise ValueError(message(function, "text", text, need, got, error.remedy)) from None
 
 
 def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
