@@ -18,6 +18,8 @@ from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_is, message
 from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.instruments import check_keys
+from quilt_func.qasm.control_writer import gate_of
 from quilt_func.qasm.expander import Reader
 from quilt_func.qasm.lexer import Input, QasmError, position
 from quilt_func.qasm.parser import Parser
@@ -207,8 +209,10 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
     if version not in (2, 3) or isinstance(version, bool):
         remedy = "Version 2 is read by most tools, version 3 has modifiers."
         raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
+    check_keys("to_qasm", circuit)
     text = program_text(circuit, int(version))
-    if any(op.gate.origin and op.gate.qasm for op in circuit.ops):
+    gates = map(gate_of, circuit.ops)
+    if any(gate.origin and gate.qasm for gate in gates):
         _check_definitions(circuit, text, len(text))
     return text
 
