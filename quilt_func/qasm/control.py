@@ -1,4 +1,4 @@
-"""What classical control does: bits, branches, measurements, and subroutines that are unrolled.
+"""What classical control does: bits, branches, measurements and resets.
 
 A branch is a condition on each of its gates. Bits are functions of what was measured, so a
 condition is read as it was when the branch was entered, whatever is measured later.
@@ -9,7 +9,7 @@ from typing import Any
 
 from quilt_func.instruments import reset
 from quilt_func.qasm.arithmetic import Value
-from quilt_func.qasm.conditions import table_of, too_many
+from quilt_func.qasm.bit_expressions import table_of, too_many
 from quilt_func.qasm.control_parser import not_assigned
 from quilt_func.qasm.lexer import (
     Assignment,
@@ -17,11 +17,9 @@ from quilt_func.qasm.lexer import (
     If,
     Measure,
     Operand,
-    Parameter,
     QasmError,
     Reset,
     Run,
-    Subroutine,
 )
 from quilt_func.qasm.outcomes import Item, Outcomes
 from quilt_func.qasm.tables import (
@@ -37,7 +35,6 @@ from quilt_func.qasm.tables import (
     truth,
 )
 
-MAX_BITS_GIVEN = 4096
 _SPARE = (
     "Swap it into a spare qubit that is 0, under the condition, and {} the spare one without: "
     "`if (c) swap q, spare; {}`."
@@ -56,7 +53,6 @@ class Control:
         self.items: list[Item] = []
         self.outcomes = Outcomes()
         self.branch: Table | None = None
-        self.subroutines: dict[str, tuple[Subroutine, dict[str, Value]]] = {}
         self.inside = ""
         self.measured: set[int] = set()
         self.is_dynamic = False
@@ -70,13 +66,7 @@ class Control:
     def wires(self, operand: Operand, kind: str = "qubit") -> int | list[int]:
         raise NotImplementedError
 
-    def new_name(self, name: str, place: int) -> None:
-        raise NotImplementedError
-
-    def number(self, kind: str, value: Expression) -> Value:
-        raise NotImplementedError
-
-    def integer(self, steps: Expression) -> int:
+    def run_run(self, statement: Run, returned: int | None = None) -> list[Table]:
         raise NotImplementedError
 
     # --- values ---
@@ -106,7 +96,7 @@ class Control:
         width = 1 if table.width is None else table.width
         if table.width is None and not all(0 <= int(v) < 2**count for v in table.values):
             got = f"a number beyond {count} bit(s)"
-            raise QasmError(got, place, f"Give 0 to {2**min(count, 62) - 1}, or more bits.")
+            raise QasmError(got, place, f"Give 0 to {2 ** min(count, 62) - 1}, or more bits.")
         self.spend(count * (1 + len(table.values) // 16), place)
         return _counted([bit(table, i) for i in range(count if table.width is None else width)],
                         count, place)  # fmt: skip
@@ -151,11 +141,14 @@ class Control:
             values = self.run_run(statement.value, len(bits))
         else:
             values = self.bits(statement.value, len(bits), place)
-        held = self.outcomes.values
         for one, new in zip(bits, values, strict=True):
-            old, branch = held[one], self.branch
-            held[one] = _tried(lambda new=new, old=old: chosen(branch, new, old), place)
-            self.spend(1 + len(held[one].values) // 16, place)
+            self.outcomes.values[one] = self.chosen(new, self.outcomes.values[one], place)
+
+    def chosen(self, new: Table, old: Table, place: int) -> Table:
+        """A new value where the branch's condition holds, and else the old one."""
+        found = _tried(lambda: chosen(self.branch, new, old), place)
+        self.spend(1 + len(found.values) // 16, place)
+        return found
 
     def run_measure(self, statement: Measure) -> None:
         self.measurement(statement, None)
@@ -193,68 +186,6 @@ class Control:
             self.items.append(reset(needed))
             self.acted_on.difference_update(needed)
             self.is_dynamic = True
-
-    # --- subroutines ---
-
-    def run_subroutine(self, statement: Subroutine) -> None:
-        self.new_name(statement.name, statement.place)
-        names = [parameter.name for parameter in statement.parameters]
-        if len({*names}) < len(names):
-            got = f"a parameter twice in `{statement.name[:40]}`"
-            raise QasmError(got, statement.place, "Give each its own name.")
-        self.spend(1 + len(self.numbers) // 64, statement.place)
-        self.subroutines[statement.name] = statement, dict(self.numbers)
-
-    def run_run(self, statement: Run, returned: int | None = None) -> list[Table]:
-        """Unroll a subroutine, and give the values of the bits that it returns."""
-        subroutine, constants = self.subroutines[statement.name]
-        outer = self.registers, self.numbers, self.inside
-        registers: dict[str, dict[str, int | list[int]]] = {"qubit": {}, "bit": {}}
-        numbers = dict(constants)
-        self.spend(8 + len(numbers) // 64, statement.place)
-        self.inside = statement.name
-        for parameter, argument in zip(subroutine.parameters, statement.arguments, strict=True):
-            if parameter.kind in registers:
-                bound = self.bound(parameter, argument, statement.place)
-                registers[parameter.kind][parameter.name] = bound
-            else:
-                numbers[parameter.name] = self.number(parameter.kind, argument)
-        self.registers, self.numbers = registers, numbers
-        for inner in subroutine.body:
-            self.run(inner)
-        values = self.result(subroutine, statement.place, returned)
-        self.registers, self.numbers, self.inside = outer
-        return values
-
-    def bound(self, parameter: Parameter, argument: Any, place: int) -> int | list[int]:
-        """The qubits of a parameter, or new bits that hold its value."""
-        size = None if parameter.size is None else self.integer(parameter.size)
-        count = 1 if size is None else size
-        if not 1 <= count <= MAX_BITS_GIVEN:
-            got = f"{count} {parameter.kind}(s) for `{parameter.name[:40]}`"
-            raise QasmError(got, parameter.place, f"Declare 1 to {MAX_BITS_GIVEN}.")
-        if parameter.kind == "bit":
-            values = self.bits(argument, count, place)
-            name = f"{self.inside}.{parameter.name}"
-            found = self.outcomes.declare(name, size)
-            self.outcomes.values[-count:] = values
-            return found
-        wires = self.wires(argument)
-        if len(as_list(wires)) != count or (size is None and isinstance(wires, list)):
-            got = f"{len(as_list(wires))} qubit(s) for `{parameter.name[:40]}`"
-            raise QasmError(got, argument.place, f"Give {'one' if size is None else size}.")
-        return wires if size is None else as_list(wires)
-
-    def result(self, subroutine: Subroutine, place: int, returned: int | None) -> list[Table]:
-        found = subroutine.result
-        if isinstance(found, Measure):
-            return self.measurement(found, returned)
-        if found is None and returned is not None:
-            got = f"a value of `{subroutine.name[:40]}`, which returns none"
-            raise QasmError(got, place, "Write `return` at the end of its `def`.")
-        if found is None or returned is None:
-            return []
-        return self.bits(found, returned, place)
 
 
 def as_list(wires: int | list[int]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from quilt_func.qasm.conditions import ConditionCursor
+from quilt_func.qasm.bit_expressions import ConditionCursor
 from quilt_func.qasm.expressions import number
 from quilt_func.qasm.lexer import (
     CASTS,
@@ -79,6 +79,9 @@ class ControlParser(ConditionCursor):
 
     def assignment(self) -> Assignment | Measure:
         place, target = self.at, self.operand()
+        if self.version == 2 and self.tokens[self.at + 1] != "measure":
+            remedy = "Write `OPENQASM 3.0;` in the first line."
+            raise QasmError(f"an assignment to `{target.name[:40]}`", place, remedy)
         if self.accept("="):
             return self.set_to(target)
         mark = self.token

@@ -13,13 +13,17 @@ from quilt_func.qasm.arithmetic import CONSTANTS, FUNCTIONS
 
 _OF_A_BIT = re.compile(r"([^\W\d]\w*)\[(0|[1-9]\d{0,2})\]")
 """A key that `from_qasm` makes of a register's bit."""
-_KEYWORDS = frozenset(
-    "OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end "
-    "return for while in switch case default nop pragma input output const readonly mutable qreg "
-    "qubit creg bool bit int uint float angle complex array void duration stretch gphase inv pow "
-    "ctrl negctrl dim durationof delay reset measure barrier true false opaque im real imag sizeof "
-    "popcount rotl rotr q".split()
-)
+# fmt: off
+_KEYWORDS = frozenset({
+    "OPENQASM", "include", "defcalgrammar", "def", "cal", "defcal", "gate", "extern", "box", "let",
+    "break", "continue", "if", "else", "end", "return", "for", "while", "in", "switch", "case",
+    "default", "nop", "pragma", "input", "output", "const", "readonly", "mutable", "qreg", "qubit",
+    "creg", "bool", "bit", "int", "uint", "float", "angle", "complex", "array", "void", "duration",
+    "stretch", "gphase", "inv", "pow", "ctrl", "negctrl", "dim", "durationof", "delay", "reset",
+    "measure", "barrier", "true", "false", "opaque", "im", "real", "imag", "sizeof", "popcount",
+    "rotl", "rotr", "q",
+})
+# fmt: on
 """Words of either version, and the name of the qubits."""
 Write = Callable[[Op], list[str]]
 """A writer of gates: one statement for each wire set."""
@@ -55,7 +59,7 @@ class Registers:
     def declarations(self) -> list[str]:
         if self.version == 2:
             return [f"creg {name}[{size or 1}];" for name, size in self.sizes.items()]
-        return [f"bit[{size}] {name};" if size else f"bit {name};" for name, size in self.sizes.items()]
+        return [f"bit{f'[{size}]' if size else ''} {name};" for name, size in self.sizes.items()]
 
     def statements(self, op: Op, write: Write) -> list[str]:
         """An instrument; those of a gate that it holds are written by `write`."""
@@ -87,8 +91,8 @@ class Registers:
         for i, wire in enumerate(wires, first):
             self.written.setdefault(register, set()).add(i)
             bit = f"{register}[{i}]" if self.sizes[register] else register
-            is_old = self.version == 2
-            yield f"measure q[{wire}] -> {register}[{i}];" if is_old else f"{bit} = measure q[{wire}];"
+            old = f"measure q[{wire}] -> {register}[{i}];"
+            yield old if self.version == 2 else f"{bit} = measure q[{wire}];"
 
     def under(
         self, outcome: int, n_bits: int, keys: Sequence[str], lines: Sequence[str]

@@ -10,9 +10,8 @@ from quilt_func.circuits import Circuit
 from quilt_func.ops import Op, make_op
 from quilt_func.qasm.arithmetic import CONSTANTS, Value
 from quilt_func.qasm.calls import Budget, Calls
-from quilt_func.qasm.control import Control, as_list
+from quilt_func.qasm.control import as_list
 from quilt_func.qasm.definitions import built_in
-from quilt_func.qasm.expressions import MAX_NESTING
 from quilt_func.qasm.lexer import (
     Alias,
     Barrier,
@@ -28,19 +27,23 @@ from quilt_func.qasm.lexer import (
     Range,
     Register,
     Several,
+    UnknownNameError,
 )
 from quilt_func.qasm.outcomes import Held, ops_of
 from quilt_func.qasm.powers import PHASE, Placed
+from quilt_func.qasm.unrolling import Unroller
 from quilt_func.typing import WireSet
 
 MAX_QUBITS = 4096
+_MOST_NESTED = 80
+"""Statements within statements, those of subroutines too; fewer than Python's stack holds."""
 _SAMPLE = 0.37
 """Where a text with inputs is tried before the first call."""
 _DECLARATIONS = {(2, "qubit"): "qreg {}[2];", (2, "bit"): "creg {}[2];",
                  (3, "qubit"): "qubit[2] {};", (3, "bit"): "bit[2] {};"}  # fmt: skip
 
 
-class Reader(Control):
+class Reader(Unroller):
     """One pass over a program's statements.
 
     Args:
@@ -106,13 +109,23 @@ class Reader(Control):
     # --- statements ---
 
     def run(self, statement: Any) -> None:
-        if type(statement) is Call:
-            self.run_call(statement)
-            return
+        try:
+            if type(statement) is Call:
+                self.run_call(statement)
+            else:
+                self.run_other(statement)
+        except UnknownNameError as error:
+            if error.name not in self.registers["bit"]:
+                raise
+            remedy = "Numbers must be known beforehand. Write an `if` for each value of the bits."
+            got = f"the bit(s) `{error.name[:40]}` for a number"
+            raise QasmError(got, error.place, remedy) from None
+
+    def run_other(self, statement: Any) -> None:
         self.spend(1, statement.place)
         self.n_nested += 1
-        if self.n_nested > 2 * MAX_NESTING:
-            got = f"statements nested deeper than {2 * MAX_NESTING}"
+        if self.n_nested > _MOST_NESTED:
+            got = f"statements nested deeper than {_MOST_NESTED}"
             raise QasmError(got, statement.place, "Write it in fewer levels.")
         getattr(self, f"run_{type(statement).__name__.lower()}")(statement)
         self.n_nested -= 1
@@ -207,6 +220,8 @@ class Reader(Control):
     def place(self, placed: Placed, place: int) -> None:
         """Equal gates in a row become one op."""
         self.budget.add_gate(place)
+        if self.branch is not None:
+            self.spend(len(self.branch.values) // 4, place)
         if self.run_of and not _is_same(placed, self.run_of[0]):
             self.end_run()
         self.run_of.append(placed)

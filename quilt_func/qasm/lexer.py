@@ -32,6 +32,15 @@ class QasmError(Exception):
         self.got, self.place, self.remedy, self.after = got, place, remedy, after
 
 
+class UnknownNameError(QasmError):
+    """A name in an expression that stands for no number."""
+
+    def __init__(self, name: str, place: int) -> None:
+        remedy = "Declare it before, such as `const float a = 0.5;`."
+        super().__init__(f"the unknown name `{name[:40]}`", place, remedy)
+        self.name = name
+
+
 def split(text: str, limit: int) -> list[str]:
     """The first tokens of a text; an empty one marks its end."""
     if len(text) < limit:

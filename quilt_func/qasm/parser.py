@@ -48,7 +48,7 @@ _KEPT_OUT = _KEPT_OUT_OF_2 | {
     ),
 }  # fmt: skip
 _MODIFIERS = ("ctrl", "negctrl", "inv", "pow")
-_ASSIGNED = frozenset("[=+-*/%^&|~<>") | {"**", "++", "==", "<=", ">=", "!=", "&&", "||", "<<", ">>"}
+_ASSIGNED = frozenset("[=+-*/%^&|~<>") | {"**", "++", "<<", ">>"}
 """What may follow the name of what is assigned to; a gate's is followed by a name or `(`."""
 
 

@@ -63,10 +63,9 @@ def _spread(table: Table, measured: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def _reduced(measured: tuple[int, ...], values: NDArray[np.int64], width: int | None) -> Table:
-    kept = []
+    kept: list[int] = []
     for one in measured:
-        axis = len(kept)
-        low, high = values.take(0, axis), values.take(1, axis)
+        low, high = (np.asarray(half) for half in np.moveaxis(values, len(kept), 0))
         if np.array_equal(low, high):
             values = low
         else:

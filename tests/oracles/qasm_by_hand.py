@@ -95,11 +95,12 @@ def teleport_3(m):
 
 def inverseqft1(m):
     for wire in range(4):
-        m.h(wire)
-    m.x(2)
+        m.ry(0.5, wire)
+    m.ry(1.2, 2)
     m.p(0.7, 1)
-    m.cx(1, 3)
+    m.cx(0, 3)
     m.rz(0.4, 3)
+    m.ry(0.8, 3)
     bits = []
     for wire in range(4):
         for j, bit in enumerate(bits):
@@ -111,9 +112,10 @@ def inverseqft1(m):
 
 def inverseqft2(m):
     for wire in range(3):
-        m.h(wire)
+        m.ry(0.7, wire)
     m.p(0.9, 1)
     m.cx(0, 2)
+    m.ry(1.1, 2)
     m.p(-0.3, 2)
     bits = []
     for wire in range(3):
@@ -175,7 +177,7 @@ def seca(m):
     if m0:
         m.z(6)
     m.h(6)
-    return {"s": s, "m0": [m0], "m1": [m1], "out": [m.measure(6)]}
+    return {"syn": s, "m0": [m0], "m1": [m1], "out": [m.measure(6)]}
 
 
 def bb84(m):
@@ -223,7 +225,7 @@ def shor(m):
     for factor in (7**4 % 15, 7**2 % 15, 7):
         m.h(4)
         times(factor)
-        m.p(-PI * value(bits) / 2 ** len(bits), 4)
+        m.p(-PI * value(bits) / 2 ** len(bits) + 0.5 * (factor == 7), 4)
         m.h(4)
         bits.append(m.measure(4))
         if len(bits) < 3:
@@ -279,9 +281,10 @@ def reuse(m):
         bits.append(m.measure(0))
         if len(bits) < 3:
             m.reset(0)
+    m.h(1)
     if bits == [1, 0, 1]:
         m.x(1)
-    return {"c": bits}
+    return {"c": bits, "d": [m.measure(1)]}
 
 
 def overwritten(m):

@@ -3,7 +3,7 @@ OPENQASM 2.0;
 include "qelib1.inc";
 qreg q[4];
 creg c0[1]; creg c1[1]; creg c2[1]; creg c3[1];
-h q; x q[2]; u1(0.7) q[1]; cx q[1],q[3]; rz(0.4) q[3];
+ry(0.5) q; ry(1.2) q[2]; u1(0.7) q[1]; cx q[0],q[3]; rz(0.4) q[3]; ry(0.8) q[3];
 barrier q;
 h q[0];
 measure q[0] -> c0[0];

@@ -3,7 +3,7 @@ OPENQASM 2.0;
 include "qelib1.inc";
 qreg q[3];
 creg c[3];
-h q; u1(0.9) q[1]; cx q[0],q[2]; u1(-0.3) q[2];
+ry(0.7) q; u1(0.9) q[1]; cx q[0],q[2]; ry(1.1) q[2]; u1(-0.3) q[2];
 h q[0];
 measure q[0] -> c[0];
 if(c==1) u1(pi/2) q[1];

@@ -146,7 +146,7 @@ def table_of(
 
 def too_many(place: int) -> QasmError:
     remedy = "Decide by fewer bits, one after the other."
-    return QasmError(f"a value of more than {MAX_BITS} measured bits", place, remedy)
+    return QasmError(f"a value of more than {MAX_BITS} measured bits, or 63 in all", place, remedy)
 
 
 def _leaf(step: Step, of_operand: Callable[[Operand], Table]) -> Table:
@@ -170,7 +170,8 @@ def _computed(step: Step, values: list[Table]) -> Table:
         if None not in widths and len(widths) > 1:
             got = f"{values[0].width} bit(s) `{kind}` {values[1].width} bit(s)"
             raise QasmError(got, step.place, "Give as many bits on both sides.")
-        return combined(_BITWISE[kind], *values, width=None if None in widths else max(widths))
+        width = values[0].width if len(widths) == 1 else None
+        return combined(_BITWISE[kind], *values, width=width)
     if kind in _SHIFTS:
         width = values[0].width
         found = combined(_SHIFTS[kind], *values, width=width)
