@@ -230,7 +230,7 @@ def shor(m):
         bits.append(m.measure(4))
         if len(bits) < 3:
             m.reset(4)
-    return {"m": bits}
+    return {"m": bits, "r": [m.measure(wire) for wire in range(4)]}
 
 
 def rus(m):

@@ -129,7 +129,7 @@ def test_measurements_at_the_end_stay_on_demand():
         assert [op.gate.writes for op in function(0.3).ops[1:]] == ["c"]
 
 
-def test_conditions_and_tables_of_inputs_are_differentiated():
+def test_gates_of_inputs_under_a_condition_are_differentiated():
     text = HEADER + "input float a; bit d; ry(a) q[0]; d = measure q[0]; if (d) ry(2 * a) q[1];"
     turned = qf.from_qasm(text)
 
@@ -141,9 +141,9 @@ def test_conditions_and_tables_of_inputs_are_differentiated():
     def closed(a):
         return (a / 2).cos() ** 2 + (a / 2).sin() ** 2 * (2 * a).cos()
 
-    a = torch.linspace(-2, 2, 5, dtype=torch.float64)
-    for transform in (lambda f: f, grad):
-        assert_close(*(vmap(transform(f))(a) for f in (mean, closed)), n_gates=100)
+    a = torch.tensor(0.7, dtype=torch.float64)
+    assert_close(mean(a), closed(a), n_gates=100)
+    assert_close(grad(mean)(a), grad(closed)(a), n_gates=100)
 
 
 def test_registers_of_one_outcome_and_of_a_density():
@@ -373,9 +373,9 @@ BY_PROGRAM = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted({*qasm_by_hand.PROGRAMS} - {"ipea_3", "subroutines"}))
+@pytest.mark.parametrize("name", sorted({*qasm_by_hand.PROGRAMS} - {"shor"}))
 def test_every_program_needs_its_branches(name, monkeypatch):
-    """Without any `if` each has other outcomes; the two left out are others' twins, and long."""
+    """Without any `if` each has other outcomes; the order that `shor` finds is too symmetric."""
     monkeypatch.setattr(Control, "run_if", lambda self, statement: None)
     with pytest.raises(AssertionError):
         check(name, program(name))

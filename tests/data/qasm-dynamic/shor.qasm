@@ -4,6 +4,7 @@ include "qelib1.inc";
 qreg w[4];
 qreg c[1];
 creg m[3];
+creg r[4];
 gate cmul4 c,a,b,d,e { cswap c,a,d; cswap c,b,e; }
 gate cmul7 c,a,b,d,e { cswap c,a,b; cswap c,b,d; cswap c,d,e; cx c,a; cx c,b; cx c,d; cx c,e; }
 x w[0];
@@ -25,3 +26,4 @@ if(m==2) u1(-pi/2) c[0];
 if(m==3) u1(-3*pi/4) c[0];
 h c[0];
 measure c[0] -> m[2];
+measure w -> r;
