@@ -40,8 +40,8 @@ def from_qasm(
     dropped.
 
     Measurements, resets, `if` and what is computed of bits become instruments, for `run_branches`
-    and its kin; a bit's name is the key of its last measurement. Measurements at the end of a text
-    without any of these are left out, so that its circuit has a state.
+    and its kin; a bit's name is the key of the measurement that it holds at the end. Measurements
+    at the end of a text without any of these are left out, so that its circuit has a state.
 
     Args:
         text: The program, with the version in its first line; without one it is version 2 if it

@@ -79,7 +79,7 @@ class Reader(Unroller):
         return Circuit(self.n_qubits, tuple(ops_of(kept, self.keys())))
 
     def keys(self) -> list[str]:
-        """The key of each measurement; the last of a bit of the text has its name."""
+        """The key of each measurement; what a bit of the text holds at the end has its name."""
         registers = self.registers["bit"].values()
         return self.outcomes.keys(bit for bits in registers for bit in as_list(bits))
 

@@ -1,8 +1,8 @@
 """What a program measures: a number for each measurement, and at the end a key.
 
 Every measurement has a key of its own, so that a bit that is measured again is still read as it was
-before. The key is the bit's name, `c[0]`, for the one that the bit holds at the end; those before
-it are `c[0]@1`, `c[0]@2` and so on.
+before. The key is the name of the bit that holds it at the end, such as `c[0]`: of several, that of
+the bit that it was measured into, or else of the first. Others are `c[0]@1`, `c[0]@2` and so on.
 """
 
 from collections import Counter
@@ -57,14 +57,17 @@ class Outcomes:
         return Measured(wire, number)
 
     def keys(self, bits: Iterable[int]) -> list[str]:
-        """The key of each measurement; of some bits, the last has their name."""
-        last = {self.labels[bit]: _measurement(self.values[bit]) for bit in bits}
+        """The key of each measurement; what some bits hold has their names."""
+        names: dict[int, str] = {}
+        for bit in bits:
+            number, label = _measurement(self.values[bit]), self.labels[bit]
+            if number is not None and (number not in names or self.measured[number] == label):
+                names[number] = label
         count: Counter[str] = Counter()
         found = []
         for number, label in enumerate(self.measured):
             count[label] += 1
-            is_last = last.get(label) == number
-            found.append(label if is_last else f"{label}@{count[label]}")
+            found.append(names.get(number, f"{label}@{count[label]}"))
         return found
 
 
