@@ -106,7 +106,8 @@ class Control:
     def run_if(self, statement: If) -> None:
         condition = truth(self.table(statement.condition))
         if condition.is_known:
-            self.run_all(statement.holds if condition.values[0] else statement.fails)
+            taken = statement.holds if condition.values[0] else statement.fails
+            self.run_all(taken, statement.place)
             return
         self.within(condition, statement.holds, statement.place)
         self.within(negated(condition), statement.fails, statement.place)
@@ -119,16 +120,16 @@ class Control:
         if not joint.is_known:
             self.end_run()
             self.branch = joint
-            self.run_all(body)
+            self.run_all(body, place)
             self.end_run()
             self.branch = outer
 
-    def run_all(self, body: Iterable[Any]) -> None:
+    def run_all(self, body: Iterable[Any], place: int) -> None:
         """Run statements, whose constants end with them."""
         outer = self.numbers
+        self.spend(1 + len(outer) // 64, place)
         self.numbers = dict(outer)
         for statement in body:
-            self.spend(1 + len(outer) // 64, statement.place)
             self.run(statement)
         self.numbers = outer
 

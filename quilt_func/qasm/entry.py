@@ -178,18 +178,21 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
     `qasm`. Version 3 writes controlled gates, inverses and powers by modifiers. Angles are written
     in full: reading them back gives the same float64.
 
+    Outcomes become registers, one for each key, and what depends on them an `if` for each value.
+
     Args:
         circuit: Circuit whose angles can be read.
-        version: 2 or 3.
+        version: 2, whose conditions compare one register, or 3.
 
     Returns:
-        The program; `from_qasm` of it equals the circuit up to a global phase.
+        The program; `from_qasm` of it equals the circuit up to a global phase, of each branch.
 
     Raises:
         TypeError: If `circuit` is not a circuit, or its angles are hidden behind a transform.
         ValueError: If a gate has no definition in the version or one that can't be read, it is a
-            channel, two gates share a name, an angle is infinite or not a number, or there is no
-            such version.
+            channel or a postselection, two gates share a name, an angle is infinite or not a
+            number, an outcome is read before it is measured or can't be in the version, or there
+            is no such version.
 
     Transforms:
         None: text has no derivative.

@@ -304,6 +304,8 @@ LONG = {
     "empty loops": "for int i in [0:9999] { for int j in [0:9999] { } }",
     "many names": "".join(f"const int n{i} = {i}; " for i in range(20_000))
                   + "for int i in [0:9999] { const int m = i; }",
+    "many names and branches": "".join(f"const int n{i} = {i}; " for i in range(4_000))
+                               + "for int i in [0:9999] { if (true) { } }",
     "powers": "pow(101) @ x q[0];",
     "powers of powers": "gate g a { pow(99) @ x a; } gate f a { pow(99) @ g a; } pow(99) @ f q[0];",
     "aliases": "let r0 = q; " + "".join(f"let r{i + 1} = r{i} ++ r{i}; " for i in range(40)),
