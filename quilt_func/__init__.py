@@ -57,7 +57,7 @@ from quilt_func.noise import run_density, run_trajectory
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
-from quilt_func.qasm import from_qasm, to_qasm
+from quilt_func.qasm import from_qasm, register_bits, to_qasm
 from quilt_func.replay import jit
 from quilt_func.saving import from_json, to_json
 from quilt_func.shots import Estimate, estimate
@@ -146,6 +146,7 @@ __all__ = [
     "qfi_vp",
     "random_state",
     "reduced_density",
+    "register_bits",
     "reset",
     "run_branches",
     "run_density",

@@ -12,6 +12,7 @@ from quilt_func.instruments.feed_forward import all_bits as all_bits
 from quilt_func.instruments.feed_forward import conditional, lookup, parity
 from quilt_func.instruments.feed_forward import number as number
 from quilt_func.instruments.feed_forward import resolved as resolved
+from quilt_func.instruments.feed_forward import truth as truth
 from quilt_func.instruments.instrument_rows import Instrument, measure, postselect, reset
 from quilt_func.instruments.instrument_rows import Measurement as Measurement
 from quilt_func.instruments.instrument_rows import Postselection as Postselection

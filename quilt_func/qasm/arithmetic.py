@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from quilt_func.qasm.lexer import BOUND, Expression, QasmError, Step, bounded
+from quilt_func.qasm.lexer import BOUND, Expression, QasmError, Step, UnknownNameError, bounded
 
 Value = int | float | Tensor
 
@@ -86,8 +86,7 @@ def _named(step: Step, names: Mapping[str, Value]) -> Value:
     if value is None:
         value = CONSTANTS.get(step.value)
     if value is None:
-        got = f"the unknown name `{step.value[:40]}`"
-        raise QasmError(got, step.place, "Declare it before, such as `const float a = 0.5;`.")
+        raise UnknownNameError(step.value, step.place)
     return value
 
 

@@ -161,6 +161,11 @@ def standard() -> dict[str, Known]:
     return gates.known
 
 
+def names_in_files() -> set[str]:
+    """The gates of both standard files."""
+    return {name for names in _OF_FILE.values() for name in names}
+
+
 def built_in(version: int) -> Gates:
     """What a text of a version knows before its first line."""
     return Gates(version, {name: standard()[name] for name in ("U", "CX", "gphase")})

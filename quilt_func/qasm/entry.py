@@ -18,6 +18,8 @@ from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_is, message
 from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.instruments import check_keys
+from quilt_func.qasm.control_writer import gate_of
 from quilt_func.qasm.expander import Reader
 from quilt_func.qasm.lexer import Input, QasmError, position
 from quilt_func.qasm.parser import Parser
@@ -26,20 +28,27 @@ from quilt_func.qasm.writer import program_text
 __all__ = ["from_qasm", "to_qasm"]
 
 
-def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., Circuit]:
+def from_qasm(
+    text: str, *, max_gates: int = 50_000, keep_measurements: bool = False
+) -> Circuit | Callable[..., Circuit]:
     r"""Read a circuit from OpenQASM 2 or 3.
 
     Gate definitions, expressions, broadcasting, `ctrl @`, `negctrl @`, `inv @`, `pow @`, `gphase`,
-    constants and `for` loops are expanded; barriers, final measurements, annotations and resets of
-    qubits that are still 0 are checked and left out. Registers follow one another: the first qubit
-    declared is wire 0. Numbers stay Python numbers, so the circuit takes any precision. A global
-    phase is dropped.
+    constants, `for` loops and `def` are expanded; barriers, annotations and resets of qubits that
+    are still 0 are checked and left out. Registers follow one another: the first qubit declared is
+    wire 0. Numbers stay Python numbers, so the circuit takes any precision. A global phase is
+    dropped.
+
+    Measurements, resets, `if` and what is computed of bits become instruments, for `run_branches`
+    and its kin; a bit's name is the key of the measurement that it holds at the end. Measurements
+    at the end of a text without any of these are left out, so that its circuit has a state.
 
     Args:
         text: The program, with the version in its first line; without one it is version 2 if it
             includes `qelib1.inc` or declares a `qreg` or `creg`, else version 3.
         max_gates: Bound on the number of gates that the text may expand to; longer texts are not
             even parsed.
+        keep_measurements: Whether measurements stay that are all at the end.
 
     Returns:
         The circuit. If the text declares `input float` or `input angle` parameters, a function
@@ -47,8 +56,8 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
 
     Raises:
         TypeError: If `text` is not a string, or an input is missing or of another kind.
-        ValueError: If the text is wrong or holds what is not simulated: measurements within the
-            circuit, other resets, `if`. The message tells line and column, and what to do.
+        ValueError: If the text is wrong or holds what is not simulated: `while`, measurements and
+            resets under a condition. The message tells line and column, and what to do.
 
     Transforms:
         vmap, grad, jvp, hessian, in the inputs of the function; reading text has no derivative.
@@ -64,26 +73,40 @@ def from_qasm(text: str, *, max_gates: int = 50_000) -> Circuit | Callable[..., 
         >>> turn(torch.tensor(0.5))
         Circuit(1 qubits, 1 gates)
         q0: ─RX(0.25)─
+        >>> from_qasm('include "stdgates.inc"; qubit[2] q; bit c; h q[0]; c = measure q[0];'
+        ...           'if (c) x q[1];')
+        Circuit(2 qubits, 3 gates)
+        q0: ─H──M:c────────
+        <BLANKLINE>
+        q1: ─────────X?c=1─
     """
+    check_text("from_qasm", text, max_gates)
+    need, remedy = "be a bool", "Give `True` to keep measurements at the end."
+    check_is("from_qasm", "keep_measurements", keep_measurements, bool, need, remedy)
+    return _read(text, max_gates, keep_measurements)
+
+
+def check_text(function: str, text: object, max_gates: object) -> None:
+    """Check that a text is one, and its bound a number."""
     remedy = "Read a file first, `Path(name).read_text()`; ask another library for its text, "
     remedy += "such as `qiskit.qasm3.dumps(circuit)`."
-    check_is("from_qasm", "text", text, str, "be a string", remedy)
-    check_count("from_qasm", "max_gates", max_gates, 1)
-    return _read(text, max_gates)
+    check_is(function, "text", text, str, "be a string", remedy)
+    check_count(function, "max_gates", max_gates, 1)
 
 
-def _read(text: str, max_gates: int) -> "Circuit | _FromInputs":
+def _read(text: str, max_gates: int, keeps: bool) -> "Circuit | _FromInputs":
     """Parse and run statements in turn, so that the bounds on what runs bound what is parsed."""
-    with _told_where(text):
+    with told_where("from_qasm", text):
         parser = Parser(text, max_gates)
         statements: Iterator[Any] = parser.statements()
         kept: Iterator[Any] = iter(())
         if "input" in parser.tokens:
             statements, kept = tee(statements)
-        found = Reader(parser.version, None, max_gates).circuit(statements)
+        found = Reader(parser.version, None, max_gates).circuit(statements, keeps=keeps)
     again = tuple(kept)
     names = tuple(item.name for item in again if isinstance(item, Input))
-    return _FromInputs(text, max_gates, parser.version, again, names) if names else found
+    made = _FromInputs(text, max_gates, keeps, parser.version, again, names)
+    return made if names else found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,6 +115,7 @@ class _FromInputs:
 
     text: str
     max_gates: int
+    keeps: bool
     version: int
     statements: tuple[Any, ...]
     names: tuple[str, ...]
@@ -99,18 +123,19 @@ class _FromInputs:
     def __call__(self, *values: Any, **named: Any) -> Circuit:
         """The circuit at values of the parameters."""
         inputs = _bound(self.names, values, named)
-        with _told_where(self.text):
-            return Reader(self.version, inputs, self.max_gates).circuit(self.statements)
+        with told_where("from_qasm", self.text):
+            reader = Reader(self.version, inputs, self.max_gates)
+            return reader.circuit(self.statements, keeps=self.keeps)
 
     def __repr__(self) -> str:
         return f"<circuit of ({', '.join(self.names)})>"
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int]]:
-        return _read, (self.text, self.max_gates)
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, int, bool]]:
+        return _read, (self.text, self.max_gates, self.keeps)
 
 
 @contextmanager
-def _told_where(text: str) -> Iterator[None]:
+def told_where(function: str, text: str) -> Iterator[None]:
     """Turn an error inside into one that tells line and column."""
     try:
         yield
@@ -119,7 +144,7 @@ def _told_where(text: str) -> Iterator[None]:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         got = f"{error.got} at line {line}, column {column}"
         need = "be OpenQASM that can be simulated"
-        raise ValueError(message("from_qasm", "text", text, need, got, error.remedy)) from None
+        raise ValueError(message(function, "text", text, need, got, error.remedy)) from None
 
 
 def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,18 +178,21 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
     `qasm`. Version 3 writes controlled gates, inverses and powers by modifiers. Angles are written
     in full: reading them back gives the same float64.
 
+    Outcomes become registers, one for each key, and what depends on them an `if` for each value.
+
     Args:
         circuit: Circuit whose angles can be read.
-        version: 2 or 3.
+        version: 2, whose conditions compare one register, or 3.
 
     Returns:
-        The program; `from_qasm` of it equals the circuit up to a global phase.
+        The program; `from_qasm` of it equals the circuit up to a global phase, of each branch.
 
     Raises:
         TypeError: If `circuit` is not a circuit, or its angles are hidden behind a transform.
         ValueError: If a gate has no definition in the version or one that can't be read, it is a
-            channel, two gates share a name, an angle is infinite or not a number, or there is no
-            such version.
+            channel or a postselection, two gates share a name, an angle is infinite or not a
+            number, an outcome is read before it is measured or can't be in the version, or there
+            is no such version.
 
     Transforms:
         None: text has no derivative.
@@ -184,8 +212,10 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
     if version not in (2, 3) or isinstance(version, bool):
         remedy = "Version 2 is read by most tools, version 3 has modifiers."
         raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
+    check_keys("to_qasm", circuit)
     text = program_text(circuit, int(version))
-    if any(op.gate.origin and op.gate.qasm for op in circuit.ops):
+    gates = map(gate_of, circuit.ops)
+    if any(gate.origin and gate.qasm for gate in gates):
         _check_definitions(circuit, text, len(text))
     return text
 

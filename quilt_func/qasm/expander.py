@@ -10,6 +10,7 @@ from quilt_func.circuits import Circuit
 from quilt_func.ops import Op, make_op
 from quilt_func.qasm.arithmetic import CONSTANTS, Value
 from quilt_func.qasm.calls import Budget, Calls
+from quilt_func.qasm.control import as_list
 from quilt_func.qasm.definitions import built_in
 from quilt_func.qasm.lexer import (
     Alias,
@@ -21,25 +22,28 @@ from quilt_func.qasm.lexer import (
     Include,
     Input,
     Loop,
-    Measure,
     Operand,
     QasmError,
     Range,
     Register,
-    Reset,
     Several,
+    UnknownNameError,
 )
+from quilt_func.qasm.outcomes import Held, ops_of
 from quilt_func.qasm.powers import PHASE, Placed
+from quilt_func.qasm.unrolling import Unroller
 from quilt_func.typing import WireSet
 
 MAX_QUBITS = 4096
+_MOST_NESTED = 80
+"""Statements within statements, those of subroutines too; fewer than Python's stack holds."""
 _SAMPLE = 0.37
 """Where a text with inputs is tried before the first call."""
 _DECLARATIONS = {(2, "qubit"): "qreg {}[2];", (2, "bit"): "creg {}[2];",
                  (3, "qubit"): "qubit[2] {};", (3, "bit"): "bit[2] {};"}  # fmt: skip
 
 
-class Reader:
+class Reader(Unroller):
     """One pass over a program's statements.
 
     Args:
@@ -49,6 +53,7 @@ class Reader:
     """
 
     def __init__(self, version: int, inputs: Mapping[str, Any] | None, max_gates: int) -> None:
+        super().__init__()
         self.version, self.inputs = version, inputs
         self.budget = Budget(max_gates)
         self.spend = self.budget.spend
@@ -56,14 +61,12 @@ class Reader:
         self.gates = built_in(version)
         self.numbers: dict[str, Value] = {}
         self.registers: dict[str, dict[str, int | list[int]]] = {"qubit": {}, "bit": {}}
-        self.sizes = {"qubit": 0, "bit": 0}
-        self.measured: set[int] = set()
+        self.n_qubits, self.n_nested = 0, 0
         self.acted_on: set[int] = set()
-        self.ops: list[Op] = []
         self.run_of: list[Placed] = []
 
-    def circuit(self, statements: Iterable[Any]) -> Circuit:
-        """Run the statements.
+    def circuit(self, statements: Iterable[Any], *, keeps: bool = False) -> Circuit:
+        """Run the statements; measurements at the end are kept on demand.
 
         Raises:
             QasmError: If they are wrong, or too many.
@@ -71,7 +74,14 @@ class Reader:
         for statement in statements:
             self.run(statement)
         self.end_run()
-        return Circuit(self.sizes["qubit"], tuple(self.ops))
+        items, is_kept = self.items, keeps or self.is_dynamic
+        kept = items if is_kept else [item for item in items if isinstance(item, Op)]
+        return Circuit(self.n_qubits, tuple(ops_of(kept, self.keys())))
+
+    def keys(self) -> list[str]:
+        """The key of each measurement; what a bit of the text holds at the end has its name."""
+        registers = self.registers["bit"].values()
+        return self.outcomes.keys(bit for bits in registers for bit in as_list(bits))
 
     # --- numbers ---
 
@@ -99,45 +109,66 @@ class Reader:
     # --- statements ---
 
     def run(self, statement: Any) -> None:
-        if type(statement) is Call:
-            self.run_call(statement)
-            return
+        try:
+            if type(statement) is Call:
+                self.run_call(statement)
+            else:
+                self.run_other(statement)
+        except UnknownNameError as error:
+            if error.name not in self.registers["bit"]:
+                raise
+            remedy = "Numbers must be known beforehand. Write an `if` for each value of the bits."
+            got = f"the bit(s) `{error.name[:40]}` for a number"
+            raise QasmError(got, error.place, remedy) from None
+
+    def run_other(self, statement: Any) -> None:
         self.spend(1, statement.place)
+        self.n_nested += 1
+        if self.n_nested > _MOST_NESTED:
+            got = f"statements nested deeper than {_MOST_NESTED}"
+            raise QasmError(got, statement.place, "Write it in fewer levels.")
         getattr(self, f"run_{type(statement).__name__.lower()}")(statement)
+        self.n_nested -= 1
 
     def run_include(self, statement: Include) -> None:
         self.gates.include(statement)
 
     def run_register(self, statement: Register) -> None:
         size = 1 if statement.size is None else self.integer(statement.size)
-        first = self.sizes[statement.kind]
-        if not 1 <= size <= MAX_QUBITS - first:
+        first = self.n_qubits if statement.kind == "qubit" else len(self.outcomes.values)
+        if not 1 <= size <= MAX_QUBITS - (0 if self.inside else first):
             got = f"a register of {size} after {first}"
             raise QasmError(got, statement.place, f"Declare 1 to {MAX_QUBITS} in all.")
-        if statement.n_set not in (None, size):
-            got = f"{size} bit(s) set to {statement.n_set}"
-            raise QasmError(got, statement.place, "Leave the values out: nothing reads them.")
         self.new_name(statement.name, statement.place)
-        wires = first if statement.size is None else [*range(first, first + size)]
+        if statement.kind == "qubit":
+            wires = first if statement.size is None else [*range(first, first + size)]
+            self.n_qubits += size
+        else:
+            inside = f"{self.inside}." if self.inside else ""
+            self.spend(size, statement.place)
+            name = f"{inside}{statement.name}"
+            wires = self.outcomes.declare(name, None if statement.size is None else size)
         self.registers[statement.kind][statement.name] = wires
-        self.sizes[statement.kind] += size
-        if statement.measured is not None:
-            self.run_measure(statement.measured)
+        if statement.value is not None:
+            self.run(statement.value)
 
     def new_name(self, name: str, place: int) -> None:
         taken: list[Container[str]] = [*self.registers.values(), self.numbers, self.gates.own]
+        taken.append(self.subroutines)
         is_constant = name == "pi" or (self.version == 3 and name in CONSTANTS)
         if is_constant or any(name in names for names in taken):
             raise QasmError(f"a second `{name[:40]}`", place, "Give it another name.")
 
     def run_constant(self, statement: Constant) -> None:
         self.new_name(statement.name, statement.place)
-        value = self.value(statement.value)
-        if statement.kind in ("int", "uint"):
-            value = self.integer(statement.value)
-        elif isinstance(value, int):
-            value = float(value)
-        self.numbers[statement.name] = value
+        self.numbers[statement.name] = self.number(statement.kind, statement.value)
+
+    def number(self, kind: str, given: Expression) -> Value:
+        """A value of a type."""
+        if kind in ("int", "uint"):
+            return self.integer(given)
+        value = self.value(given)
+        return float(value) if isinstance(value, int) else value
 
     def run_input(self, statement: Input) -> None:
         self.new_name(statement.name, statement.place)
@@ -148,7 +179,7 @@ class Reader:
 
     def run_alias(self, statement: Alias) -> None:
         self.new_name(statement.name, statement.place)
-        wires = [w for operand in statement.operands for w in _as_list(self.wires(operand))]
+        wires = [w for operand in statement.operands for w in as_list(self.wires(operand))]
         self.spend(len(wires), statement.place)
         self.registers["qubit"][statement.name] = wires
 
@@ -172,36 +203,15 @@ class Reader:
                 self.run(inner)
         self.numbers = outer
 
-    def run_measure(self, statement: Measure) -> None:
-        wires = _as_list(self.wires(statement.operand))
-        self.spend(len(wires), statement.place)
-        if statement.target is not None:
-            bits = _as_list(self.wires(statement.target, "bit"))
-            if len(bits) != len(wires):
-                got = f"{len(wires)} qubit(s) measured to {len(bits)} bit(s)"
-                raise QasmError(got, statement.place, "Give as many bits as qubits.")
-        self.measured.update(wires)
-
     def run_barrier(self, statement: Barrier) -> None:
         for operand in statement.operands:
             self.wires(operand)
-
-    def run_reset(self, statement: Reset) -> None:
-        wires = _as_list(self.wires(statement.operand))
-        self.spend(len(wires), statement.place)
-        for wire in wires:
-            if wire in self.measured or wire in self.acted_on:
-                why = "which is measured" if wire in self.measured else "which a gate has acted on"
-                remedy = "A reset is not unitary unless the qubit is still 0. Leave it out."
-                raise QasmError(f"`reset` of qubit {wire}, {why}", statement.place, remedy)
 
     def run_call(self, statement: Call) -> None:
         known = self.gates.look_up(statement)
         for wires in self.broadcast(statement):
             if not self.measured.isdisjoint(wires):
-                late = min(self.measured.intersection(wires))
-                remedy = "Measuring within a circuit is not simulated. Measure at the end only."
-                raise QasmError(f"a gate on the measured qubit {late}", statement.place, remedy)
+                self.is_dynamic = True
             for placed in self.calls.apply(known, statement, self.numbers, wires):
                 if placed.gate is not PHASE:
                     self.place(placed, statement.place)
@@ -210,6 +220,8 @@ class Reader:
     def place(self, placed: Placed, place: int) -> None:
         """Equal gates in a row become one op."""
         self.budget.add_gate(place)
+        if self.branch is not None:
+            self.spend(len(self.branch.values) // 4, place)
         if self.run_of and not _is_same(placed, self.run_of[0]):
             self.end_run()
         self.run_of.append(placed)
@@ -219,7 +231,9 @@ class Reader:
             gate, angles, _ = self.run_of[0]
             wires = tuple([placed.wires for placed in self.run_of])
             are_floats = all(type(angle) is float for angle in angles)  # nothing to check
-            self.ops.append(Op(gate, wires, angles) if are_floats else make_op(gate, angles, wires))
+            op = Op(gate, wires, angles) if are_floats else make_op(gate, angles, wires)
+            self.items.append(op if self.branch is None else Held(op, self.branch))
+            self.is_dynamic |= self.branch is not None
             self.run_of = []
 
     def broadcast(self, call: Call) -> list[WireSet]:
@@ -263,10 +277,6 @@ class Reader:
             got = f"index {index} of `{operand.name[:40]}`"
             raise QasmError(got, operand.place, f"Give an index from 0 to {len(whole) - 1}.")
         return whole[index]
-
-
-def _as_list(wires: int | list[int]) -> list[int]:
-    return wires if isinstance(wires, list) else [wires]
 
 
 def _is_same(some: Placed, other: Placed) -> bool:

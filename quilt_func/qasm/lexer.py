@@ -11,11 +11,11 @@ _TOKEN = re.compile(
     ( (?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+
         |(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)\w*
     | [^\W\d]\w* | "[^"\n]*" | '[^'\n]*' | [$#]\w+
-    | -> | \*\* | \+\+ | == | /\*.* | \Z | . )""",
+    | -> | \*\* | \+\+ | [=!<>]= | && | \|\| | << | >> | /\*.* | \Z | . )""",
     re.VERBOSE | re.DOTALL,
 )
 """Space, comments and lines of annotations; then a token, in any text."""
-MARKS = frozenset("[]{}();,:@=+*/%^<>!&|~-") | {"->", "**", "++", "=="}
+MARKS = frozenset("[]{}();,:@=+*/%^<>!&|~-")
 BOUND = 2**63
 DIGITS = frozenset("0123456789")
 CASTS = frozenset({"int", "uint", "float", "angle"})
@@ -30,6 +30,15 @@ class QasmError(Exception):
     def __init__(self, got: str, place: int, remedy: str, *, after: bool = False) -> None:
         super().__init__(got)
         self.got, self.place, self.remedy, self.after = got, place, remedy, after
+
+
+class UnknownNameError(QasmError):
+    """A name in an expression that stands for no number."""
+
+    def __init__(self, name: str, place: int) -> None:
+        remedy = "Declare it before, such as `const float a = 0.5;`."
+        super().__init__(f"the unknown name `{name[:40]}`", place, remedy)
+        self.name = name
 
 
 def split(text: str, limit: int) -> list[str]:
@@ -128,14 +137,13 @@ class Definition(NamedTuple):
 
 
 class Register(NamedTuple):
-    """Qubits or bits; without a size it is one. Bits may be set or measured where declared."""
+    """Qubits or bits; without a size it is one. Bits may be set where declared."""
 
     kind: str
     name: str
     size: Expression | None
     place: int
-    measured: "Measure | None" = None
-    n_set: int | None = None
+    value: "Assignment | Measure | None" = None
 
 
 class Constant(NamedTuple):
@@ -167,6 +175,50 @@ class Measure(NamedTuple):
 
     operand: Operand
     target: Operand | None
+    place: int
+
+
+class Assignment(NamedTuple):
+    """Bits that are set to an expression, or to what a subroutine returns."""
+
+    target: Operand
+    value: "Expression | Run"
+    place: int
+
+
+class If(NamedTuple):
+    """Statements for a condition that holds, and for one that doesn't."""
+
+    condition: Expression
+    holds: tuple[Any, ...]
+    fails: tuple[Any, ...]
+    place: int
+
+
+class Parameter(NamedTuple):
+    """What a subroutine is given: "qubit", "bit", or a number's type."""
+
+    kind: str
+    name: str
+    size: Expression | None
+    place: int
+
+
+class Subroutine(NamedTuple):
+    """A `def`; what it returns is a measurement, an expression, or nothing."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: tuple[Any, ...]
+    result: "Measure | Expression | None"
+    place: int
+
+
+class Run(NamedTuple):
+    """A subroutine at operands and expressions."""
+
+    name: str
+    arguments: tuple[Expression, ...]
     place: int
 
 

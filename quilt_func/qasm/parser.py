@@ -8,7 +8,7 @@ lists, time is linear, and what a text may not expand to is not parsed either.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from quilt_func.qasm.expressions import Cursor
+from quilt_func.qasm.control_parser import INNER, ControlParser
 from quilt_func.qasm.lexer import (
     CASTS,
     Alias,
@@ -33,32 +33,33 @@ from quilt_func.qasm.lexer import (
 
 _LEAVE_OUT = "It is not read. Leave it out."
 _KEPT_OUT_OF_2 = {
-    "if": "Classical control is not simulated. Write the branch that is taken.",
     "OPENQASM": "The version must come first, and once.",
 }
 _KEPT_OUT = _KEPT_OUT_OF_2 | {
-    "while": "Loops must be known beforehand. Write `for` with constant bounds.",
-    "def": "Subroutines are not read. Write a `gate`.",
+    "while": "Loops must be known beforehand. Write `for` with constant bounds, and `if` in it.",
+    "switch": "Write `if` and `else`.",
+    "return": "Write it once, at the end of a `def`.",
+    "else": "Write it after the branch of an `if`.",
     "output": "Outputs are not read. Declare a `bit` register.",
     **dict.fromkeys(
         ("extern", "cal", "defcal", "defcalgrammar", "box", "delay", "duration", "stretch",
-         "switch", "return", "array", "complex", "bool", "pragma", "else", "break", "continue",
-         "end"),
+         "array", "complex", "pragma", "break", "continue", "end"),
         _LEAVE_OUT,
     ),
 }  # fmt: skip
 _MODIFIERS = ("ctrl", "negctrl", "inv", "pow")
-_ASSIGNED = frozenset("[=+-*/%^&|~<>") | {"**", "++"}
+_ASSIGNED = frozenset("[=+-*/%^&|~<>") | {"**", "++", "<<", ">>"}
 """What may follow the name of what is assigned to; a gate's is followed by a name or `(`."""
 
 
-class Parser(Cursor):
+class Parser(ControlParser):
     """One pass over the tokens."""
 
     def __init__(self, text: str, max_gates: int) -> None:
         super().__init__(text, max_gates)
         self.version = self.header()
         self.defined: set[str] = set()
+        self.subroutines = {}
         self.kept_out = _KEPT_OUT if self.version == 3 else _KEPT_OUT_OF_2
         self.readers = _READERS | _READERS_OF_3 if self.version == 3 else _READERS
 
@@ -100,6 +101,8 @@ class Parser(Cursor):
         if self.tokens[self.at + 1] in _ASSIGNED:
             self.check_version(token)
             return self.assignment()
+        if token in self.subroutines:
+            return self.running()
         return self.call()
 
     def include(self) -> Include:
@@ -124,23 +127,11 @@ class Parser(Cursor):
     def new_register(self) -> Register:
         kind, size = self.word(), self.size()
         place, name = self.at, self.word()
-        measured = n_set = None
+        kind = "qubit" if kind == "qubit" else "bit"
         if kind == "bit" and self.accept("="):
-            if self.token == "measure":
-                measured = self.measure(Operand(name, None, place))
-                return Register(kind, name, size, place, measured)
-            n_set = self.bits()
+            return Register(kind, name, size, place, self.set_to(Operand(name, None, place)))
         self.expect(";")
-        return Register(kind, name, size, place, None, n_set)
-
-    def bits(self) -> int:
-        """How many bits are set where they are declared; nothing that is read depends on them."""
-        token = self.token
-        is_string = token[:1] in ('"', "'") and {*token[1:-1]} <= {*"01_"}
-        if not is_string and token not in ("0", "1", "true", "false"):
-            self.fail('`measure`, or bits such as "01",')
-        self.at += 1
-        return len(token[1:-1].replace("_", "")) if is_string else 1
+        return Register(kind, name, size, place)
 
     def constant(self) -> Constant:
         self.accept("const")
@@ -227,9 +218,9 @@ class Parser(Cursor):
 
     def repeated(self) -> Any:
         place, statement = self.at, self.statement()
-        if not isinstance(statement, Call | Loop | Measure | Barrier | Constant | Reset):
-            got = f"`{self.tokens[place]}` in a loop"
-            raise QasmError(got, place, "Declare it before the loop.")
+        if not isinstance(statement, INNER):
+            got = f"`{self.tokens[place]}` in a loop or branch"
+            raise QasmError(got, place, "Declare it before.")
         return statement
 
     def measure(self, target: Operand | None = None) -> Measure:
@@ -252,17 +243,6 @@ class Parser(Cursor):
         operand = self.operand()
         self.expect(";")
         return Reset(operand, place)
-
-    def assignment(self) -> Measure:
-        """Of a measurement; values are set where they are declared."""
-        target = self.operand()
-        if "=" not in (self.token, self.tokens[self.at + 1]):
-            self.fail("a gate, or `= measure` and qubits,")
-        self.at += 1
-        if self.token == "measure":
-            return self.measure(target)
-        remedy = "Values are set once, where they are declared; only `measure` sets bits."
-        raise QasmError(f"an assignment to `{target.name[:40]}`", target.place, remedy)
 
     def call(self) -> Call:
         modifiers: tuple[Modifier, ...] = ()
@@ -331,11 +311,12 @@ class Parser(Cursor):
 _READERS: dict[str, Callable[[Parser], Any]] = {
     "include": Parser.include, "qreg": Parser.old_register, "creg": Parser.old_register,
     "gate": Parser.gate, "opaque": Parser.gate, "measure": Parser.measure,
-    "barrier": Parser.barrier, "reset": Parser.reset,
+    "barrier": Parser.barrier, "reset": Parser.reset, "if": Parser.branching,
 }  # fmt: skip
 _READERS_OF_3: dict[str, Callable[[Parser], Any]] = {
-    "qubit": Parser.new_register, "bit": Parser.new_register,
+    "qubit": Parser.new_register, "bit": Parser.new_register, "bool": Parser.new_register,
     **dict.fromkeys(("const", "int", "uint", "float", "angle"), Parser.constant),
     "input": Parser.input, "let": Parser.alias, "for": Parser.loop,
+    "def": Parser.subroutine,
 }  # fmt: skip
 _WORDS_OF_3 = {*_KEPT_OUT, *_MODIFIERS, *_READERS_OF_3, "gphase"} - {*_KEPT_OUT_OF_2}

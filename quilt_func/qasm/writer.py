@@ -9,9 +9,11 @@ from quilt_func._checks import describe, message
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, sxdg, u, word_gate
-from quilt_func.instruments import Instrument
+from quilt_func.instruments import Instrument, Postselection
 from quilt_func.noise import Channel
 from quilt_func.ops import Gate, Op, numbers
+from quilt_func.qasm.control_writer import Registers, gate_of, registers_of
+from quilt_func.qasm.definitions import names_in_files
 
 _ALSO_IN_2 = {
     "p": "gate p(lam) a { u1(lam) a; }",
@@ -43,18 +45,55 @@ class _Term(NamedTuple):
 def program_text(circuit: Circuit, version: int) -> str:
     """The whole program."""
     definitions: dict[str, str] = {}
-    lines = []
+    taken = {name for op in circuit.ops for name in _names_of(gate_of(op))}
+    registers = registers_of(circuit, version, taken | names_in_files())
+
+    def written(op: Op) -> list[str]:
+        return _gate_lines(op, version, definitions)
+
+    lines: list[str] = []
     for op in circuit.ops:
-        for angles, wires in zip(_angles(op), op.wires, strict=True):
-            term = _term(op.gate, angles, version)
-            if definitions.setdefault(term.name, term.definition) != term.definition:
-                raise _error(op.gate, "two gates of one name", "Rename one in its `qasm`.")
-            lines.append(f"{term} {', '.join(f'q[{wire}]' for wire in wires)};")
+        if isinstance(op.gate, Instrument):
+            _check_instrument(op.gate, registers)
+            lines += registers.statements(op, written)
+        else:
+            lines += written(op)
     include = 'include "qelib1.inc";' if version == 2 else 'include "stdgates.inc";'
     n = circuit.n_qubits
     register = [f"qreg q[{n}];" if version == 2 else f"qubit[{n}] q;"] if n else []
     head = [f"OPENQASM {version}.0;", include, *filter(None, definitions.values()), *register]
-    return "\n".join([*head, *lines, ""])
+    return "\n".join([*head, *registers.declarations(), *lines, ""])
+
+
+def _gate_lines(op: Op, version: int, definitions: dict[str, str]) -> list[str]:
+    """A statement for each wire set of a gate; its definition is added to those there are."""
+    lines = []
+    for angles, wires in zip(_angles(op), op.wires, strict=True):
+        term = _term(op.gate, angles, version)
+        if definitions.setdefault(term.name, term.definition) != term.definition:
+            raise _error(op.gate, "two gates of one name", "Rename one in its `qasm`.")
+        lines.append(f"{term} {', '.join(f'q[{wire}]' for wire in wires)};")
+    return lines
+
+
+def _names_of(gate: Gate) -> Iterator[str]:
+    """What a gate, and those that it is made of, are called in a text."""
+    if gate.qasm is not None:
+        yield gate.qasm.name
+    elif word := gate.made_by(word_gate):
+        yield _word_name(word[0])
+    elif _maker(gate)[0] is not None:
+        yield from _names_of(_maker(gate)[1][0])
+
+
+def _check_instrument(gate: Instrument, registers: Registers) -> None:
+    """Refuse what OpenQASM has no words for."""
+    if isinstance(gate, Postselection):
+        remedy = "OpenQASM can't choose outcomes. `measure`, and select among the outcomes."
+        raise _error(gate, f"the instrument {gate.name}", remedy)
+    if registers.version == 2 and gate.reads and registers.n_read(gate) > 1:
+        got = f"{gate.name}, which reads {registers.n_read(gate)} registers"
+        raise _error(gate, got, "Version 2 compares one register. Write version 3.")
 
 
 def number(value: float) -> str:
@@ -95,9 +134,6 @@ def _error(gate: Gate, got: str, remedy: str) -> ValueError:
 
 def _term(gate: Gate, angles: tuple[float, ...], version: int) -> _Term:
     """How a gate is written: by its row, by its word, or by what it is made of."""
-    if isinstance(gate, Instrument):
-        remedy = "Write the parts before and after it, which hold gates alone."
-        raise _error(gate, f"the instrument {gate.name}", remedy)
     if gate is u:
         return _Term("u3" if version == 2 else "U", angles)
     if gate.qasm is not None:
@@ -167,7 +203,7 @@ def _is_exact(gate: Gate) -> bool:
 
 def _word(word: str, angles: tuple[float, ...], version: int) -> _Term:
     """A Pauli rotation: to the Z basis, parity onto the last wire, `rz`, and back."""
-    name, wires = f"pauli_rot_{word.lower()}", [f"a{i}" for i in range(len(word))]
+    name, wires = _word_name(word), [f"a{i}" for i in range(len(word))]
     acting = [(letter, wire) for letter, wire in zip(word, wires, strict=True) if letter != "I"]
     there = {"X": "h {}; ", "Y": "rx(pi/2) {}; ", "Z": ""}
     back = {**there, "Y": "rx(-pi/2) {}; "}
@@ -178,3 +214,7 @@ def _word(word: str, angles: tuple[float, ...], version: int) -> _Term:
     body += [*reversed(chain), *(back[letter].format(wire) for letter, wire in acting)]
     definition = f"gate {name}(theta) {', '.join(wires)} {{ {''.join(body)}}}"
     return _Term(name, angles, definition)
+
+
+def _word_name(word: str) -> str:
+    return f"pauli_rot_{word.lower()}"

@@ -20,6 +20,8 @@ VOCABULARY = [
     "gate g0 a { h a; } gate g1 a { " + "g0 a; " * 50 + "} gate g2 a { " + "g1 a; " * 50
     + "} gate g3 a { " + "g2 a; " * 50 + "} gate g4 a { " + "g3 a; " * 50 + "}",
     "g4 q[0];", "int n = 9**9**9;", "float x = 1/0;", "\n@note", "$", "pow(0.37) @ ", '"01"',
+    "if (c == 1) ", "if (c[0] && !c[1] || c == 2) ", "else ", "def f(qubit a) -> bit { return measure a; }",
+    "c[0] = f(q[0]);", "return", "&&", "||", "!", "~", "==", "<=", "<<", "true", "popcount(c)", "bool", "!" * 80,
     "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }", "0x1e-3", "2pi", "\ufeff", "#",
 ]
 STATEMENTS = [
@@ -36,6 +38,10 @@ STATEMENTS = [
     "bit[2] d = \"01\";", "reset r;", "\n@note of anything\n", "pow(0.37) @ g(0.3) q[0], q[1];",
     "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }", "rzz(0.2) q[0], r[0];", "n = 4;",
     "gate cx a, b { CX b, a; }", "pow(0.37) @ ctrl @ k q[0], q[1];", "gate inv a { x a; }",
+    "c[1] = measure q[1];", "c[2] = c[0] ^ !c[1];", "c ^= 5;", "if (c[0]) { x q[1]; c[3] = 1; } else h r;",
+    "def f(qubit a, bit b) -> bit { if (b) x a; return measure a; }", "c[0] = f(q[0], c[1]);", "f(r[0], 1);",
+    "for int i in [0:3] { if (c == i) reset q[i]; }", "if (c < 3 || c >> 1 == 2) rx(t) q[0];", "if (d == 0) s;",
+    "if (c) if (d) x q[0]; else z q[0];", "d = c;", "bool e = c[0] && d == 1;", "reset q[0];", "rx(c) q;",
     "rx(1/0) q;", "rx(ln(0)) q;", "rx(1e308 * 10) q;", "x q[9];", "x q[0.5];", "x q[t];", "cx q;",
 ]
 

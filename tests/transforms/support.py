@@ -319,6 +319,10 @@ CASES = {
         qf.from_qasm('include "stdgates.inc"; input float a; qubit q; rx(a / 2) q;'),
         (u(),),
     ),
+    "register_bits": (
+        lambda c: qf.register_bits("qubit q; bit c; bit d; c = measure q; d = !c;", {"c": c}),
+        (torch.tensor([1]),),
+    ),
     "optim.apply_updates": (qf.optim.apply_updates, STEP),
     "optim.sgd": (updated(qf.optim.sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.1)), STEP),
     "optim.adam": (updated(qf.optim.adam(0.1, weight_decay=0.1)), STEP),

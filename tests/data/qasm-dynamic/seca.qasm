@@ -1,0 +1,28 @@
+// a state in the three-qubit code, corrected and then teleported, in version 2
+OPENQASM 2.0;
+include "qelib1.inc";
+qreg d[3];
+qreg a[2];
+qreg e[2];
+creg syn[2];
+creg m0[1];
+creg m1[1];
+creg out[1];
+u3(0.8,0.1,-0.4) d[0];
+cx d[0],d[1]; cx d[0],d[2];
+rx(0.6) d[1];
+cx d[0],a[0]; cx d[1],a[0]; cx d[1],a[1]; cx d[2],a[1];
+measure a[0] -> syn[0]; measure a[1] -> syn[1];
+if(syn==1) x d[0];
+if(syn==3) x d[1];
+if(syn==2) x d[2];
+reset a;
+cx d[0],d[2]; cx d[0],d[1];
+h e[0]; cx e[0],e[1];
+cx d[0],e[0]; h d[0];
+measure d[0] -> m0[0];
+measure e[0] -> m1[0];
+if(m1==1) x e[1];
+if(m0==1) z e[1];
+h e[1];
+measure e[1] -> out[0];
