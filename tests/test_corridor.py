@@ -28,13 +28,14 @@ LAYERS = [
     },
     {
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",
-        "_shifted_runs",
+        "_shifted_runs", "_affine_angles",
     },
     {"instruments", "noise", "shots"},
     {
         "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
         "saving", "testing",
     },
+    {"convert"},
 ]
 # fmt: on
 APART = (3, 7)
