@@ -24,7 +24,7 @@ LAYERS = [
     {"evolution", "pauli"},
     {
         "circuits", "observables", "diagonals", "measurement", "_density_measurement",
-        "_text_drawing", "_model_checks",
+        "_text_drawing", "_model_checks", "_placed_gates",
     },
     {
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",
@@ -33,9 +33,8 @@ LAYERS = [
     {"instruments", "noise", "shots"},
     {
         "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
-        "saving", "testing",
+        "saving", "testing", "convert",
     },
-    {"convert"},
 ]
 # fmt: on
 APART = (3, 7)

@@ -8,6 +8,7 @@ import numpy as np
 
 from quilt_func._affine_angles import inputs_of
 from quilt_func._checks import is_number
+from quilt_func._placed_gates import Placed
 from quilt_func.convert.formulas import UnknownFormulaError, multiplied, of_sympy
 from quilt_func.convert.names import CONSTANT_POWERS, CONTROLS, ROTATIONS
 from quilt_func.convert.peers import imported, is_a, refusal
@@ -25,7 +26,6 @@ from quilt_func.convert.terms import (
 from quilt_func.gates import cswap, h, p, rxx, ry, ryy, rz, rzz
 from quilt_func.gates import id as identity
 from quilt_func.instruments import measure
-from quilt_func.qasm import Placed
 
 NAME = "from_cirq"
 

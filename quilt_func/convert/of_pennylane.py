@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quilt_func._checks import check_is
+from quilt_func._placed_gates import PHASE
 from quilt_func.circuits import Circuit
 from quilt_func.convert.observables import of_pauli_rep, to_pennylane_sum
 from quilt_func.convert.peers import imported, is_a, refusal, refusal_of_kind
@@ -15,7 +16,6 @@ from quilt_func.convert.programs import plain_circuit
 from quilt_func.instruments import has_instruments
 from quilt_func.noise import Channel, run_density
 from quilt_func.pauli import PauliSum
-from quilt_func.qasm import PHASE
 
 NAME = "from_pennylane"
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import is_number
+from quilt_func._placed_gates import Placed
 from quilt_func.convert.names import CHANNELS_OF_PENNYLANE, OF_PENNYLANE
 from quilt_func.convert.peers import is_a, refusal
 from quilt_func.convert.recognition import channel_ops
@@ -29,7 +30,6 @@ from quilt_func.gates import p, pauli_rot, ry, rz, u, unitary_gate
 from quilt_func.instruments import postselect
 from quilt_func.noise import kraus_channel, pauli_errors, reset_channel
 from quilt_func.ops import Op
-from quilt_func.qasm import Placed
 
 NAME = "from_pennylane"
 IGNORED = frozenset({"Barrier", "WireCut", "Snapshot"})

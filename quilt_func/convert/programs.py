@@ -13,10 +13,10 @@ from torch import Tensor
 
 from quilt_func._affine_angles import Affine, Input
 from quilt_func._checks import COMPLEX_OF, a_kind, common_dtype_and_device, is_number, message
+from quilt_func._placed_gates import PHASE, Placed
 from quilt_func.circuits import Circuit, circuit
 from quilt_func.convert.formulas import Formula, value_of
 from quilt_func.ops import Gate, Op, make_op
-from quilt_func.qasm import PHASE, Placed
 from quilt_func.typing import WireSet
 
 

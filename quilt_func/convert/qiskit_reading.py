@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from quilt_func._affine_angles import Affine, Input, inputs_of
+from quilt_func._placed_gates import Placed
 from quilt_func.convert.formulas import UnknownFormulaError, added, of_sympy
 from quilt_func.convert.names import OF_QISKIT
 from quilt_func.convert.peers import is_a, refusal
@@ -27,7 +28,6 @@ from quilt_func.convert.terms import (
     reset_to_zero,
 )
 from quilt_func.gates import u
-from quilt_func.qasm import Placed
 
 NAME = "from_qiskit"
 IGNORED = frozenset({"barrier", "delay", "snapshot"})

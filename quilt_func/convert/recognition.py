@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from quilt_func._placed_gates import Placed
 from quilt_func.convert.peers import imported
 from quilt_func.convert.terms import little_endian
 from quilt_func.gates import word_matrix
@@ -30,7 +31,6 @@ from quilt_func.noise import (
     two_qubit_depolarizing,
 )
 from quilt_func.ops import ROUNDING, Matrix
-from quilt_func.qasm import Placed
 from quilt_func.typing import WireSet
 
 SMALL = 16 * ROUNDING

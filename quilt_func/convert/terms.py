@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from quilt_func._checks import is_number
+from quilt_func._placed_gates import PHASE, Placed, composed, root
 from quilt_func.derived import controlled as controlled_gate
 from quilt_func.derived import power
 from quilt_func.gates import p, x
 from quilt_func.instruments import conditional, measure, reset
 from quilt_func.ops import Gate, Matrix, Op
-from quilt_func.qasm import PHASE, Placed, composed, root
 from quilt_func.typing import WireSet
 
 MAX_GATE_WIRES = 8
