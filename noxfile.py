@@ -60,9 +60,10 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Compare random circuits, with noise and without, with other libraries."""
+    """Compare random circuits, with noise and without, with other libraries, and convert them."""
     session.install("-e", ".[test,peers]")
-    session.run("pytest", "tests/test_peers.py", "tests/test_peers_noise.py", *session.posargs)
+    files = [f"tests/test_peers{part}.py" for part in ("", "_noise", "_convert")]
+    session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
 
 
 @nox.session

@@ -18,8 +18,8 @@ from quilt_func._checks import COMPLEX_OF, a_kind, check_is, describe, is_hidden
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
 
-_PLACES = (0.7548776662466927, 0.5698402909980532)
-"""Steps between the entries of the points at which a function is tried: none is special."""
+_STEP = 0.7548776662466927
+"""Between the entries of the points at which a function is tried."""
 _ROUNDING = 256
 """How many units of rounding an angle may be away from its affine form."""
 
@@ -126,23 +126,27 @@ def symbolic(function: str, fn: Callable[..., Any], inputs: Any) -> Symbolic:
         return _circuit(function, fn, fn(*own))
 
     def leaves(flat: Tensor) -> list[Tensor]:
-        return at(flat).leaves
+        return [param for op, param in _tensors(at(flat)) if not op.gate.param_shape]
 
     zero = torch.zeros(size, dtype=like.dtype)
     found = at(zero)
-    slopes = jacfwd(leaves)(zero) if size else [leaf[..., None][..., :0] for leaf in found.leaves]
-    for start in _PLACES:
-        point = torch.tensor([start + i * p for i, p in zip(range(size), _cycle(), strict=False)])
-        point = point.to(zero) % 2 - 1
-        _check_affine(function, fn, found, slopes, at(point), point)
+    points = [sign * scale * _point(zero) for scale in (1.0, 4.0) for sign in (1, -1)]
+    others = [at(point) for point in points]
+    for other in others:
+        _check_structure(function, fn, found, other)
+    angles = leaves(zero)
+    slopes = jacfwd(leaves)(zero) if size and angles else [a[:, None][:, :0] for a in angles]
+    for point, other in zip(points, others, strict=True):
+        _check_affine(function, fn, found, slopes, other, point)
     remaining = iter(slopes)
     ops = tuple(_written(function, op, remaining) for op in found.ops)
     return Symbolic(Circuit(found.n_qubits, ops), layout)
 
 
-def _cycle() -> Iterator[float]:
-    while True:
-        yield from _PLACES
+def _point(like: Tensor) -> Tensor:
+    """Entries of both signs, none of them special."""
+    places = torch.arange(like.shape[0], dtype=like.dtype)
+    return (_STEP * (1 + places)) % 2 - 1.0
 
 
 def _examples(function: str, fn: Callable[..., Any], inputs: Any) -> dict[str, Tensor]:
@@ -171,25 +175,34 @@ def _circuit(function: str, fn: Any, found: Any) -> Circuit:
     return found
 
 
-def _check_affine(
-    function: str, fn: Any, zero: Circuit, slopes: Sequence[Tensor], there: Circuit, point: Tensor
-) -> None:
-    """Check that a circuit at a point is what values and slopes at 0 say."""
+def _check_structure(function: str, fn: Any, zero: Circuit, there: Circuit) -> None:
+    """Check that two circuits differ in values alone."""
     if there.structure != zero.structure:
         need, got = "have the same gates for all inputs", "others"
         remedy = "Write the circuit at numbers: call the function first."
         raise ValueError(message(function, "circuit", fn, need, got, remedy))
-    remaining, leaves = iter(slopes), iter(zip(zero.leaves, there.leaves, strict=True))
-    for op in zero.ops:
-        for _ in op.leaves:
-            (own, other), slope = next(leaves), next(remaining)
-            expected = own + (slope * point).sum(-1)
-            deviation = (other - expected).detach().abs()
-            bound = _ROUNDING * torch.finfo(own.dtype).eps * (1 + slope.abs().sum(-1))
-            if is_hidden(deviation):
-                raise _hidden(function, fn)
-            if not (deviation <= bound + bound * own.abs()).all():
-                raise _not_affine(function, op.gate)
+
+
+def _check_affine(
+    function: str, fn: Any, zero: Circuit, slopes: Sequence[Tensor], there: Circuit, point: Tensor
+) -> None:
+    """Check that a circuit at a point is what values and slopes at 0 say."""
+    remaining = iter(slopes)
+    for (op, own), (_, other) in zip(_tensors(zero), _tensors(there), strict=True):
+        if is_hidden(own) or is_hidden(other):
+            raise _hidden(function, fn)
+        expected, size = own, own.abs()
+        if not op.gate.param_shape:
+            slope = next(remaining)
+            expected, size = own + (slope * point).sum(-1), size + slope.abs().sum(-1)
+        bound = _ROUNDING * torch.finfo(own.dtype).eps * (1 + size)
+        if not ((other - expected).detach().abs() <= bound).all():
+            raise _not_affine(function, op.gate)
+
+
+def _tensors(circuit: Circuit) -> list[tuple[Op, Tensor]]:
+    """The parameters that are tensors, each with its op."""
+    return [(op, param) for op in circuit.ops for param in op.leaves]
 
 
 def _hidden(function: str, fn: Any) -> TypeError:
@@ -211,14 +224,12 @@ def _written(function: str, op: Op, slopes: Iterator[Tensor]) -> Op:
         if type(param) is float:
             params.append(param)
             continue
-        slope = next(slopes)
-        if is_hidden(param) or is_hidden(slope):
-            raise _hidden(function, op.gate)
         if op.gate.param_shape:
-            if slope.any():
-                raise _not_affine(function, op.gate)
             params.append(param.detach())
             continue
+        slope = next(slopes)
+        if is_hidden(slope):
+            raise _hidden(function, op.gate)
         rows = zip(slope.detach().tolist(), param.detach().tolist(), strict=True)
         params.append(tuple(_affine(factors, constant) for factors, constant in rows))
     return Op(op.gate, op.wires, tuple(params))

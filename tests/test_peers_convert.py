@@ -153,7 +153,7 @@ WORDS = qf.pauli_sum({"XIZ": 0.7, "IYY": -0.5, "ZIX": 0.4, "IZI": 0.9})
 
 def ansatz(theta, x):
     """Angles that are affine in a vector and a number, each in several places."""
-    mixed = 2 * theta - 0.5 * x + 0.3
+    mixed = 2 * theta - x[None] / 2 + 0.3
     return qf.circuit(
         3, qf.h(range(3)), qf.ry(mixed, range(3)), qf.cx([(0, 1), (1, 2)]),
         qf.u(x, -theta[0], 0.5, 2), qf.controlled(qf.rxx)(theta[1] + theta[2], 0, 1, 2),
@@ -517,9 +517,9 @@ def test_noisy_qnodes():
     assert_close(fn(X, p), expected, n_gates=2**12, scale=16.0)
 
     def value(q):
-        return qf.expval(fn(X, q), WORDS)
+        return qf.expval(fn(X, q[0]), WORDS)
 
-    assert_close_fd(grad(value)(p), central_difference(value, p)[()], scale=8.0)
+    assert_close_fd(grad(value)(p[None]), central_difference(value, p[None]), scale=8.0)
 
 
 # --- measurement in the middle ---
@@ -596,7 +596,7 @@ def test_conditions_of_pennylane():
     """Arithmetic of outcomes becomes a table."""
     qml = PennyLane().qml
 
-    @qml.qnode(qml.device("default.qubit", wires=3), interface="torch")
+    @qml.qnode(qml.device("default.qubit"), interface="torch")
     def node(x):
         qml.RY(x, 0)
         qml.RY(2 * x, 1)
@@ -729,8 +729,8 @@ def test_noise_models_of_aer():
         model.add_all_qubit_quantum_error(error, [name])
     model.add_quantum_error(errors.amplitude_damping_error(0.3), ["sx"], [1])
     for pair in ([0, 2], [2, 0]):
-        model.add_quantum_error(errors.depolarizing_error(0.1, 2), ["crx"], pair)
-    rows = [getattr(qf, name) for name in kinds] + [qf.sx, qf.crx]
+        model.add_quantum_error(errors.depolarizing_error(0.1, 2), ["cp"], pair)
+    rows = [getattr(qf, name) for name in kinds] + [qf.sx, qf.cp]
     ops = [row(*[0.4] * row.n_params, *wires[: row.n_wires])
            for row in rows for wires in ((2, 0, 1), (1, 2, 0))]  # fmt: skip
     assert_same_noise(aer, model, qf.circuit(3, THREE, ops))

@@ -73,6 +73,13 @@ def value_of(angle: Any, entries: Any) -> Any:
     return (_OF_NUMBERS.get(angle.name) or getattr(math, angle.name))(*parts)
 
 
+def scaled(angle: Any, factor: float) -> Any:
+    """A multiple of an angle, a tensor's too: of a 0-d one torch would make a float64 tangent."""
+    if isinstance(angle, Tensor) and not angle.ndim:
+        return (angle[None] * factor)[0]
+    return angle * factor
+
+
 def added(left: Angle, right: Angle) -> Angle:
     """The sum of two angles."""
     if isinstance(left, Affine) and isinstance(right, Formula):

@@ -40,8 +40,7 @@ def from_cirq(given: Any, qubits: Iterable[Any] | None = None) -> Any:
         ImportError: If Cirq is not installed.
 
     Transforms:
-        None of its own: it reads an object. The function that it returns takes vmap, grad, jvp and
-        hessian, in any nesting.
+        None: it reads an object. What it returns takes vmap, grad, jvp and hessian, in any nesting.
 
     Examples:
         >>> import cirq, sympy  # doctest: +SKIP

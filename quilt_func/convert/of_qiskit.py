@@ -42,8 +42,7 @@ def from_qiskit(given: Any) -> Any:
         ImportError: If it needs a library that is not installed.
 
     Transforms:
-        None of its own: it reads an object. The function that it returns takes vmap, grad, jvp and
-        hessian, in any nesting.
+        None: it reads an object. What it returns takes vmap, grad, jvp and hessian, in any nesting.
 
     Examples:
         >>> from qiskit import QuantumCircuit  # doctest: +SKIP

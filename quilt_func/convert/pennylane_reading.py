@@ -10,6 +10,7 @@ from torch import Tensor
 
 from quilt_func._checks import is_number
 from quilt_func._placed_gates import Placed
+from quilt_func.convert.formulas import scaled
 from quilt_func.convert.names import CHANNELS_OF_PENNYLANE, OF_PENNYLANE
 from quilt_func.convert.peers import is_a, refusal
 from quilt_func.convert.recognition import channel_ops
@@ -161,7 +162,7 @@ def _angle(given: Any) -> Any:
 
 def _rotation(theta: Any, word: str, wires: tuple[int, ...]) -> list[Placed]:
     if not set(word) - {"I"}:
-        return phase(theta * -0.5)
+        return phase(scaled(theta, -0.5))
     found = pauli_rot(theta, word, *wires)
     ops = [found] if isinstance(found, Op) else [*found]
     return [one for op in ops for one in _each(op)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from quilt_func._checks import is_number
 from quilt_func._placed_gates import PHASE, Placed, composed, root
+from quilt_func.convert.formulas import scaled
 from quilt_func.derived import controlled as controlled_gate
 from quilt_func.derived import power
 from quilt_func.gates import p, x
@@ -84,7 +85,7 @@ def raised(found: Sequence[Placed], exponent: float, name: str) -> list[Placed]:
     """
     gates = [one for one in found if one.gate is not PHASE]
     if len(gates) == 1 == gates[0].gate.n_params and gates[0].gate.generator is not None:
-        return [one._replace(angles=(exponent * one.angles[0],)) for one in found]
+        return [one._replace(angles=(scaled(one.angles[0], exponent),)) for one in found]
     if float(exponent).is_integer():
         return ([*found] if exponent > 0 else inverted(found)) * abs(int(exponent))
     if len(found) == 1 and not found[0].angles:

@@ -10,6 +10,7 @@ from torch import Tensor
 from quilt_func._affine_angles import Symbolic, symbolic
 from quilt_func._checks import is_hidden, is_number, message
 from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.convert.formulas import scaled
 from quilt_func.convert.names import BASES, NAMES
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import word_gate
@@ -65,7 +66,7 @@ def form_of(function: str, gate: Gate, angles: tuple[Any, ...]) -> Any:
     if made := gate.made_by(power):
         base, exponent = made
         if gate.n_params == 1 and (base.generator is not None or "group" in base.tags):
-            return form_of(function, base, (float(exponent) * angles[0],))
+            return form_of(function, base, (scaled(angles[0], float(exponent)),))
     if (made := gate.made_by(inverse)) and made[0].inverse is not None:
         found, turned = made[0].inverse(*angles)
         if found is not gate:
