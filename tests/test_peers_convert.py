@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from oracles import dense
 from oracles.compare import assert_close, assert_close_fd, central_difference
 from torch.func import grad, hessian, jvp, vmap
@@ -351,7 +350,8 @@ def test_cirq_composes():
         cirq.H(q[1]) ** t, cirq.H(q[0]) ** 0.4, cirq.CX(q[0], q[1]) ** s, cirq.CZ(q[2], q[0]) ** t,
         cirq.SWAP(q[0], q[2]) ** s, cirq.ISWAP(q[1], q[0]) ** t, cirq.SWAP(q[0], q[1]) ** 0.3,
         cirq.XX(q[0], q[1]) ** s, cirq.ZZ(q[2], q[1]) ** 0.7, cirq.CCX(*q) ** s, cirq.CCZ(*q) ** t,
-        cirq.FSimGate(s, t * s).on(q[0], q[2]), cirq.PhasedXPowGate(phase_exponent=s, exponent=t)(q[1]),
+        cirq.FSimGate(s, t * s).on(q[0], q[2]),
+        cirq.PhasedXPowGate(phase_exponent=s, exponent=t)(q[1]),
         cirq.PhasedXZGate(x_exponent=s, z_exponent=0.2, axis_phase_exponent=t)(q[0]),
         (cirq.X(q[2]) ** s).controlled_by(q[0], q[1], control_values=[0, 1]),
         cirq.global_phase_operation(1j).controlled_by(q[1]),
@@ -528,7 +528,8 @@ def test_noisy_qnodes():
 def dynamic():
     return qf.circuit(
         3, THREE, qf.measure(0, "m"), qf.conditional("m", qf.rx(0.7, 1), 1), qf.reset(0),
-        qf.cx(1, 0), qf.measure([2, 1], "k"), qf.conditional("k", qf.controlled(qf.ry)(0.4, 1, 0), 2),
+        qf.cx(1, 0), qf.measure([2, 1], "k"),
+        qf.conditional("k", qf.controlled(qf.ry)(0.4, 1, 0), 2),
         qf.conditional("k", qf.u(0.1, 0.2, 0.3, 2), (1, 1)),
     )  # fmt: skip
 
@@ -782,14 +783,16 @@ def test_noise_that_has_no_counterpart():
 def test_channels_of_cirq():
     cirq = Cirq().cirq
     q = cirq.LineQubit.range(3)
+    words = {"XY": 0.1, "ZI": 0.2, "II": 0.7}
+    damping = noise.amplitude_damping.kraus(torch.tensor([0.3], dtype=F64))[0]
     channels = [
         cirq.bit_flip(0.1)(q[0]), cirq.phase_flip(0.2)(q[1]), cirq.depolarize(0.1)(q[2]),
         cirq.depolarize(0.2, 2)(q[2], q[0]), cirq.amplitude_damp(0.3)(q[1]),
         cirq.generalized_amplitude_damp(0.8, 0.3)(q[0]), cirq.phase_damp(0.2)(q[2]),
         cirq.asymmetric_depolarize(0.1, 0.2, 0.05)(q[1]),
-        cirq.asymmetric_depolarize(error_probabilities={"XY": 0.1, "ZI": 0.2, "II": 0.7})(q[2], q[1]),
+        cirq.asymmetric_depolarize(error_probabilities=words)(q[2], q[1]),
         cirq.ResetChannel().with_probability(0.3)(q[0]), cirq.X(q[2]).with_probability(0.2),
-        cirq.KrausChannel(list(noise.amplitude_damping.kraus(torch.tensor([0.3]).double())[0].numpy()))(q[0]),
+        cirq.KrausChannel(list(damping.numpy()))(q[0]),
     ]  # fmt: skip
     made = convert.to_cirq(qf.circuit(3, THREE)) + cirq.Circuit(channels) + convert.to_cirq(
         qf.circuit(3, THREE)
@@ -897,9 +900,9 @@ def test_wrong_wires_are_noticed():
     made, circuit = Qiskit(), on_three(qf.rxx)
     with pytest.raises(AssertionError, match="deviation"):
         assert_same(made.info.Statevector(made.there(circuit)).data, circuit(dtype=C128), 9)
+    halves = [qf.Op(op.gate, op.wires, tuple(p / 2 for p in op.params)) for op in circuit.ops]
+    halved = qf.circuit(3, halves)
     with pytest.raises(AssertionError, match="deviation"):
-        halved = qf.circuit(3, [qf.Op(op.gate, op.wires, tuple(0.5 * p for p in op.params))
-                                for op in circuit.ops])  # fmt: skip
         assert_same(made.state(made.there(halved), 3), circuit(dtype=C128), 9)
     forgotten = qf.pauli_sum({word[::-1]: c for word, c in SUM.items()})
     assert np.abs(matrix_of(forgotten) - matrix_of(SUM)).max() > 0.1

@@ -11,6 +11,14 @@ import numpy as np
 import pytest
 import torch
 from oracles.compare import assert_close, assert_close_fd, central_difference
+from oracles.conversions import (
+    PARTS,
+    WORDS,
+    check_channel,
+    check_controlled,
+    check_raised,
+    unitary_of,
+)
 from torch.func import grad, hessian, jvp, vmap
 
 import quilt_func as qf
@@ -19,7 +27,7 @@ from quilt_func._affine_angles import Affine, inputs_of, symbolic
 from quilt_func._placed_gates import PHASE, Placed
 from quilt_func.convert.formulas import Formula, added, multiplied, raised, value_of
 from quilt_func.convert.names import BASES, NAMES
-from quilt_func.convert.programs import FromInputs, plain_circuit, runs_of
+from quilt_func.convert.programs import FromInputs, runs_of
 from quilt_func.convert.recognition import recognised
 from quilt_func.convert.terms import controlled, inverted, little_endian
 from quilt_func.convert.terms import raised as raised_gates
@@ -232,7 +240,7 @@ def test_programs_fill_formulas_in():
     assert repr(fn) == "<circuit of (a, b, v[2])>"
     a, b = torch.tensor(0.4, dtype=F64), torch.tensor(-1.1, dtype=F64)
     v = torch.tensor([0.3, 0.8], dtype=F64)
-    words = qf.pauli_sum({"XZ": 1.0, "YI": 0.5})
+    words = WORDS
 
     def energy(make):
         return lambda *args: qf.expval(make(*args)(), words)
@@ -264,8 +272,8 @@ def test_columns_of_one_input_are_one_index():
 
 
 def test_numbers_stay_numbers():
-    fn = program(Placed(qf.rx, (A,), (0,)), Placed(qf.rx, (2.0 * A,), (1,)), Placed(qf.rx, (B,), (1,)),
-                 a=(), b=())  # fmt: skip
+    angles = zip((A, 2.0 * A, B), (0, 1, 1), strict=True)
+    fn = program(*(Placed(qf.rx, (one,), (wire,)) for one, wire in angles), a=(), b=())
     assert [op.params for op in fn(0.5, 0.5).ops] == [(0.5,), (1.0,), (0.5,)]
     assert [op.params for op in fn(b=0, a=0).ops] == [(0.0,)]
     assert fn(0.5, 1)(dtype=C128).dtype == C128
@@ -333,35 +341,17 @@ def test_sympy_is_read_by_its_shape():
 # --- gates on wires ---
 
 
-def unitary_of(placed, n=3):
-    """The matrix with its phase."""
-    phase = sum(float(one.angles[0]) for one in placed if one.gate is PHASE)
-    return np.exp(1j * phase) * plain_circuit(n, placed).unitary(dtype=C128).numpy()
-
-
-PARTS = [Placed(PHASE, (0.4,), ()), Placed(qf.u, (0.3, 0.5, 0.7), (1,)), Placed(qf.cx, (), (1, 2)),
-         Placed(qf.sx, (), (2,))]  # fmt: skip
-
-
 @pytest.mark.parametrize("bit", [0, 1])
 def test_phases_matter_below_a_control(bit):
-    own = plain_circuit(2, [one._replace(wires=tuple(w - 1 for w in one.wires)) for one in PARTS])
-    inner = np.exp(0.4j) * own.unitary(dtype=C128).numpy()
-    expected = np.eye(8, dtype=complex)
-    expected[4 * bit : 4 * bit + 4, 4 * bit : 4 * bit + 4] = inner
-    found = unitary_of(controlled(PARTS, (0,), [bit]))
-    assert_close(torch.from_numpy(found), expected, n_gates=64)
+    check_controlled(controlled, bit)
 
 
 @pytest.mark.parametrize("exponent", [-2, -1, 0, 1, 3, 0.5])
-def test_powers_and_inverses(exponent):
-    matrix = unitary_of(PARTS)
-    values, vectors = np.linalg.eig(matrix)
-    vectors, _ = np.linalg.qr(vectors)
-    values = np.diag(vectors.conj().T @ matrix @ vectors)
-    expected = (vectors * np.exp(1j * exponent * np.angle(values))) @ vectors.conj().T
-    found = unitary_of(raised_gates(PARTS, exponent, "parts"))
-    assert_close(torch.from_numpy(found), expected, n_gates=2**12)
+def test_powers(exponent):
+    check_raised(raised_gates, exponent)
+
+
+def test_inverses():
     undone = unitary_of([*PARTS, *inverted(PARTS)])
     assert_close(torch.from_numpy(undone), np.eye(8), n_gates=256)
 
@@ -419,11 +409,5 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_recognised_is_the_channel(name):
-    operators = OTHERS[name]
-    n = len(operators[0]).bit_length() - 1
-    found = [one.channel(*one.strengths, *range(n)) for one in recognised(operators)]
-    rho = qf.reduced_density(qf.random_state(qf.uniforms((2, 4**n), 3, dtype=F64)), range(n))
-    expected = sum(k @ rho.numpy() @ k.conj().T for k in operators)
-    got = qf.run_density(qf.circuit(n, found), rho)
-    assert_close(got, expected, n_gates=2**12)
+    found = check_channel(recognised, OTHERS[name])
     assert name != "identity" or not found
