@@ -109,7 +109,7 @@ class Symbolic(NamedTuple):
     inputs: tuple[Input, ...]
 
 
-def symbolic(function: str, fn: Callable[..., Any], inputs: Any) -> Symbolic:
+def symbolic(function: str, argument: str, fn: Callable[..., Any], inputs: Any) -> Symbolic:
     """A function from tensors to a circuit, as one circuit whose angles are `Affine`.
 
     Raises:
@@ -123,7 +123,7 @@ def symbolic(function: str, fn: Callable[..., Any], inputs: Any) -> Symbolic:
 
     def at(flat: Tensor) -> Circuit:
         own = [flat[one.first : one.first + one.size].reshape(one.shape) for one in layout]
-        return _circuit(function, fn, fn(*own))
+        return _circuit(function, argument, fn, fn(*own))
 
     def leaves(flat: Tensor) -> list[Tensor]:
         return [param for op, param in _tensors(at(flat)) if not op.gate.param_shape]
@@ -133,13 +133,13 @@ def symbolic(function: str, fn: Callable[..., Any], inputs: Any) -> Symbolic:
     points = [sign * scale * _point(zero) for scale in (1.0, 4.0) for sign in (1, -1)]
     others = [at(point) for point in points]
     for other in others:
-        _check_structure(function, fn, found, other)
+        _check_structure(function, argument, fn, found, other)
     angles = leaves(zero)
     slopes = jacfwd(leaves)(zero) if size and angles else [a[:, None][:, :0] for a in angles]
     for point, other in zip(points, others, strict=True):
-        _check_affine(function, fn, found, slopes, other, point)
+        _check_affine(function, argument, found, slopes, other, point)
     remaining = iter(slopes)
-    ops = tuple(_written(function, op, remaining) for op in found.ops)
+    ops = tuple(_written(function, argument, op, remaining) for op in found.ops)
     return Symbolic(Circuit(found.n_qubits, ops), layout)
 
 
@@ -164,40 +164,45 @@ def _examples(function: str, fn: Callable[..., Any], inputs: Any) -> dict[str, T
         if not isinstance(value, Tensor) or value.dtype not in COMPLEX_OF:
             got = str(value.dtype) if isinstance(value, Tensor) else a_kind(value)
             need = "hold real floating-point tensors"
-            raise TypeError(message(function, "inputs", name, need, got, remedy))
+            raise TypeError(message(function, "inputs", inputs, need, got, remedy))
     return dict(inputs)
 
 
-def _circuit(function: str, fn: Any, found: Any) -> Circuit:
+def _circuit(function: str, argument: str, fn: Any, found: Any) -> Circuit:
     if not isinstance(found, Circuit):
         need, remedy = "return a circuit", "Measure what it returns elsewhere."
-        raise TypeError(message(function, "circuit", fn, need, a_kind(found), remedy))
+        raise TypeError(message(function, argument, fn, need, a_kind(found), remedy))
     return found
 
 
-def _check_structure(function: str, fn: Any, zero: Circuit, there: Circuit) -> None:
+def _check_structure(function: str, argument: str, fn: Any, zero: Circuit, there: Circuit) -> None:
     """Check that two circuits differ in values alone."""
     if there.structure != zero.structure:
         need, got = "have the same gates for all inputs", "others"
         remedy = "Write the circuit at numbers: call the function first."
-        raise ValueError(message(function, "circuit", fn, need, got, remedy))
+        raise ValueError(message(function, argument, fn, need, got, remedy))
 
 
 def _check_affine(
-    function: str, fn: Any, zero: Circuit, slopes: Sequence[Tensor], there: Circuit, point: Tensor
+    function: str,
+    argument: str,
+    zero: Circuit,
+    slopes: Sequence[Tensor],
+    there: Circuit,
+    point: Tensor,
 ) -> None:
     """Check that a circuit at a point is what values and slopes at 0 say."""
     remaining = iter(slopes)
     for (op, own), (_, other) in zip(_tensors(zero), _tensors(there), strict=True):
         if is_hidden(own) or is_hidden(other):
-            raise _hidden(function, fn)
+            raise _hidden(function, argument, op.gate)
         expected, size = own, own.abs()
         if not op.gate.param_shape:
             slope = next(remaining)
             expected, size = own + (slope * point).sum(-1), size + slope.abs().sum(-1)
         bound = _ROUNDING * torch.finfo(own.dtype).eps * (1 + size)
         if not ((other - expected).detach().abs() <= bound).all():
-            raise _not_affine(function, op.gate)
+            raise _not_affine(function, argument, op.gate)
 
 
 def _tensors(circuit: Circuit) -> list[tuple[Op, Tensor]]:
@@ -205,19 +210,19 @@ def _tensors(circuit: Circuit) -> list[tuple[Op, Tensor]]:
     return [(op, param) for op in circuit.ops for param in op.leaves]
 
 
-def _hidden(function: str, fn: Any) -> TypeError:
+def _hidden(function: str, argument: str, fn: Any) -> TypeError:
     remedy = "Write it outside of `torch.func` transforms."
     need, got = "have angles that can be read", "hidden ones"
-    return TypeError(message(function, "circuit", fn, need, got, remedy))
+    return TypeError(message(function, argument, fn, need, got, remedy))
 
 
-def _not_affine(function: str, gate: Gate) -> ValueError:
+def _not_affine(function: str, argument: str, gate: Gate) -> ValueError:
     remedy = "Make such angles arguments of their own, or call the function at numbers first."
     need, got = "have angles that are affine in the inputs", f"another one of `{gate.name}`"
-    return ValueError(message(function, "circuit", gate, need, got, remedy))
+    return ValueError(message(function, argument, gate, need, got, remedy))
 
 
-def _written(function: str, op: Op, slopes: Iterator[Tensor]) -> Op:
+def _written(function: str, argument: str, op: Op, slopes: Iterator[Tensor]) -> Op:
     """An op with `Affine`s for the entries of its tensors; constant matrices stay tensors."""
     params: list[Any] = []
     for param in op.params:
@@ -229,7 +234,7 @@ def _written(function: str, op: Op, slopes: Iterator[Tensor]) -> Op:
             continue
         slope = next(slopes)
         if is_hidden(slope):
-            raise _hidden(function, op.gate)
+            raise _hidden(function, argument, op.gate)
         rows = zip(slope.detach().tolist(), param.detach().tolist(), strict=True)
         params.append(tuple(_affine(factors, constant) for factors, constant in rows))
     return Op(op.gate, op.wires, tuple(params))

@@ -140,7 +140,7 @@ def _unreadable(function: str, op: Op) -> TypeError:
 def circuit_of(function: str, given: Any, inputs: Any) -> Symbolic:
     """A circuit, or what a function of inputs makes, with symbols."""
     if callable(given) and not isinstance(given, Circuit):
-        return symbolic(function, given, inputs)
+        return symbolic(function, "given", given, inputs)
     check_circuit(function, "given", given)
     if inputs is not None:
         need, got = "be left out with a circuit", "examples"

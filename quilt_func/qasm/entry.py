@@ -230,7 +230,7 @@ def _with_inputs(circuit: Any, version: Any, inputs: Any) -> Symbolic:
             need, remedy = "be left out with a circuit", "Give the function that makes the circuit."
             raise kind_error("to_qasm", "inputs", inputs, need, remedy)
         return Symbolic(circuit, ())
-    found = symbolic("to_qasm", circuit, inputs)
+    found = symbolic("to_qasm", "circuit", circuit, inputs)
     if version == 2:
         need, remedy = "be a circuit in version 2", "Write version 3, which has inputs."
         raise kind_error("to_qasm", "circuit", circuit, need, remedy)

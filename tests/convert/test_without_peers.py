@@ -179,7 +179,7 @@ SHAPES = {"theta": torch.zeros(2, dtype=F64), "x": torch.zeros((), dtype=F64)}
 
 
 def test_functions_become_circuits_of_affine_angles():
-    found, inputs = symbolic("to_qasm", model, SHAPES)
+    found, inputs = symbolic("to_qasm", "circuit", model, SHAPES)
     assert inputs == inputs_of({"theta": (2,), "x": ()})
     assert [name for one in inputs for name in one.names()] == ["theta_0", "theta_1", "x"]
     first = found.ops[0].params[0]
@@ -203,7 +203,7 @@ CURVED = {
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_angles_that_are_not_affine_are_refused(name, dtype):
     with pytest.raises(ValueError, match=r"must have angles that are affine in the inputs"):
-        symbolic("to_qiskit", CURVED[name], {"x": torch.zeros((), dtype=dtype)})
+        symbolic("to_qiskit", "given", CURVED[name], {"x": torch.zeros((), dtype=dtype)})
 
 
 def test_structures_that_depend_on_inputs_are_refused():
@@ -211,7 +211,7 @@ def test_structures_that_depend_on_inputs_are_refused():
         return qf.circuit(1, qf.rx(x, 0) if x > 0 else qf.ry(x, 0))
 
     with pytest.raises(ValueError, match="must have the same gates for all inputs"):
-        symbolic("to_qiskit", chosen, {"x": torch.zeros(())})
+        symbolic("to_qiskit", "given", chosen, {"x": torch.zeros(())})
 
 
 def program(*placed, **shapes):
