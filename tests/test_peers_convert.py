@@ -580,6 +580,23 @@ def test_branches_of_qiskit():
     assert set(branches.bits) == {"c[0]", "c[1]"}
 
 
+def test_states_are_prepared_by_qiskit():
+    """A reset of what is still 0 is nothing, so that the circuit keeps a state."""
+    circuit, peer = pytest.importorskip("qiskit.circuit"), Qiskit()
+    made = circuit.QuantumCircuit(3)
+    made.x(2)
+    made.reset(0)
+    state = qf.random_state(qf.uniforms((2, 4), 3, dtype=F64)).numpy()
+    made.initialize(state, [1, 0])
+    made.cx(1, 2)
+    found = convert.from_qiskit(made)
+    assert not any(isinstance(op.gate, qf.instruments.Instrument) for op in found.ops)
+    assert_same(found(dtype=C128), peer.state(made, 3), 64)
+    made.reset(0)
+    with pytest.raises(TypeError, match="an instrument"):
+        convert.from_qiskit(made)()
+
+
 def test_measurements_at_the_end_are_left_out():
     circuit = pytest.importorskip("qiskit.circuit")
     made = circuit.QuantumCircuit(2)
@@ -863,7 +880,17 @@ def refused_by_qiskit():
     nested.measure(0, 0)
     with nested.if_test((nested.clbits[0], 1)):
         nested.reset(0)
-    return {"`while_loop`": loop, "`mystery`": opaque, "`reset` within `if_test`": nested}
+    inner = circuit.QuantumCircuit(1, 1, name="inner")
+    inner.measure(0, 0)
+    inner.x(0)
+    outer = circuit.QuantumCircuit(1, 1)
+    outer.append(inner.to_instruction(), [0], [0])
+    return {
+        "`while_loop`": loop,
+        "`mystery`": opaque,
+        "`inner`": outer,
+        "`reset` within `if_test`": nested,
+    }
 
 
 def test_unknown_things_are_refused_by_name():

@@ -22,10 +22,10 @@ def from_qiskit(given: Any) -> Any:
     reversed. Parameters stay parameters: expressions of them are computed by torch.
 
     Gates of the table keep their names. Others are expanded by their definitions; matrices become
-    constant gates. A global phase is dropped, but not below a control. Barriers and delays are left
-    out. Measurements are left out if all of them are at the end; else they, `reset` and `if_test`
-    become instruments, with a key for each classical bit, such as `c[0]`. Channels of Aer become
-    ours.
+    constant gates. A global phase is dropped, but not below a control. Barriers, delays and resets
+    of qubits that are still 0 are left out. Measurements are left out if all of them are at the
+    end; else they, `reset` and `if_test` become instruments, with a key for each classical bit,
+    such as `c[0]`. Channels of Aer become ours.
 
     Args:
         given: A `QuantumCircuit`, a `SparsePauliOp` or `Pauli`, or an Aer `NoiseModel`.
@@ -65,7 +65,7 @@ def from_qiskit(given: Any) -> Any:
         return of_pauli("from_qiskit", given)
     if is_a(given, "NoiseModel") and library_of(given) == "qiskit_aer":
         return of_aer("from_qiskit", given)
-    need = "be a QuantumCircuit, a SparsePauliOp, a Pauli or an Aer NoiseModel"
+    need = "be a QuantumCircuit, a SparsePauliOp, a Pauli or a NoiseModel of Aer"
     raise refusal_of_kind("from_qiskit", "given", given, need, "Give the object itself.")
 
 

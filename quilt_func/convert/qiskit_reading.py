@@ -66,6 +66,7 @@ class _Reader:
     def __init__(self, places: Mapping[str, int]) -> None:
         self.places = places
         self.measured: dict[str, None] = {}
+        self.acted_on: set[int] = set()
 
     def circuit(self, given: Any) -> list[Placed]:
         self.keys = {bit: _key(given, bit) for bit in given.clbits}
@@ -80,8 +81,10 @@ class _Reader:
         return found
 
     def instruction(self, op: Any, wires: tuple[int, ...], bits: Sequence[Any]) -> list[Placed]:
-        if op.name in IGNORED:
+        if op.name in IGNORED or (op.name == "reset" and wires[0] not in self.acted_on):
             return []
+        if not is_a(op, "Initialize"):
+            self.acted_on.update(wires)
         if op.name == "measure":
             if not self.keeps_measurements:
                 return []
@@ -94,6 +97,9 @@ class _Reader:
         if is_a(op, "ControlFlowOp"):
             remedy = "Unroll it; only `if_test` of bits that are measured is read."
             raise refusal(NAME, "given", op, f"`{op.name}`", remedy)
+        if len(bits):
+            what = f"`{op.name}`, which measures inside"
+            raise refusal(NAME, "given", op, what, "Expand it: `circuit.decompose()`.")
         if is_a(op, "QuantumChannel", "QuantumError") or op.name in ("kraus", "superop"):
             return self.channel(op, wires)
         if is_a(op, "Initialize") and op.definition is not None:

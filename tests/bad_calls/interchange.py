@@ -50,7 +50,7 @@ CALLS = [
     ('nn.QuantumLayer(pow, zeros(2))(zeros((5, 4)), zeros(4))', ValueError, 'QuantumLayer(x=Tensor(shape=(4,), dtype=float32)): `x` must have axes (5,) in front, as the first input, but got (). Expand one side.'),
     ('nn.QuantumLayer(pow, zeros(1), (4,))(zeros(4).double())', TypeError, "QuantumLayer(x=Tensor(shape=(4,), dtype=float64)): `x` must have the layer's precision, float32, or less, but got float64. Convert it with `.to(torch.float32)`, or the layer with `.double()`."),
     ('nn.QuantumLayer(pow, zeros(1), (4,)).half()(zeros(4))', TypeError, 'QuantumLayer(params=Tensor(shape=(1,), dtype=float16)): `params` must be float32 or float64, but got float16. Call `.float()` on this layer after `.half()` or `.bfloat16()` on its network.'),
-    ('convert.from_qiskit(3)', TypeError, 'from_qiskit(given=3): `given` must be a QuantumCircuit, a SparsePauliOp, a Pauli or an Aer NoiseModel, but got an int. Give the object itself.'),
+    ('convert.from_qiskit(3)', TypeError, 'from_qiskit(given=3): `given` must be a QuantumCircuit, a SparsePauliOp, a Pauli or a NoiseModel of Aer, but got an int. Give the object itself.'),
     ('convert.from_pennylane(3)', TypeError, 'from_pennylane(given=3): `given` must be a QNode, a quantum function, a tape or an operator, but got an int. Give the QNode itself, not a call of it.'),
     ('convert.from_pennylane(circuit(1))', TypeError, 'from_pennylane(given=Circuit(1 qubits, 0 gates) q0: ───): `given` must be a QNode, a quantum function, a tape or an operator, but got a Circuit. Give the QNode itself, not a call of it.'),
     ('convert.from_cirq(3)', TypeError, 'from_cirq(given=3): `given` must be a circuit, a PauliSum, a PauliString or a noise model of Cirq, but got an int. Give the object itself.'),
