@@ -60,10 +60,10 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Compare random circuits, noisy ones, and programs that decide, with other libraries."""
+    """Compare random circuits, noisy ones, and programs that decide, and convert them."""
     session.install("-e", ".[test,peers]")
-    files = ["tests/test_peers.py", "tests/test_peers_noise.py", "tests/test_peers_qasm.py"]
-    session.run("pytest", *files, *session.posargs)
+    files = [f"tests/test_peers{part}.py" for part in ("", "_noise", "_qasm", "_convert")]
+    session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
 
 
 @nox.session

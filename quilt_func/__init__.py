@@ -12,6 +12,7 @@ from typing import Any as _Any
 from quilt_func import (
     ansatz,
     bitstrings,
+    convert,
     diagnostics,
     instruments,
     molecules,
@@ -97,6 +98,7 @@ __all__ = [
     "conditional",
     "conjugate",
     "controlled",
+    "convert",
     "cost_diagonal",
     "counts",
     "covariance",

@@ -156,16 +156,17 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
 
 
 def maxcut(
-    n_nodes: int,
-    edges: Iterable[tuple[int, int]],
+    n_nodes: int | Any,
+    edges: Iterable[tuple[int, int]] | None = None,
     weights: Sequence[Scalar] | Tensor | None = None,
 ) -> PauliSum:
     r"""Minus the weight of the cut edges, $\sum_{ij} w_{ij} (z_i z_j - 1) / 2$.
 
     Args:
-        n_nodes: Number of nodes, one wire each.
+        n_nodes: Number of nodes, one wire each. Or a graph such as networkx makes, without `edges`:
+            its nodes in their order are wires 0, 1, ..., its edges have their `weight`.
         edges: Pairs of nodes.
-        weights (real, (n_edges,)): Weights $w_{ij}$; default: 1 each.
+        weights (real, (n_edges,)): Weights $w_{ij}$; default: 1 each, or those of the graph.
 
     Returns:
         Pauli sum; its lowest eigenvalue is minus the largest cut.
@@ -181,10 +182,15 @@ def maxcut(
     Examples:
         >>> maxcut(3, [(0, 1), (1, 2)])
         PauliSum(0.5 ZZI + 0.5 IZZ + -1 III)
+        >>> import networkx  # doctest: +SKIP
+        >>> maxcut(networkx.path_graph(["a", "b", "c"]))  # doctest: +SKIP
+        PauliSum(0.5 ZZI + 0.5 IZZ + -1 III)
 
     References:
         Farhi, Goldstone and Gutmann (2014), arXiv:1411.4028, section 2.
     """
+    if hasattr(n_nodes, "nodes") and hasattr(n_nodes, "edges"):
+        n_nodes, edges, weights = _graph(n_nodes, edges, weights)
     check_count("maxcut", "n_nodes", n_nodes)
     pairs = _pairs("maxcut", "edges", edges, n_nodes)
     given = _scalars("maxcut", "weights", [1.0] * len(pairs) if weights is None else weights)
@@ -304,6 +310,17 @@ def transverse_field_ising(
     _scalars("transverse_field_ising", "coupling", [coupling])
     _scalars("transverse_field_ising", "field", [field])
     return _chain(n_qubits, {"ZZ": -coupling}, {"X": -field}, periodic)
+
+
+def _graph(graph: Any, edges: Any, weights: Any) -> tuple[int, list[tuple[int, int]], Any]:
+    """Number of nodes, edges between wires, and weights, of a graph with labels for nodes."""
+    if edges is not None:
+        need, remedy = "be left out with a graph", "Give the graph alone, or a number of nodes."
+        raise TypeError(message("maxcut", "edges", edges, need, describe(edges), remedy))
+    wires = {node: wire for wire, node in enumerate(graph.nodes)}
+    found = list(graph.edges(data="weight", default=1.0))
+    pairs = [(wires[a], wires[b]) for a, b, _ in found]
+    return len(wires), pairs, [weight for *_, weight in found] if weights is None else weights
 
 
 def _pairs(function: str, argument: str, given: Any, n_qubits: int) -> list[tuple[int, ...]]:

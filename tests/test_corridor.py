@@ -24,16 +24,16 @@ LAYERS = [
     {"evolution", "pauli"},
     {
         "circuits", "observables", "diagonals", "measurement", "_density_measurement",
-        "_text_drawing", "_model_checks",
+        "_text_drawing", "_model_checks", "_placed_gates",
     },
     {
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",
-        "_shifted_runs",
+        "_shifted_runs", "_affine_angles",
     },
     {"instruments", "noise", "shots"},
     {
         "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
-        "saving", "testing",
+        "saving", "testing", "convert",
     },
 ]
 # fmt: on

@@ -292,6 +292,7 @@ def pauli_sum(
     """
     if n_qubits is not None:
         check_count("pauli_sum", "n_qubits", n_qubits)
+    _refuse_elsewhere(terms)
     if isinstance(terms, str) or not isinstance(terms, Iterable):
         need = "be a mapping or a sequence of words"
         remedy = "Write {'ZZ': 1.0} or a list of words."
@@ -314,6 +315,23 @@ def pauli_sum(
     if isinstance(terms, Mapping):
         return PauliSum(words, _stacked(list(terms.values())))
     return PauliSum(words, _checked_coefficients(coefficients, len(words)))
+
+
+def _refuse_elsewhere(given: object) -> None:
+    """Refuse another library's sum by the name of what converts it, which is not imported here."""
+    for kind in type(given).__mro__:
+        library = kind.__module__.split(".")[0]
+        if library in _CONVERTERS:
+            need = "be words and coefficients of this library"
+            remedy = f"Convert it with `convert.{_CONVERTERS[library]}(...)`."
+            raise kind_error("pauli_sum", "terms", given, need, remedy)
+
+
+_CONVERTERS = {
+    "qiskit": "from_qiskit", "pennylane": "from_pennylane", "cirq": "from_cirq",
+    "openfermion": "from_openfermion",
+}  # fmt: skip
+"""What makes a Pauli sum of a library's objects."""
 
 
 def expectations_at_once(sums: Sequence[PauliSum], state: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from typing import Any
 
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_is, message
+from quilt_func._affine_angles import Symbolic, symbolic
+from quilt_func._checks import COMPLEX_OF, a_kind, check_count, check_is, kind_error, message
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.instruments import check_keys
 from quilt_func.qasm.control_writer import gate_of
@@ -120,6 +121,11 @@ class _FromInputs:
     statements: tuple[Any, ...]
     names: tuple[str, ...]
 
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter, by name."""
+        return dict.fromkeys(self.names, ())
+
     def __call__(self, *values: Any, **named: Any) -> Circuit:
         """The circuit at values of the parameters."""
         inputs = _bound(self.names, values, named)
@@ -171,28 +177,40 @@ def _bound(names: Sequence[str], values: Sequence[Any], named: Mapping[str, Any]
     }
 
 
-def to_qasm(circuit: Circuit, version: int = 3) -> str:
-    r"""Write a circuit as OpenQASM, with one register `q`.
+def to_qasm(
+    circuit: Circuit | Callable[..., Circuit],
+    version: int = 3,
+    *,
+    inputs: Mapping[str, Tensor] | None = None,
+) -> str:
+    r"""Write a circuit, or a function of inputs to one, as OpenQASM, with one register `q`.
 
     Gates that the standard include of the version lacks bring their definition, from their row's
     `qasm`. Version 3 writes controlled gates, inverses and powers by modifiers. Angles are written
     in full: reading them back gives the same float64.
 
-    Outcomes become registers, one for each key, and what depends on them an `if` for each value.
+    Outcomes become registers, one for each key, and what depends on them an `if` for each value. A
+    function's arguments become `input` parameters, if its angles are affine in their entries. That
+    is found by its values and slopes at 0, and checked elsewhere.
 
     Args:
-        circuit: Circuit whose angles can be read.
-        version: 2, whose conditions compare one register, or 3.
+        circuit: Circuit whose angles can be read, or a function from tensors to one.
+        version: 2, whose conditions compare one register, or 3; 3 for a function.
+        inputs: Of a function: an example of each argument, in order, by the name that it is to
+            have: real tensors, of which only shapes and dtypes count. Each entry is an input of
+            its own, such as `theta_0`. A function that `from_qasm` made needs none.
 
     Returns:
-        The program; `from_qasm` of it equals the circuit up to a global phase, of each branch.
+        The program; `from_qasm` of it equals the circuit, or the function, up to a global phase, of
+        each branch.
 
     Raises:
-        TypeError: If `circuit` is not a circuit, or its angles are hidden behind a transform.
-        ValueError: If a gate has no definition in the version or one that can't be read, it is a
-            channel or a postselection, two gates share a name, an angle is infinite or not a
-            number, an outcome is read before it is measured or can't be in the version, or there
-            is no such version.
+        TypeError: If `circuit` is not a circuit or a function to one, its angles are hidden behind
+            a transform, or `inputs` are not tensors.
+        ValueError: If an angle of a function is not affine, a gate has no definition in the version
+            or one that can't be read, it is a channel or a postselection, two gates share a name,
+            an angle is infinite or not a number, an outcome is read before it is measured or can't
+            be in the version, or there is no such version.
 
     Transforms:
         None: text has no derivative.
@@ -207,17 +225,46 @@ def to_qasm(circuit: Circuit, version: int = 3) -> str:
         h q[0];
         rzz(0.5) q[0], q[1];
         <BLANKLINE>
+        >>> import torch
+        >>> from quilt_func import ry
+        >>> def turn(theta):
+        ...     return circuit(2, ry(2 * theta, range(2)))
+        >>> print(to_qasm(turn, inputs={"theta": torch.zeros(2)}))
+        OPENQASM 3.0;
+        include "stdgates.inc";
+        input float[64] theta_0;
+        input float[64] theta_1;
+        qubit[2] q;
+        ry(2.0*theta_0) q[0];
+        ry(2.0*theta_1) q[1];
+        <BLANKLINE>
     """
-    check_circuit("to_qasm", "circuit", circuit)
+    found = _with_inputs(circuit, version, inputs)
+    circuit = found.circuit
     if version not in (2, 3) or isinstance(version, bool):
         remedy = "Version 2 is read by most tools, version 3 has modifiers."
         raise ValueError(message("to_qasm", "version", version, "be 2 or 3", f"{version}", remedy))
     check_keys("to_qasm", circuit)
-    text = program_text(circuit, int(version))
+    text = program_text(circuit, int(version), found.inputs)
     gates = map(gate_of, circuit.ops)
     if any(gate.origin and gate.qasm for gate in gates):
         _check_definitions(circuit, text, len(text))
     return text
+
+
+def _with_inputs(circuit: Any, version: Any, inputs: Any) -> Symbolic:
+    """A circuit, or what a function makes of inputs that have names."""
+    if isinstance(circuit, Circuit) or not callable(circuit):
+        check_circuit("to_qasm", "circuit", circuit)
+        if inputs is not None:
+            need, remedy = "be left out with a circuit", "Give the function that makes the circuit."
+            raise kind_error("to_qasm", "inputs", inputs, need, remedy)
+        return Symbolic(circuit, ())
+    found = symbolic("to_qasm", "circuit", circuit, inputs)
+    if version == 2:
+        need, remedy = "be a circuit in version 2", "Write version 3, which has inputs."
+        raise kind_error("to_qasm", "circuit", circuit, need, remedy)
+    return found
 
 
 def _check_definitions(circuit: Circuit, text: str, max_gates: int) -> None:

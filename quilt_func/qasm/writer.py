@@ -1,10 +1,11 @@
 """Circuits to OpenQASM text: each gate by its row's name, with a definition where it needs one."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from quilt_func._affine_angles import Affine, Input
 from quilt_func._checks import describe, message
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
@@ -33,23 +34,27 @@ class _Term(NamedTuple):
     """A gate as it is written: its name, angles, modifiers, and the definition that it needs."""
 
     name: str
-    angles: tuple[float, ...]
+    angles: tuple[float | Affine, ...]
     definition: str = ""
     modifiers: str = ""
 
-    def __str__(self) -> str:
-        values = f"({', '.join(map(number, self.angles))})" if self.angles else ""
+    def text(self, inputs: Sequence[str]) -> str:
+        """The gate without its wires; inputs by their names."""
+        angles = [a.text(inputs, number) if isinstance(a, Affine) else number(a)
+                  for a in self.angles]  # fmt: skip
+        values = f"({', '.join(angles)})" if angles else ""
         return f"{self.modifiers}{self.name}{values}"
 
 
-def program_text(circuit: Circuit, version: int) -> str:
-    """The whole program."""
+def program_text(circuit: Circuit, version: int, inputs: Iterable[Input] = ()) -> str:
+    """The whole program; angles may be sums of inputs, which are declared."""
+    names = [name for one in inputs for name in one.names()]
     definitions: dict[str, str] = {}
     taken = {name for op in circuit.ops for name in _names_of(gate_of(op))}
     registers = registers_of(circuit, version, taken | names_in_files())
 
     def written(op: Op) -> list[str]:
-        return _gate_lines(op, version, definitions)
+        return _gate_lines(op, version, definitions, names)
 
     lines: list[str] = []
     for op in circuit.ops:
@@ -61,18 +66,22 @@ def program_text(circuit: Circuit, version: int) -> str:
     include = 'include "qelib1.inc";' if version == 2 else 'include "stdgates.inc";'
     n = circuit.n_qubits
     register = [f"qreg q[{n}];" if version == 2 else f"qubit[{n}] q;"] if n else []
-    head = [f"OPENQASM {version}.0;", include, *filter(None, definitions.values()), *register]
+    declared = [f"input float[64] {name};" for name in names]
+    head = [f"OPENQASM {version}.0;", include, *filter(None, definitions.values()), *declared]
+    head += register
     return "\n".join([*head, *registers.declarations(), *lines, ""])
 
 
-def _gate_lines(op: Op, version: int, definitions: dict[str, str]) -> list[str]:
+def _gate_lines(
+    op: Op, version: int, definitions: dict[str, str], names: Sequence[str]
+) -> list[str]:
     """A statement for each wire set of a gate; its definition is added to those there are."""
     lines = []
     for angles, wires in zip(_angles(op), op.wires, strict=True):
         term = _term(op.gate, angles, version)
         if definitions.setdefault(term.name, term.definition) != term.definition:
             raise _error(op.gate, "two gates of one name", "Rename one in its `qasm`.")
-        lines.append(f"{term} {', '.join(f'q[{wire}]' for wire in wires)};")
+        lines.append(f"{term.text(names)} {', '.join(f'q[{wire}]' for wire in wires)};")
     return lines
 
 
@@ -103,7 +112,7 @@ def number(value: float) -> str:
     return text if "." in mantissa or not mark else f"{mantissa}.0e{exponent}"
 
 
-def _angles(op: Op) -> Iterator[tuple[float, ...]]:
+def _angles(op: Op) -> Iterator[tuple[Any, ...]]:
     """The angles of each wire set."""
     if isinstance(op.gate, Channel):
         remedy = "OpenQASM has no channels. Write the circuit without: `circuit(n, [op for op in "
@@ -116,15 +125,20 @@ def _angles(op: Op) -> Iterator[tuple[float, ...]]:
     return iter(zip(*columns, strict=True)) if columns else iter([()] * len(op))
 
 
-def _column(gate: Gate, param: Any, m: int) -> list[float]:
-    found = numbers(param, m)
+def _column(gate: Gate, param: Any, m: int) -> list[Any]:
+    found = list(param) if isinstance(param, tuple) else numbers(param, m)
     if found is None:
         need, got = "hold numbers", describe(param)
         remedy = "Write the text outside of `torch.func` transforms."
         raise TypeError(message("to_qasm", "circuit", gate, need, got, remedy))
-    if not all(map(math.isfinite, found)):
+    if not all(map(math.isfinite, (_constant(angle) for angle in found))):
         raise _error(gate, "an angle that is not finite", "Give finite angles.")
     return found
+
+
+def _constant(angle: float | Affine) -> float:
+    """A number, or the constant of a sum of inputs."""
+    return angle.constant if isinstance(angle, Affine) else angle
 
 
 def _error(gate: Gate, got: str, remedy: str) -> ValueError:
@@ -132,7 +146,7 @@ def _error(gate: Gate, got: str, remedy: str) -> ValueError:
     return ValueError(message("to_qasm", "circuit", gate, requirement, got, remedy))
 
 
-def _term(gate: Gate, angles: tuple[float, ...], version: int) -> _Term:
+def _term(gate: Gate, angles: tuple[Any, ...], version: int) -> _Term:
     """How a gate is written: by its row, by its word, or by what it is made of."""
     if gate is u:
         return _Term("u3" if version == 2 else "U", angles)
@@ -201,7 +215,7 @@ def _is_exact(gate: Gate) -> bool:
     return maker is not None and _is_exact(made_of[0])
 
 
-def _word(word: str, angles: tuple[float, ...], version: int) -> _Term:
+def _word(word: str, angles: tuple[Any, ...], version: int) -> _Term:
     """A Pauli rotation: to the Z basis, parity onto the last wire, `rz`, and back."""
     name, wires = _word_name(word), [f"a{i}" for i in range(len(word))]
     acting = [(letter, wire) for letter, wire in zip(word, wires, strict=True) if letter != "I"]

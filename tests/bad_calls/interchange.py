@@ -1,4 +1,4 @@
-"""Bad calls of OpenQASM, saving and `QuantumLayer`: call, kind of error, message."""
+"""Bad calls of OpenQASM, other libraries, saving and `QuantumLayer`: call, kind of error, message."""
 
 # ruff: noqa: E501
 # fmt: off
@@ -65,4 +65,26 @@ CALLS = [
     ('nn.QuantumLayer(pow, zeros(2))(zeros((5, 4)), zeros(4))', ValueError, 'QuantumLayer(x=Tensor(shape=(4,), dtype=float32)): `x` must have axes (5,) in front, as the first input, but got (). Expand one side.'),
     ('nn.QuantumLayer(pow, zeros(1), (4,))(zeros(4).double())', TypeError, "QuantumLayer(x=Tensor(shape=(4,), dtype=float64)): `x` must have the layer's precision, float32, or less, but got float64. Convert it with `.to(torch.float32)`, or the layer with `.double()`."),
     ('nn.QuantumLayer(pow, zeros(1), (4,)).half()(zeros(4))', TypeError, 'QuantumLayer(params=Tensor(shape=(1,), dtype=float16)): `params` must be float32 or float64, but got float16. Call `.float()` on this layer after `.half()` or `.bfloat16()` on its network.'),
+    ('convert.from_qiskit(3)', TypeError, 'from_qiskit(given=3): `given` must be a QuantumCircuit, a SparsePauliOp, a Pauli or a NoiseModel of Aer, but got an int. Give the object itself.'),
+    ('convert.from_pennylane(3)', TypeError, 'from_pennylane(given=3): `given` must be a QNode, a quantum function, a tape or an operator, but got an int. Give the QNode itself, not a call of it.'),
+    ('convert.from_pennylane(circuit(1))', TypeError, 'from_pennylane(given=Circuit(1 qubits, 0 gates) q0: ───): `given` must be a QNode, a quantum function, a tape or an operator, but got a Circuit. Give the QNode itself, not a call of it.'),
+    ('convert.from_cirq(3)', TypeError, 'from_cirq(given=3): `given` must be a circuit, a PauliSum, a PauliString or a noise model of Cirq, but got an int. Give the object itself.'),
+    ('convert.from_openfermion({"X0": 1.0})', TypeError, "from_openfermion(given={'X0': 1.0}): `given` must be a QubitOperator, but got a dict. Transform fermions first: `jordan_wigner(operator)`."),
+    ('convert.to_openfermion({"X": 1.0})', TypeError, "to_openfermion(given={'X': 1.0}): `given` must be a Pauli sum, but got a dict. Make one with `pauli_sum`."),
+    ('convert.to_qiskit(h(0))', TypeError, 'to_qiskit(given=<h on (0,)>): `given` must be a circuit, but got an Op. Make one with `circuit`.'),
+    ('convert.to_cirq("circuit")', TypeError, "to_cirq(given='circuit'): `given` must be a circuit, but got a str. Make one with `circuit`."),
+    ('convert.to_pennylane(3)', TypeError, 'to_pennylane(given=3): `given` must be a circuit, a function that makes one, or a Pauli sum, but got an int. Make a circuit with `circuit`.'),
+    ('convert.to_qiskit(circuit(1), {"x": zeros(2)})', TypeError, "to_qiskit(inputs={'x': tensor([0., 0.])}): `inputs` must be left out with a circuit, but got examples. Give the function that makes the circuit, or leave them out."),
+    ('convert.to_qiskit(h)', TypeError, 'to_qiskit(inputs=None): `inputs` must map names to tensors, but got None. Give an example of each argument: `inputs={"theta": torch.zeros(3)}`.'),
+    ('convert.to_cirq(rx, {"a b": zeros(2)})', ValueError, 'to_cirq(inputs={\'a b\': tensor([0., 0.])}): `inputs` must have names for keys, but got \'a b\'. Give an example of each argument: `inputs={"theta": torch.zeros(3)}`.'),
+    ('convert.to_cirq(rx, {"x": 0.5})', TypeError, 'to_cirq(inputs={\'x\': 0.5}): `inputs` must hold real floating-point tensors, but got a float. Give an example of each argument: `inputs={"theta": torch.zeros(3)}`.'),
+    ('convert.to_cirq(rx, {"x": zeros(2, dtype=c64)})', TypeError, 'to_cirq(inputs={\'x\': tensor([0.+0.j, 0.+0.j])}): `inputs` must hold real floating-point tensors, but got torch.complex64. Give an example of each argument: `inputs={"theta": torch.zeros(3)}`.'),
+    ('convert.to_qiskit(abs, {"x": zeros(2)})', TypeError, 'to_qiskit(given=<built-in function abs>): `given` must return a circuit, but got a Tensor. Measure what it returns elsewhere.'),
+    ('convert.counts_from_qiskit([1])', TypeError, 'counts_from_qiskit(counts=[1]): `counts` must be a mapping, but got a list. Give numbers by bit strings: `{"01": 3}`.'),
+    ('convert.counts_from_qiskit({3: 1})', ValueError, 'counts_from_qiskit(counts={3: 1}): `counts` must have bit strings for keys, but got 3. Give numbers by bit strings: `{"01": 3}`.'),
+    ('convert.counts_to_qiskit({"0x1": 1})', ValueError, 'counts_to_qiskit(counts={\'0x1\': 1}): `counts` must have bit strings for keys, but got \'0x1\'. Give numbers by bit strings: `{"01": 3}`.'),
+    ('to_qasm(circuit(1), inputs={})', TypeError, 'to_qasm(inputs={}): `inputs` must be left out with a circuit, but got a dict. Give the function that makes the circuit.'),
+    ('to_qasm(rx)', TypeError, 'to_qasm(inputs=None): `inputs` must map names to tensors, but got None. Give an example of each argument: `inputs={"theta": torch.zeros(3)}`.'),
+    ('to_qasm(abs, inputs={"x": zeros(())})', TypeError, 'to_qasm(circuit=<built-in function abs>): `circuit` must return a circuit, but got a Tensor. Measure what it returns elsewhere.'),
+    ('problems.maxcut(3)', TypeError, 'maxcut(edges=None): `edges` must be a sequence, but got None. Write `[(0, 1)]` for one pair.'),
 ]
