@@ -380,7 +380,7 @@ def crossed(theta, n):
 def test_permutations_and_phases_under_transforms(over):
     n = 7
     kinds = {type(s) for seg in plan_of(crossed(torch.zeros(2, 3), n)).segments for s in seg.steps}
-    assert kinds == {Block, Permutation, DiagonalPhases}
+    assert {Block, Permutation, DiagonalPhases} <= kinds
     theta = 6 * qf.uniforms((4, 2, 3), 7, dtype=F64)
     start = qf.random_state(qf.uniforms((2, 4, 2**n), 8, dtype=F64).movedim(1, 0)[0])
     starts = torch.stack([start, start.flip(0), 1j * start, start.roll(3)])

@@ -205,6 +205,7 @@ class BlockKind(Kind):
     """Unitary gates on a few wires."""
 
     name = "block"
+    placing = "neighbours"
     step: type[Block] = Block
 
     def fits(self, gate: Gate) -> bool:
