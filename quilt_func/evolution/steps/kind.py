@@ -77,7 +77,6 @@ class CostModel:
     Attributes:
         products: Complex products per amplitude that cost as much as a pass.
         call: Amplitudes of the state over which a pass takes as long as a call.
-        apart: Passes that bring wires which are apart together, for one step or several.
         order: Passes in which wires are put in another order.
         short_window: Passes for the many tiny products of a window 1 to 3 wires before the last.
         phases: Passes that a cosine and a sine per amplitude take.
@@ -87,7 +86,6 @@ class CostModel:
 
     products: float = 8.0
     call: float = 2.0**12
-    apart: float = 1.0
     order: float = 2.0
     short_window: float = 2.0
     phases: float = 4.0
