@@ -363,8 +363,9 @@ def explain(circuit: Circuit) -> str:
     """Tell how a circuit is run from |0...0⟩: its steps, and what each costs.
 
     A step is a *block*, gates multiplied into one matrix on a few wires; a *permute*, gates that
-    only reorder amplitudes; *phases*, a run of diagonal gates; or an *operator*, gates that are not
-    known to be unitary, before which a gradient keeps the state. The estimate counts passes over
+    only reorder amplitudes; *phases*, a run of diagonal gates; an *operator*, gates that are not
+    known to be unitary, before which a gradient keeps the state; or an *order*, in which wires that
+    are apart become neighbours for the steps after it. The estimate counts passes over
     the state (memory) and real operations (arithmetic).
 
     Args:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from quilt_func._amplitudes import is_window
 from quilt_func.evolution.planner import Plan, plan
+from quilt_func.evolution.steps import WireOrder
 from quilt_func.ops import Op
 
 
@@ -49,11 +50,15 @@ def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
     ]
     if found.prefix is not None:
         lines.append(f"{'':7}  product   {_range(range(n_qubits))}")
+    order: tuple[int, ...] = tuple(range(n_qubits))
     for number, step in enumerate(found.steps, 1):
+        if isinstance(step, WireOrder):
+            order = tuple(order[place] for place in step.order)
+        wires = sorted(order[place] for place in step.wires)
         price = step.price(n_qubits)
         moved = f"{price.passes} x {2 * mib:.3g} MiB"
         lines.append(
-            f"{number:7}  {step.name:8}  {_range(step.wires):20}  {step.n_gates:5}  "
+            f"{number:7}  {step.name:8}  {_range(wires):20}  {step.n_gates:5}  "
             f"{moved:16}  {size * price.operations / 1e6:.3g} Mflop"
         )
     work = f"{cost.operations / 1e6:.3g} Mflop"

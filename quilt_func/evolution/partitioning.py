@@ -6,13 +6,14 @@ rest: so where there are such layers a second search keeps them whole, and the c
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from quilt_func._amplitudes import is_window
 from quilt_func.evolution import steps
+from quilt_func.evolution.ordering import with_orders
 from quilt_func.evolution.steps import (
     BLOCK,
     DIAGONAL,
@@ -22,6 +23,7 @@ from quilt_func.evolution.steps import (
     BatchKey,
     Kind,
     Part,
+    block_width,
 )
 from quilt_func.typing import WireSet
 
@@ -38,8 +40,35 @@ LIGHT = 0.25
 """Work that a gate is worth which only permutes amplitudes: in a block it costs next to nothing."""
 
 
+class Choice(NamedTuple):
+    """How a search chooses windows of neighbouring wires, and how it shuns others.
+
+    Where a layer of gates on single wires is cut into windows, those that are best one by one may
+    leave a rest that is not. An order of wires may serve many steps or one.
+
+    Attributes:
+        windows: "all", the "widest", or "tiles" side by side.
+        tile: Wires of a tile.
+        apart: Passes that wires which are apart cost beside the step's own.
+    """
+
+    windows: str
+    tile: int = 0
+    apart: float = 1.0
+
+
+CHOICES = (
+    Choice("all"), Choice("all", apart=4.0), Choice("widest"), Choice("tiles", 3),
+    Choice("tiles", 4),
+)  # fmt: skip
+
+
 def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
-    """Cut a sequence of gates into parts, which act one after the other."""
+    """Cut a sequence of gates into parts, which act one after the other.
+
+    Returns:
+        The parts, by the places of wires in the orders that some of them make.
+    """
     keys = {gate.key for gate in gates if not gate.is_constant}
     if n_qubits <= WHOLE and len(keys) < 2:
         kind = BLOCK if all(BLOCK.fits(gate.gate) for gate in gates) else OPERATOR
@@ -49,23 +78,28 @@ def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
     searches = _searches(n_qubits, gates)
     if len(gates) > FEW:  # whatever is cheapest for some is taken for all
         trials = _searches(n_qubits, gates[:SOME])
-        costs = {name: search().run()[0] for name, search in trials.items()}
+        costs = {name: _priced(n_qubits, search)[0] for name, search in trials.items()}
         best = min(costs, key=costs.__getitem__)
-        return searches.get(best, searches[False, False])().run()[1]
-    return min((search().run() for search in searches.values()), key=itemgetter(0))[1]
+        return with_orders(n_qubits, searches.get(best, searches[False, CHOICES[0]])().run())
+    return min((_priced(n_qubits, search) for search in searches.values()), key=itemgetter(0))[1]
+
+
+def _priced(n_qubits: int, search: Callable[[], "_Search"]) -> tuple[float, list[Part]]:
+    """What a search finds, with the orders of wires that it needs, and what all of it costs."""
+    parts = with_orders(n_qubits, search().run())
+    prices = (kind.price(n_qubits, wires, len(gates)) for kind, wires, gates in parts)
+    return sum(price.cost for price in prices), parts
 
 
 def _searches(
     n_qubits: int, gates: Sequence[Applied]
-) -> dict[tuple[bool, bool], Callable[[], "_Search"]]:
-    """Searches to choose from, by whether layers stay whole, and whether blocks are wide only."""
+) -> dict[tuple[bool, Choice], Callable[[], "_Search"]]:
+    """Searches to choose from, by whether layers stay whole, and the windows of blocks."""
     layers = diagonal_layers(n_qubits, gates)
     return {
-        (is_whole, is_wide): partial(
-            _Search, n_qubits, gates, layers if is_whole else (), is_wide=is_wide
-        )
+        (is_whole, choice): partial(_Search, n_qubits, gates, layers if is_whole else (), choice)
         for is_whole in ((False, True) if layers else (False,))
-        for is_wide in (False, True)
+        for choice in CHOICES
     }
 
 
@@ -99,6 +133,16 @@ class _Candidate(NamedTuple):
     taken: tuple[int, ...]
 
 
+@lru_cache(maxsize=64)
+def _tiles(n_qubits: int, width: int) -> frozenset[WireSet]:
+    """Windows side by side, of some width but the first and the last, whose rows are short."""
+    stops = range(n_qubits - block_width(n_qubits, False), 0, -width)
+    found = [tuple(range(max(0, stop - width), stop)) for stop in stops]
+    return frozenset(
+        (*found, tuple(range(max(0, n_qubits - block_width(n_qubits, False)), n_qubits)))
+    )
+
+
 _REMEMBERED = 2**12
 """Candidates that are remembered, at most: those of steps long taken are not asked for again."""
 
@@ -121,11 +165,12 @@ class _Search:
     """
 
     def __init__(
-        self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int], *,
-        is_wide: bool = False,
-    ) -> None:  # fmt: skip
+        self, n_qubits: int, gates: Sequence[Applied], layers: Sequence[int], choice: Choice
+    ) -> None:
         self.n_qubits = n_qubits
-        self.is_wide = is_wide
+        self.is_widest = choice.windows == "widest"
+        self.tiles = _tiles(n_qubits, choice.tile) if choice.tile else ()
+        self.apart = choice.apart
         self.layers = layers
         self.left_of = Counter(layers)
         self.gates = gates
@@ -154,19 +199,18 @@ class _Search:
         self.scan = 0
         self.found: dict[tuple[object, ...], _Candidate] = {}
 
-    def run(self) -> tuple[float, list[Part]]:
-        """The cost of all steps, and what they are."""
-        cost, parts = 0.0, []
+    def run(self) -> list[Part]:
+        """Parts by the circuit's wires."""
+        parts = []
         while not self._is_done():
             best = self._best()
             if not best.gain:
                 self._forget_layers()
                 continue
             self._take(best.taken)
-            cost += best.cost
             gates = [self.gates[position] for position in best.taken]
             parts.append(Part(best.kind, best.wires, gates))
-        return cost, parts
+        return parts
 
     def _is_done(self) -> bool:
         while self.scan < len(self.gates) and self.done[self.scan]:
@@ -178,16 +222,25 @@ class _Search:
 
         It may be one that has it together with the step after it, such as a permutation.
         """
-        best = max(self._candidates(self.heads, self.keys, False), key=_RATE, default=_NOTHING)
+        best = self._best_now(self.heads)
         opening = max(self._candidates(self.heads, [()], True), key=_GAIN, default=_NOTHING)
         if len(self.found) > _REMEMBERED:
             self.found.clear()
         if not opening.gain:
             return best
         heads = self._after(opening.taken)
-        after = max(self._candidates(heads, self.keys, False), key=_RATE, default=_NOTHING)
+        after = self._best_now(heads)
         rate = (opening.gain + after.gain) / (opening.cost + after.cost)
         return opening if rate > best.rate else best
+
+    def _best_now(self, heads: Sequence[int]) -> _Candidate:
+        """The step with most work per cost; on tiles, if there is one."""
+        for only in (self.tiles, ()) if self.tiles else ((),):
+            candidates = self._candidates(heads, self.keys, False, only)
+            best = max(candidates, key=_RATE, default=_NOTHING)
+            if best.gain:
+                break
+        return best
 
     def _take(self, taken: Iterable[int]) -> None:
         """Remove gates from the queues."""
@@ -216,8 +269,9 @@ class _Search:
         return heads
 
     def _candidates(
-        self, heads: Sequence[int], keys: Iterable[BatchKey], looks_ahead: bool
-    ) -> Iterator[_Candidate]:
+        self, heads: Sequence[int], keys: Iterable[BatchKey], looks_ahead: bool,
+        tiles: Collection[WireSet] = (),
+    ) -> Iterator[_Candidate]:  # fmt: skip
         first = min(map(list.__getitem__, self.queues, heads))
         if first == len(self.gates):
             return
@@ -227,8 +281,9 @@ class _Search:
             is_batched = bool(key) and key == self.deepest
             for kind in kinds:
                 windows = kind.windows(self.n_qubits, ahead, is_batched=is_batched)
-                for wires in self._widest(windows) if self.is_wide else windows:
-                    yield self._candidate(kind, wires, key, heads)
+                for wires in self._widest(windows) if self.is_widest else windows:
+                    if not tiles or wires in tiles or len(wires) == self.n_qubits:
+                        yield self._candidate(kind, wires, key, heads)
 
     def _widest(self, windows: Iterable[WireSet]) -> list[WireSet]:
         """Without neighbouring wires that others have among them."""
@@ -244,6 +299,8 @@ class _Search:
         if found is None:
             taken = self._absorbed(kind, wires, key, heads)
             cost = kind.price(self.n_qubits, wires, len(taken)).cost
+            if kind.placing == "neighbours" and not is_window(wires):
+                cost += self.apart
             gain = sum(map(self.gains.__getitem__, taken))
             if not kind.is_worth(map(self.gates.__getitem__, taken)):
                 gain = 0.0

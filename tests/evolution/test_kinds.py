@@ -10,7 +10,7 @@ from oracles.compare import assert_close
 from torch.func import grad, hessian, jacfwd, jvp, vmap
 
 import quilt_func as qf
-from quilt_func.evolution import planner, reference, steps
+from quilt_func.evolution import partitioning, planner, reference, steps
 from quilt_func.evolution.steps import Kind, Price, Step
 from quilt_func.testing import gate_laws, observable_laws
 
@@ -72,6 +72,7 @@ def swap_halves():
 @pytest.fixture
 def with_swap(monkeypatch):
     monkeypatch.setattr(steps, "KINDS", (*steps.KINDS, SWAP))
+    monkeypatch.setattr(partitioning, "CHOICES", partitioning.CHOICES[:1])
     planner.plan.cache_clear()
     yield
     planner.plan.cache_clear()

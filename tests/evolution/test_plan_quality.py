@@ -1,10 +1,11 @@
 """How good plans are: what a run of known circuits costs, and that no step is a detour.
 
 Costs are counted here by a measure of the tests' own: a pass over the state per step, 8 products of
-a block per pass, 4 passes for a phase per amplitude, and 4 for wires that are apart. A plan is a
+a block per pass, 4 passes for a phase per amplitude, and 2 for another order of wires. A plan is a
 choice, so these are upper bounds: whoever finds better plans lowers them.
 """
 
+import itertools
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -18,6 +19,7 @@ from quilt_func.evolution.steps import (
     Block,
     DiagonalPhases,
     Permutation,
+    WireOrder,
     block,
     block_width,
     diagonal_phases,
@@ -42,8 +44,9 @@ def passes(step):
         return 1.0
     if isinstance(step, DiagonalPhases):
         return 4.0
-    is_apart = step.wires[-1] - step.wires[0] != len(step.wires) - 1
-    return 1.0 + 2 ** len(step.wires) / 8 + 4.0 * is_apart
+    if isinstance(step, WireOrder):
+        return 2.0
+    return 1.0 + 2 ** len(step.wires) / 8
 
 
 def zeros(*shape):
@@ -98,15 +101,15 @@ CIRCUITS = {
 }
 BOUNDS = {
     "hardware efficient": (8.0, 11.0, 14.0, 17.0, 25.0, 33.0, 39.0),
-    "ring": (14.0, 15.0, 18.0, 19.0, 23.0, 51.5, 56.5),
-    "far pairs": (17.0, 21.0, 24.0, 29.0, 29.0, 54.0, 59.5),
+    "ring": (12.0, 15.0, 17.0, 18.0, 23.0, 36.5, 42.5),
+    "far pairs": (17.0, 21.0, 24.0, 23.0, 25.0, 39.5, 53.0),
     "bricks of cx": (7.0, 10.0, 13.0, 16.0, 19.0, 27.0, 30.0),
     "bricks of rxx": (8.0, 12.5, 16.5, 21.0, 29.5, 38.0, 46.5),
     "Ising chain": (12.0, 18.0, 24.0, 30.0, 43.5, 49.5, 58.75),
-    "QAOA on a ring": (20.5, 24.0, 28.0, 20.5, 24.5, 28.5, 32.5),
-    "QAOA on a cubic graph": (21.5, 20.0, 23.25, 26.0, 32.0, 38.0, 44.0),
-    "QAOA on all pairs": (16.0, 20.0, 24.25, 26.0, 32.0, 38.0, 44.0),
-    "Fourier transform": (8.5, 10.0, 15.5, 17.0, 27.0, 34.0, 41.0),
+    "QAOA on a ring": (16.0, 20.0, 22.0, 20.0, 24.5, 28.0, 32.0),
+    "QAOA on a cubic graph": (17.0, 20.0, 22.0, 26.0, 30.0, 37.25, 42.0),
+    "QAOA on all pairs": (16.0, 20.0, 22.0, 26.0, 30.0, 37.25, 42.0),
+    "Fourier transform": (8.5, 10.0, 15.0, 17.0, 27.0, 34.0, 41.0),
 }
 """Passes at each of `SIZES`."""
 
@@ -148,10 +151,10 @@ def test_a_layer_of_phases_stays_whole_however_it_is_written(n):
         )
     ]
     assert plans[0] == plans[1] == plans[2]
-    assert [step for step in plans[0] if step[0] == "phases"] == [
-        ("phases", tuple(range(n)), len(edges))
-    ] * 6
-    assert len(plans[0]) <= 6 * (1 + -(-n // 4))
+    sizes = [n_gates for kind, _, n_gates in plans[0] if kind == "phases"]
+    assert len(sizes) == 6, "blocks that have room may take a few of its gates"
+    assert min(sizes) > 0.9 * len(edges)
+    assert len(plans[0]) <= 6 * (1 + -(-n // 3))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,7 @@ def test_a_layer_of_phases_stays_whole_however_it_is_written(n):
             (qf.rz(zeros(14), range(14)), qf.ry(zeros(14), range(14)), qf.rz(zeros(14), range(14)),
              qf.cx([(i, (i + hop) % 14) for i in range(14)]))
             for hop in range(1, 5)
-        ], 17),
+        ], 24),
     ],
     ids=["hardware efficient, 12", "hardware efficient, 16", "ring of growing range"],
 )  # fmt: skip
@@ -187,7 +190,9 @@ def test_diagonal_layers_are_those_with_angles_on_many_pairs():
 @given(circuit=qst.circuits(min_qubits=6, max_qubits=9, max_ops=20))
 def test_every_step_does_something(circuit):
     steps = steps_of(circuit)
-    assert all(step.n_gates for step in steps)
+    orders = [isinstance(step, WireOrder) for step in steps]
+    assert all(step.n_gates or is_order for step, is_order in zip(steps, orders, strict=True))
+    assert not any(first and second for first, second in itertools.pairwise(orders))
     assert sum(step.n_gates for step in steps) == circuit.n_gates
 
 
@@ -232,7 +237,7 @@ def test_a_plan_that_runs_share_cannot_be_written_to():
     phases = qf.circuit(7, CIRCUITS["QAOA on all pairs"](7))
     segments = [*segments_of(circuit), *segments_of(phases)]
     steps = {type(step): step for segment in segments for step in segment.steps}
-    assert set(steps) == {Block, Permutation, DiagonalPhases}
+    assert {Block, Permutation, DiagonalPhases} <= set(steps)
     recipes = [recipe for segment in segments for recipe in segment.recipes]
     for shared in (*segments, *steps.values(), *recipes):
         with pytest.raises(FrozenInstanceError):

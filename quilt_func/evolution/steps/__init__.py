@@ -16,12 +16,13 @@ from quilt_func.evolution.steps.kind import (
     Step,
 )
 from quilt_func.evolution.steps.permutation import PERMUTATION, Permutation
+from quilt_func.evolution.steps.wire_order import WIRE_ORDER, WireOrder
 
-KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION)
+KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION, WIRE_ORDER)
 """All kinds of steps. Where two pay alike, the first is taken."""
 
 __all__ = [
-    "BLOCK", "DIAGONAL", "KINDS", "OPERATOR", "PERMUTATION", "Applied", "BatchKey", "Block",
-    "Built", "DiagonalPhases", "Kind", "Operator", "Params", "Part", "Permutation", "Prefix",
-    "Price", "Recipe", "Step", "block_width", "prefix_of", "product",
+    "BLOCK", "DIAGONAL", "KINDS", "OPERATOR", "PERMUTATION", "WIRE_ORDER", "Applied", "BatchKey",
+    "Block", "Built", "DiagonalPhases", "Kind", "Operator", "Params", "Part", "Permutation",
+    "Prefix", "Price", "Recipe", "Step", "WireOrder", "block_width", "prefix_of", "product",
 ]  # fmt: skip

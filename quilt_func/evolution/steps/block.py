@@ -150,7 +150,7 @@ class Block(Step):
         return _from_rows(after, self.wires, jet), gradient
 
     def price(self, n_qubits: int) -> Price:
-        """Products per amplitude, and passes where wires are apart."""
+        """Products per amplitude."""
         return BLOCK.price(n_qubits, self.wires, self.n_gates)
 
 
@@ -205,6 +205,7 @@ class BlockKind(Kind):
     """Unitary gates on a few wires."""
 
     name = "block"
+    placing = "neighbours"
     step: type[Block] = Block
 
     def fits(self, gate: Gate) -> bool:
@@ -291,20 +292,16 @@ def _grown(pending: Sequence[Applied], width: int) -> WireSet:
 
 @lru_cache(maxsize=65536)
 def _price(n_qubits: int, wires: WireSet) -> Price:
-    """A pass, arithmetic, a call and the building; wires that are apart cost more.
+    """A pass, arithmetic, a call and the building, of neighbouring wires.
 
-    Wires that are apart are brought together and back by two slow passes, and a window that
-    ends 1 to 3 wires before the last makes many tiny products.
+    A window that ends 1 to 3 wires before the last makes many tiny products.
     """
     call = COSTS.call_share(n_qubits)
     build = 8.0 ** len(wires) / COSTS.call * call
     arithmetic = 2.0 ** len(wires) / COSTS.products
-    is_short = 1 <= n_qubits - 1 - wires[-1] <= 3
-    extra = COSTS.apart
-    if is_window(wires):
-        extra = COSTS.short_window if is_short else 0.0
-    passes = 1 if is_window(wires) else 3
-    return Price(passes, 8 * 2 ** len(wires), 1.0 + arithmetic + call + build + extra)
+    is_short = is_window(wires) and 1 <= n_qubits - 1 - wires[-1] <= 3
+    extra = COSTS.short_window if is_short else 0.0
+    return Price(1, 8 * 2 ** len(wires), 1.0 + arithmetic + call + build + extra)
 
 
 @lru_cache(maxsize=64)

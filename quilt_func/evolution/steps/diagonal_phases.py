@@ -244,6 +244,7 @@ class DiagonalKind(Kind):
     """Diagonal gates whose phases are known as Walsh series; at least one has an angle."""
 
     name = "phases"
+    placing = "anywhere"
 
     def fits(self, gate: Gate) -> bool:
         """Whether the Walsh series of a gate's phase is known."""

@@ -7,7 +7,7 @@ and constants only, cached with the plan. A new kind is one file, and one entry 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ class CostModel:
     Attributes:
         products: Complex products per amplitude that cost as much as a pass.
         call: Amplitudes of the state over which a pass takes as long as a call.
-        apart: Passes that bring wires which are apart together and back.
+        order: Passes in which wires are put in another order.
         short_window: Passes for the many tiny products of a window 1 to 3 wires before the last.
         phases: Passes that a cosine and a sine per amplitude take.
         phases_calls: Calls of a step of phases.
@@ -86,7 +86,7 @@ class CostModel:
 
     products: float = 8.0
     call: float = 2.0**12
-    apart: float = 4.0
+    order: float = 2.0
     short_window: float = 2.0
     phases: float = 4.0
     phases_calls: float = 6.0
@@ -230,10 +230,13 @@ class Kind:
     Attributes:
         name: One word for tables.
         looks_ahead: Whether a step may be taken for the sake of the one after it.
+        placing: Where its steps find their wires: at any places that their gates name, at such
+            that are neighbours, or where the circuit has them.
     """
 
     name: str
     looks_ahead = False
+    placing: Literal["anywhere", "neighbours", "fixed"] = "fixed"
 
     def fits(self, gate: Gate) -> bool:
         """Whether it takes a gate."""

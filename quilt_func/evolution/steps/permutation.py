@@ -81,6 +81,7 @@ class PermutationKind(Kind):
     """
 
     name = "permute"
+    placing = "neighbours"
     looks_ahead = True
 
     def fits(self, gate: Gate) -> bool:
