@@ -62,7 +62,8 @@ def deep(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare random circuits, with noise and without, with other libraries."""
     session.install("-e", ".[test,peers]")
-    session.run("pytest", "tests/test_peers.py", "tests/test_peers_noise.py", *session.posargs)
+    files = ("tests/test_peers.py", "tests/test_peers_noise.py", "tests/test_peers_codes.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session
