@@ -1,12 +1,12 @@
 """The figure of the experiment on codes: how often a qubit is lost, against the noise."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from experiments._record import Row
 from experiments._style import BLUE, GREEN, GREY, INK, NOTE, ORANGE, clean
@@ -15,6 +15,7 @@ from . import exact
 from .model import BARE, Code
 
 COLOURS = (BLUE, ORANGE, GREEN, INK)
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 def losses(rows: Sequence[Row], codes: Mapping[str, Code]) -> Figure:
@@ -54,27 +55,27 @@ def _losses(ax: Axes, rows: Sequence[Row], name: str, code: Code) -> None:
                 p[seen], mean[seen], error[seen], color=colour, marker=shape, linestyle="",
                 markersize=4, capsize=2, markerfacecolor="white" if kept is BARE else colour,
             )  # fmt: skip
-    ax.set(xscale="log", yscale="log")
+    ax.set(xscale="log", yscale="log", ylim=(None, 10.0))
+    ticks = [p for p in TICKS if grid[0] <= p <= grid[-1]]
+    ax.set_xticks(ticks, [f"{p:g}" for p in ticks])
+    ax.xaxis.set_minor_formatter(NullFormatter())
     handles = [
         Line2D([], [], color=colour, label=f"{number} round{'s' * (number > 1)}")
         for number, colour in zip(rounds, COLOURS, strict=False)
     ]
-    both: dict[str, Any] = {"color": GREY, "markersize": 4}
-    white = {"markerfacecolor": "white"}
     handles += [
-        Line2D([], [], linestyle="-", marker="o", label=code.name, **both),
-        Line2D(
-            [], [], linestyle="--", marker="s", label=BARE.name, **both, **white
-        ),
-    ]
-    ax.legend(handles=handles, frameon=False, fontsize=9, loc="lower right")
+        Line2D([], [], color=GREY, linestyle="-", marker="o", markersize=4, label=code.name),
+        Line2D([], [], color=GREY, linestyle="--", marker="s", markersize=4,
+               markerfacecolor="white", label=BARE.name),
+    ]  # fmt: skip
+    ax.legend(handles=handles, frameon=False, fontsize=9, loc="upper left", ncols=2)
 
 
 def _crossing(ax: Axes, rows: Sequence[Row]) -> None:
     for row in rows:
         ax.axvline(row["exact"], color=GREY, linestyle=":")
-        text = f"as good as bare\nat p = {row['exact']:.4f} "
+        text = f"as good as a bare qubit \nat p = {row['exact']:.4f} "
         if row.get("mean") is not None:
             text += f"\n(samples: {row['mean']:.4f} ± {row['error']:.4f}) "
-        ax.text(row["exact"], 0.99, text, ha="right", va="top",
+        ax.text(row["exact"], 0.03, text, ha="right", va="bottom",
                 transform=ax.get_xaxis_transform(), **NOTE)  # fmt: skip

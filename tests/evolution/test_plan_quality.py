@@ -216,9 +216,7 @@ def test_matrices_of_each_state_stay_small():
     for n in (3, 4, 5):
         layer = qf.ry(torch.ones(n), range(n)), qf.cx([(i, i + 1) for i in range(n - 1)])
         structures = tuple(op.structure for op in qf.circuit(n, [layer] * 4).ops)
-        shared, own = (
-            planner.plan(n, structures, (key, ()) * 4, True).steps for key in ((), (0,))
-        )
+        shared, own = (planner.plan(n, structures, (key, ()) * 4, True).steps for key in ((), (0,)))
         assert len(shared) == 1, "weights that all share are one product"
         assert (len(own) == 1) == (n == 3)
 
