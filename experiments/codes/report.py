@@ -93,7 +93,7 @@ def _times(rows: Sequence[Row]) -> str:
             lines.append([row["form"], row["by"], *["–"] * 5, row["status"]])
             continue
         times = [row.get(f"{key}_ms") for key in ("build", "compile", "first", "median")]
-        said = ["–" if one is None else f"{one:,.3g} ms" for one in times]
+        said = ["–" if one is None else f"{one:,.{0 if one >= 100 else 1}f} ms" for one in times]
         wrong = f"{100 * row['wrong']:.2f} ± {100 * row['error']:.2f} %"
         lines.append([row["form"], row["by"], *said, f"{row['ratio']:.3g}", wrong])
     return _table(header, lines)
