@@ -62,7 +62,8 @@ def deep(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare random circuits, noisy ones, and programs that decide, and convert them."""
     session.install("-e", ".[test,peers]")
-    files = [f"tests/test_peers{part}.py" for part in ("", "_noise", "_qasm", "_convert")]
+    parts = "", "_noise", "_qasm", "_convert", "_codes"
+    files = [f"tests/test_peers{part}.py" for part in parts]
     session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
 
 

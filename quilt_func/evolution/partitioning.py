@@ -30,6 +30,12 @@ from quilt_func.typing import WireSet
 WHOLE = 5
 """Circuits of at most this many wires are one block: nothing is cheaper than one product."""
 
+WHOLE_OF_EACH = 3
+"""The same where each sample has gates of its own: their product costs more than to apply them.
+
+Of 4 layers on 5 wires, one block took 3 times as long for 100 samples, and 13 times for 2000.
+"""
+
 FEW = 2**12
 """Gates of the longest circuits that are searched in every way."""
 
@@ -63,14 +69,20 @@ CHOICES = (
 )  # fmt: skip
 
 
-def partition(n_qubits: int, gates: Sequence[Applied]) -> list[Part]:
+def partition(n_qubits: int, gates: Sequence[Applied], levels: BatchKey = ()) -> list[Part]:
     """Cut a sequence of gates into parts, which act one after the other.
+
+    Args:
+        n_qubits: Number of qubits.
+        gates: Gates in order.
+        levels: All levels that gates of the circuit are batched over.
 
     Returns:
         The parts, by the places of wires in the orders that some of them make.
     """
     keys = {gate.key for gate in gates if not gate.is_constant}
-    if n_qubits <= WHOLE and len(keys) < 2:
+    is_of_each = bool(levels) and keys == {levels}
+    if n_qubits <= (WHOLE_OF_EACH if is_of_each else WHOLE) and len(keys) < 2:
         kind = BLOCK if all(BLOCK.fits(gate.gate) for gate in gates) else OPERATOR
         wires, most = tuple(range(n_qubits)), kind.most(n_qubits)
         starts = range(0, len(gates), most)

@@ -107,7 +107,7 @@ def plan(
     ]
     first, rest = _split_prefix(gates) if from_zero else ([], gates)
     prefix = prefix_of(ops, n_qubits, first) if first else None
-    parts = partition(n_qubits, rest)
+    parts = partition(n_qubits, rest, union(*keys))
     return Plan(n_qubits, prefix, tuple(_segment(ops, n_qubits, p) for p in _segments(parts)))
 
 

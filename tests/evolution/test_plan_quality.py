@@ -218,6 +218,12 @@ def test_matrices_of_each_state_stay_small():
     """With as many matrices as states, a block's building must not outweigh its use."""
     assert [block_width(n, True) for n in (6, 8, 10, 12)] == [2, 3, 4, 4]
     assert {block_width(n, False) for n in (6, 8, 10, 12)} == {block.WIDTH}
+    for n in (3, 4, 5):
+        layer = qf.ry(torch.ones(n), range(n)), qf.cx([(i, i + 1) for i in range(n - 1)])
+        structures = tuple(op.structure for op in qf.circuit(n, [layer] * 4).ops)
+        shared, own = (planner.plan(n, structures, (key, ()) * 4, True).steps for key in ((), (0,)))
+        assert len(shared) == 1, "weights that all share are one product"
+        assert (len(own) == 1) == (n == 3)
 
 
 def test_tables_of_phases_have_the_size_of_half_the_wires():

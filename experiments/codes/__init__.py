@@ -1,0 +1,1 @@
+"""Quantum error correction: how often codes lose a qubit, and what sampling it costs."""
