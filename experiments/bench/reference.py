@@ -186,9 +186,9 @@ def outcomes(work: Work, theta: Array) -> tuple[float, Array]:
         slopes[middle, wire] = np.vdot(costate, moved).imag
         back = _signed_turn(-theta[middle, wire], state)
         state, costate = (apply(back, (wire + 1,), one) for one in (state, costate))
-        state = sum(np.split(state, 2, -1))
-        halves = np.split(costate, 2, -1)
-        costate = sum(_projected(half, wire)[bit] for bit, half in enumerate(halves))
+        state = np.add(*np.split(state, 2, -1))
+        zero, one = np.split(costate, 2, -1)
+        costate = _projected(zero, wire)[0] + _projected(one, wire)[1]
     first = replace(work.circuit, layers=layers[before])
     slopes[before] = gradient(first, theta[before], state, costate)
     return float(value), slopes

@@ -27,7 +27,7 @@ from . import model, plots, report
 AT_ONCE = 2**20
 """Most amplitudes of the runs that are one call."""
 QUICK: Mapping[str, Any] = {
-    "seeds": 16,
+    "seeds": 32,
     "sizes": (4, 8),
     "rates": (0.0, 0.1, 0.3, 1.0),
     "slopes_at": (0.1, 0.3),
@@ -63,9 +63,9 @@ class Config:
 
     seeds: int = 512
     device: str = "cpu"
-    sizes: tuple[int, ...] = (4, 8, 12, 16)
+    sizes: tuple[int, ...] = (4, 8, 12)
     rates: tuple[float, ...] = (0.0, 0.05, 0.1, 0.13, 0.15, 0.17, 0.19, 0.22, 0.3, 0.5, 1.0)
-    few: int = 8
+    few: int = 16
     large: int = 16
     slope_size: int = 8
     slopes_at: tuple[float, ...] = (0.05, 0.1, 0.17, 0.25, 0.4)
@@ -153,6 +153,7 @@ EXPERIMENT = Experiment("monitored", results, figures, report.COLUMNS, "part", t
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the experiment from the command line."""
     parser = _run.parser("monitored", "Entanglement of random circuits that are measured.")
+    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of qubits, such as 4 8 12 16")
     parser.add_argument("--page", type=Path, help="a page whose tables are filled in")
     given, result = _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)
     if given.page is not None:

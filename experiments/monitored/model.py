@@ -52,12 +52,15 @@ def haar_unitaries(u: Tensor) -> Tensor:
     """
     radius = (-torch.log1p(-u[..., 0])).sqrt()
     q, r = torch.linalg.qr(torch.polar(radius, 2 * math.pi * u[..., 1]))
-    return q * torch.sgn(r.diagonal(dim1=-2, dim2=-1))[..., None, :]
+    phases: Tensor = torch.sgn(r.diagonal(dim1=-2, dim2=-1))
+    found: Tensor = q * phases[..., None, :]
+    return found
 
 
 def measured_at_times(p: Tensor) -> Tensor:
     """Kraus operators `(3, 2, 2)` of a measurement that takes place with probability `p`."""
-    one, projectors = torch.ones(2, device=p.device), torch.eye(2, device=p.device)
+    projectors = torch.eye(2, dtype=p.dtype, device=p.device)
+    one = projectors.sum(0)
     diagonals = torch.stack([(1 - p).sqrt() * one, *(p.sqrt() * projectors)])
     return torch.diag_embed(diagonals.to(p.dtype.to_complex()))
 
@@ -85,9 +88,10 @@ def quantities(state: Tensor) -> Tensor:
     """
     n_qubits = state.shape[0].bit_length() - 1
     a, b, c, d = (range(i * n_qubits // 4, (i + 1) * n_qubits // 4) for i in range(4))
-    single = sum(entropy(state, [*part]) for part in (a, b, c, d))
+    quarters = torch.stack([entropy(state, [*part]) for part in (a, b, c, d)])
     halves = [entropy(state, [*one, *other]) for one, other in ((a, b), (b, c), (a, c))]
-    return torch.stack([halves[0], renyi(state), single - sum(halves)])
+    tripartite = quarters.sum() - torch.stack(halves).sum()
+    return torch.stack([halves[0], renyi(state), tripartite])
 
 
 def entropy(state: Tensor, wires: list[int]) -> Tensor:
@@ -114,17 +118,17 @@ def slope(n_qubits: int, p: Tensor, own: Draws) -> tuple[Tensor, Tensor]:
     """The mean of `renyi` over runs, and its derivative by `p`: from runs at this `p` alone."""
 
     def mean(p: Tensor) -> Tensor:
-        state, weight = vmap(lambda own: tuple(run(n_qubits, p, own)))(own)
-        return noise.trajectory_mean(vmap(renyi)(state), weight)
+        found = vmap(lambda own: run(n_qubits, p, own))(own)
+        return noise.trajectory_mean(vmap(renyi)(found.state), found.weight)
 
-    value, derivative = jvp(mean, (p,), (torch.ones_like(p),))
+    value, derivative, *_ = jvp(mean, (p,), (torch.ones_like(p),))
     return value, derivative
 
 
 def page_entropy(n_part: int, n_qubits: int) -> float:
     """Mean entropy in bits of some wires of a Haar-random state."""
-    small, large = sorted((2**n_part, 2 ** (n_qubits - n_part)))
-    total = sum(1 / k for k in range(large + 1, small * large + 1))
+    small, large = 1 << min(n_part, n_qubits - n_part), 1 << max(n_part, n_qubits - n_part)
+    total = math.fsum(1 / k for k in range(large + 1, small * large + 1))
     return (total - (small - 1) / (2 * large)) / math.log(2)
 
 
