@@ -264,4 +264,4 @@ def test_the_pages_tables_are_the_committed_record():
     assert entry["status"] == "complete"
     kept = {key: tuple(entry[key]) for key in ("rows", "baselines", "paper")}
     assert report.filled(page, _record.Result(**kept)) == page
-    assert len(report.BLOCK.findall(page)) == 5
+    assert len(report.BLOCK.findall(page)) == 6

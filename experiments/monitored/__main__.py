@@ -36,7 +36,7 @@ QUICK: Mapping[str, Any] = {
 PAPER: tuple[Row, ...] = (
     {
         "part": "crossings",
-        "pair": "Zabalo et al. (2020), up to 24 qubits",
+        "pair": "Zabalo et al. (2020)",
         "p": 0.17,
         "error": 0.01,
     },

@@ -41,7 +41,7 @@ def transition(rows: Sequence[Row]) -> Figure:
         page = page_entropy(n_qubits // 2, n_qubits)
         left.plot([0], [page], color=colour, marker="_", markersize=14, markeredgewidth=2)
     left.set_title("Entropy of half of the ring, in bits", color=INK)
-    left.text(0.03, 0.98, "bars: random states (Page)", va="top", ha="left",
+    left.text(0.97, 0.72, "bars: random states (Page)", va="top", ha="right",
               transform=left.transAxes, **NOTE)  # fmt: skip
     middle.set_title("The same for each qubit", color=INK)
     right.set_title("Mutual information I3 of quarters", color=INK)
@@ -50,8 +50,8 @@ def transition(rows: Sequence[Row]) -> Figure:
         ax.axvspan(CRITICAL - UNCERTAIN, CRITICAL + UNCERTAIN, color=GREY, alpha=0.2, linewidth=0)
         ax.set_xlabel("p")
     left.legend(frameon=False, fontsize=9, loc="upper right")
-    right.text(0.02, 0.02, "grey: critical rate of larger rings\n(Zabalo et al. 2020)",
-               transform=right.transAxes, va="bottom", **NOTE)  # fmt: skip
+    right.text(0.98, 0.02, "grey: critical rate of larger rings\n(Zabalo et al. 2020)",
+               transform=right.transAxes, va="bottom", ha="right", **NOTE)  # fmt: skip
     clean((left, middle, right))
     return figure
 
