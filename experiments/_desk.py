@@ -40,7 +40,12 @@ class Desk:
         return tqdm(items, desc=f"{label:22s}", unit=unit, disable=None if self.show else True)
 
     def scan(
-        self, label: str, step: Callable[[Carry], tuple[Carry, Tensor]], carry: Carry, n_steps: int
+        self,
+        label: str,
+        step: Callable[[Carry], tuple[Carry, Tensor]],
+        carry: Carry,
+        n_steps: int,
+        unit: str = "epoch",
     ) -> tuple[Carry, Tensor]:
         """Apply `carry, record = step(carry)` many times and stack the records.
 
@@ -52,13 +57,14 @@ class Desk:
             step: A pure function; its carry is a tensor, or dicts and tuples of tensors.
             carry: Where to start.
             n_steps: Number of steps in total, those of earlier runs included.
+            unit: What the bar calls a step.
 
         Returns:
             The last carry, and the records of all steps, (n_steps, ...).
         """
         path = None if self.out is None else self._checkpoints / f"{_slug(label)}.pt"
         state = _restore(path, carry)
-        steps = self.bar(range(len(state[1]), n_steps), label, "epoch")
+        steps = self.bar(range(len(state[1]), n_steps), label, unit)
         saved = time.monotonic()
         try:
             for _ in steps:

@@ -47,8 +47,7 @@ def trace_distance(a: Tensor, b: Tensor) -> Tensor:
     """
     _check_pair("trace_distance", a, b)
     first, second = (one if is_density(one) else _of_state(one) for one in (a, b))
-    found: Tensor = torch.linalg.eigvalsh(first - second).abs().sum() / 2
-    return found
+    return eigenvalues(first - second).abs().sum() / 2
 
 
 def mutual_information(rho: Tensor, a: Sequence[int], b: Sequence[int]) -> Tensor:
@@ -94,10 +93,20 @@ def mutual_information(rho: Tensor, a: Sequence[int], b: Sequence[int]) -> Tenso
 
 def entropy_of(rho: Tensor) -> Tensor:
     """-tr(ρ ln ρ); see `quilt_func.entropy`."""
-    values = torch.linalg.eigvalsh(rho)
+    values = eigenvalues(rho)
     values = values.clamp(min=torch.finfo(values.dtype).tiny)
     total: Tensor = torch.special.entr(values).sum()
     return total
+
+
+def eigenvalues(matrix: Tensor) -> Tensor:
+    """Eigenvalues of a Hermitian matrix, found in double precision.
+
+    LAPACK's routine of single precision (MKL's, at least) gives NaN for one in fifty density
+    matrices of six qubits and low rank.
+    """
+    found: Tensor = torch.linalg.eigvalsh(matrix.to(torch.complex128))
+    return found.to(matrix.dtype.to_real())
 
 
 def partial_trace(rho: Tensor, kept: WireSet) -> Tensor:
@@ -149,7 +158,9 @@ def root(rho: Tensor) -> Tensor:
     References:
         Higham (2008), Functions of Matrices, section 6.3, for Newton's iteration.
     """
-    values, vectors = torch.linalg.eigh(rho.detach())
+    own = rho.dtype
+    values, vectors = torch.linalg.eigh(rho.detach().to(torch.complex128))  # see `eigenvalues`
+    values, vectors = values.to(own.to_real()), vectors.to(own)
     roots = values.clamp(min=0).sqrt()
     sums = roots[:, None] + roots[None, :]
     is_zero = sums == 0

@@ -20,7 +20,15 @@ from experiments.bench import (
     reference,
     targets,
 )
-from experiments.bench.circuits import Circuit, Row, ising, regular_graph, rotations, single_z
+from experiments.bench.circuits import (
+    Circuit,
+    Observable,
+    Row,
+    ising,
+    regular_graph,
+    rotations,
+    single_z,
+)
 from experiments.bench.peers.base import Run
 from experiments.bench.worker import Job, repeat
 from experiments.bench.workloads import STRENGTH, TASKS, Work, parse
@@ -29,6 +37,7 @@ SMALL = [
     "vqc(3,2,4)", "vqe(4,2)", "fwd(5,2)", "seeds(2,3,1,4)", "hessian(3,1)", "qfi(3,2)",
     "shifts(3,2)", "train(3,1,4,2)", "kernel(3,2,4)", "brick(4,1)", "ring(4,1)", "far(4,1)",
     "qaoa(4,1)", "noise(3,2)", "trajectories(3,2,20)", "sampled(3,2,20)",
+    "branches(3,2,1)",
 ]  # fmt: skip
 ENERGIES = ["vqe(4,2)", "brick(4,2)", "ring(4,2)", "far(4,2)", "qaoa(4,2)"]
 ROUNDING = 1e-10
@@ -82,6 +91,27 @@ def test_noisy_gradient_is_the_slope():
     for direction in directions(work.theta):
         slope = slope_along(lambda t: reference.noise(work, t)[0], work.theta, direction)
         assert abs(np.sum(gradient * direction) - slope) < DIFFERENCE * work.circuit.n_gates
+
+
+def test_gradient_over_outcomes_is_the_slope():
+    work = parse("branches(4,3,1)")
+    gradient = reference.solve(work)["gradient"]
+    for direction in directions(work.theta):
+        slope = slope_along(lambda t: reference.outcomes(work, t)[0], work.theta, direction)
+        assert abs(np.sum(gradient * direction) - slope) < DIFFERENCE * work.circuit.n_gates
+
+
+def test_an_outcome_sets_the_sign_of_an_angle():
+    """RY(a), measured, then RY(b) or RY(-b) on the next wire, in which X tells them apart."""
+    a, b = 0.7, 0.4
+    layers = ((rotations("ry", [0]),), (rotations("ry", [1]),), ())
+    work = Work(
+        "outcomes", "branches", Circuit(2, (), layers, 1), Observable(("IX",), (1.0,)), n_measured=1
+    )
+    value, gradient = reference.outcomes(work, np.array([[a], [b], [0.0]]))
+    assert math.isclose(value, math.cos(a) * math.sin(b), abs_tol=ROUNDING)
+    slopes = [-math.sin(a) * math.sin(b), math.cos(a) * math.cos(b), 0.0]
+    np.testing.assert_allclose(gradient[:, 0], slopes, atol=ROUNDING)
 
 
 def test_noise_on_a_rotated_qubit_has_its_closed_form():

@@ -1,10 +1,11 @@
 """Run the benchmark: `python -m experiments.bench [--work NAME ...] [--peers NAME ...] [--quick]`.
 
 `--work` takes workloads, such as `vqc4,4,70`, and groups: batches, energies, states, ensembles,
-shapes, noisy, scaling. Without it, all groups run. Peers that are not installed are skipped with a
-word. Every measurement has its own process; the record is complete after each. `--resume` goes on
-from what an interrupted run has measured, or only prints again what a finished one has. `--hunt`
-draws circuits at random instead, and finds those where ours compares worst (`hunt.py`).
+shapes, noisy, measured, scaling. Without it, all groups run. Peers that are not installed are
+skipped with a word. Every measurement has its own process; the record is complete after each.
+`--resume` goes on from what an interrupted run has measured, or only prints again what a finished
+one has. `--hunt` draws circuits at random instead, and finds those where ours compares worst
+(`hunt.py`).
 """
 
 import sys
@@ -36,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "shapes": ("brick(16,4)", "ring(16,4)", "far(16,4)", "qaoa(16,4)", "vqe(5,100)", "tfim(20,10)"),
     "noisy": ("noise(6,2)", "noise(10,4)", "trajectories(16,2,1000)", "sampled(20,2,100)"),
+    "measured": ("branches(14,8,2)",),
     "scaling": (
         "vqe(16,4)", "vqe(16,16)", "vqe(20,64)", "vqe(24,4)",
         "fwd(16,4)", "fwd(18,4)", "fwd(22,4)",

@@ -92,6 +92,13 @@ def hea(n: int, n_layers: int, prefix: Rows = ()) -> Circuit:
     return Circuit(n, prefix, (layer,) * n_layers, 2 * n)
 
 
+def hea_with_feed_forward(n: int, n_measured: int, n_layers: int) -> Circuit:
+    """Two times so many layers of `hea`, and RY on wires 1, 2, ... between them."""
+    layers = hea(n, n_layers).layers
+    turns = (rotations("ry", range(1, n_measured + 1)),)
+    return Circuit(n, (), (*layers, turns, *layers), 2 * n)
+
+
 def brick(n: int, n_layers: int) -> Circuit:
     """RX and RZ on every wire, then a brick wall of CZ."""
     pairs = (*range(0, n - 1, 2), *range(1, n - 1, 2))

@@ -10,9 +10,13 @@ information: one gate's shift by π gives twice the derivative of the state. Sta
 A density matrix is a batch of columns; depolarizing channels so weak have inverses, so that it is
 walked back as well: `dρ/dt = -i/2 [P, ρ]` gives `Im tr(Λ P ρ)`, with the observable `Λ` as it is
 there.
+
+Outcomes of measurements are the batch of a state. A measured state is the sum of its projections:
+so the way back adds them up, and projects the costates.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 from typing import Any, TypeAlias
@@ -81,6 +85,10 @@ def evolve(circuit: Circuit, theta: Array, x: Array | None = None) -> Array:
     batch = 1 if x is None else len(x)
     state = np.zeros((2,) * circuit.n + (batch,), complex)
     state[(0,) * circuit.n] = 1
+    return _evolved(circuit, theta, state, x)
+
+
+def _evolved(circuit: Circuit, theta: Array, state: Array, x: Array | None = None) -> Array:
     for gate, wires, angle in _gates(circuit, theta, x):
         state = apply(_matrix(gate, angle), wires, state)
     return state
@@ -88,6 +96,13 @@ def evolve(circuit: Circuit, theta: Array, x: Array | None = None) -> Array:
 
 def gradient(circuit: Circuit, theta: Array, state: Array, costate: Array) -> Array:
     """The derivative of `Σ_b ⟨λ_b|ψ_b⟩` along every angle, given the final ψ and λ = H ψ."""
+    return _walked_back(circuit, theta, state, costate)[0]
+
+
+def _walked_back(
+    circuit: Circuit, theta: Array, state: Array, costate: Array
+) -> tuple[Array, Array, Array]:
+    """The derivative, and both states in front of the layers."""
     result = np.zeros_like(theta)
     for layer in reversed(range(len(circuit.layers))):
         for gate, wires, column in reversed(list(_sets(circuit.layers[layer]))):
@@ -97,7 +112,7 @@ def gradient(circuit: Circuit, theta: Array, state: Array, costate: Array) -> Ar
                 result[layer, column] += np.vdot(costate, moved).imag
             back = _matrix(gate, angle).conj().T
             state, costate = apply(back, wires, state), apply(back, wires, costate)
-    return result
+    return result, state, costate
 
 
 def apply(matrix: Array, wires: Wires, state: Array) -> Array:
@@ -147,6 +162,51 @@ def energy(work: Work, theta: Array) -> tuple[float, Array]:
     costate = apply_observable(work.measured, state)
     value = np.vdot(state, costate).real
     return float(value), gradient(work.circuit, theta, state, costate)
+
+
+def outcomes(work: Work, theta: Array) -> tuple[float, Array]:
+    """Mean energy and gradient over all outcomes of the measurements before the middle layer.
+
+    Each outcome sets the sign of the angle of an RY on the next wire.
+    """
+    layers, wires = work.circuit.layers, range(work.n_measured)
+    middle, slopes = len(layers) // 2, np.zeros_like(theta)
+    before, after = slice(middle), slice(middle + 1, None)
+    state = evolve(replace(work.circuit, layers=layers[before]), theta[before])
+    for wire in wires:
+        state = np.concatenate(_projected(state, wire), -1)
+        state = apply(_signed_turn(theta[middle, wire], state), (wire + 1,), state)
+    rest = replace(work.circuit, layers=layers[after])
+    state = _evolved(rest, theta[after], state)
+    costate = apply_observable(work.measured, state)
+    value = np.vdot(state, costate).real
+    slopes[after], state, costate = _walked_back(rest, theta[after], state, costate)
+    for wire in reversed(wires):
+        moved = apply(LETTERS["Y"], (wire + 1,), state) * _signs(state)
+        slopes[middle, wire] = np.vdot(costate, moved).imag
+        back = _signed_turn(-theta[middle, wire], state)
+        state, costate = (apply(back, (wire + 1,), one) for one in (state, costate))
+        state = np.add(*np.split(state, 2, -1))
+        zero, one = np.split(costate, 2, -1)
+        costate = _projected(zero, wire)[0] + _projected(one, wire)[1]
+    first = replace(work.circuit, layers=layers[before])
+    slopes[before] = gradient(first, theta[before], state, costate)
+    return float(value), slopes
+
+
+def _projected(state: Array, wire: int) -> list[Array]:
+    """Both projections of a wire."""
+    flipped = apply(LETTERS["Z"], (wire,), state)
+    return [(state + flipped) / 2, (state - flipped) / 2]
+
+
+def _signs(state: Array) -> Array:
+    """1 for outcomes in the first half, where the last bit is 0, and -1 for the others."""
+    return np.repeat([1.0, -1.0], state.shape[-1] // 2)
+
+
+def _signed_turn(angle: float, state: Array) -> Array:
+    return _matrix("ry", angle * _signs(state))
 
 
 def _sandwich(matrix: Array, wires: Wires, rho: Array) -> Array:
@@ -202,6 +262,10 @@ def _solve_noise(work: Work) -> Arrays:
     return _named(*noise(work, work.theta))
 
 
+def _solve_outcomes(work: Work) -> Arrays:
+    return _named(*outcomes(work, work.theta))
+
+
 def _solve_step(work: Work) -> Arrays:
     return _named(*step(work, work.theta))
 
@@ -245,6 +309,7 @@ _SOLVERS = {
     "ensemble": _solve_ensemble, "hessian": _solve_hessian, "qfi": _solve_qfi,
     "shifts": _solve_qfi, "kernel": _solve_kernel, "train": _solve_train,
     "noise": _solve_noise, "trajectories": chain.trajectories, "sampled": chain.trajectories,
+    "branches": _solve_outcomes,
 }  # fmt: skip
 
 

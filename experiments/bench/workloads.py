@@ -19,6 +19,9 @@ A workload is written like a call, `vqc(4,4,70)` or, for the shell, `vqc4,4,70`:
   followed by a depolarizing channel on each of its wires.
 * `trajectories(n,L,T)`: the same of the mean over T trajectories, whose errors are given.
 * `sampled(n,L,T)`: the value of that alone.
+* `branches(n,m,L)`: value and gradient of the mean Ising energy over all outcomes of a circuit
+  whose first `m` wires are measured between two times L layers, one after the other; after each
+  comes an RY on the next wire, whose angle has the sign of the bit.
 * `train(n,L,B,E)`: E epochs of Adam on `vqc`, from imported libraries to the last loss.
 """
 
@@ -39,6 +42,7 @@ from .circuits import (
     cut,
     encoding,
     hea,
+    hea_with_feed_forward,
     ising,
     kernel_map,
     qaoa,
@@ -51,7 +55,7 @@ STRENGTH = 0.01
 """Probability of an error after a gate, on each wire."""
 TASKS = (
     "state", "energy", "step", "ensemble", "hessian", "qfi", "shifts", "kernel", "train",
-    "noise", "trajectories", "sampled",
+    "noise", "trajectories", "sampled", "branches",
 )  # fmt: skip
 
 
@@ -69,6 +73,7 @@ class Work:
         n_seeds: Parameter sets evaluated at once, if any.
         n_epochs: Steps of a training.
         n_trajectories: Samples of the noise, if any.
+        n_measured: Wires that are measured before the layer in the middle, if any.
         writing: How our side writes the circuit, one of `families.WRITINGS`.
     """
 
@@ -81,6 +86,7 @@ class Work:
     n_seeds: int = 0
     n_epochs: int = 0
     n_trajectories: int = 0
+    n_measured: int = 0
     writing: str = "layers"
 
     @property
@@ -209,6 +215,11 @@ def _sampled(name: str, n: int, depth: int, samples: int) -> Work:
     return Work(name, "sampled", hea(n, depth), ising(n), n_trajectories=samples)
 
 
+def _branches(name: str, n: int, n_measured: int, depth: int) -> Work:
+    circuit = hea_with_feed_forward(n, n_measured, depth)
+    return Work(name, "branches", circuit, ising(n), n_measured=n_measured)
+
+
 def _kernel(name: str, n: int, depth: int, samples: int) -> Work:
     circuit = kernel_map(n, depth)
     return Work(name, "kernel", circuit, n_samples=samples, n_features=2 * n - 1)
@@ -218,4 +229,5 @@ _MAKERS: dict[str, Callable[..., Work]] = {
     "vqc": _vqc, "fwd": _fwd, "qaoa": _qaoa, "seeds": _seeds, "hunt": _hunt,
     "hessian": _hessian, "qfi": _qfi, "shifts": _shifts, "kernel": _kernel, "train": _train,
     "noise": _noise, "trajectories": _trajectories, "sampled": _sampled,
+    "branches": _branches,
 }  # fmt: skip

@@ -44,7 +44,8 @@ class Peer:
 BATCHES = ("step", "train", "ensemble")
 SAMPLES = ("trajectories", "sampled")
 NOISE = ("noise", *SAMPLES)
-ONLY_STATES = ("energy", "hessian", "qfi", "shifts", "kernel", *BATCHES, *NOISE)
+OUTCOMES = ("branches",)
+ONLY_STATES = ("energy", "hessian", "qfi", "shifts", "kernel", *BATCHES, *NOISE, *OUTCOMES)
 PEERS = {
     "quilt": Peer("quilt_func", "quilt", "quilt_func", "quilt-func", "ours", words=True),
     "quilt-jit": Peer(
@@ -56,41 +57,48 @@ PEERS = {
     ),
     "paper": Peer(
         "the paper's own method", "paper", "torch", "torch", "torch",
-        lacks=("ensemble", *NOISE),
+        lacks=("ensemble", *NOISE, *OUTCOMES),
     ),
     "pennylane": Peer(
         "PennyLane backprop", "pennylane_torch", "pennylane", "pennylane", "torch",
         lacks=SAMPLES, words=True,
     ),
     "torchquantum": Peer(
-        "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch", lacks=NOISE
+        "TorchQuantum", "torchquantum", "torchquantum", "torchquantum-ng", "torch",
+        lacks=(*NOISE, *OUTCOMES),
     ),
     "flagquantum": Peer(
-        "FlagQuantum", "flagquantum", "flagquantum", "flagquantum", "torch", lacks=SAMPLES
+        "FlagQuantum", "flagquantum", "flagquantum", "flagquantum", "torch",
+        lacks=(*SAMPLES, *OUTCOMES),
     ),
     "flagquantum-rows": Peer(
         "FlagQuantum, reverse mode", "flagquantum_rows", "flagquantum", "flagquantum", "torch",
-        lacks=("energy", "state", "shifts", "kernel", *BATCHES, *NOISE),
+        lacks=("energy", "state", "shifts", "kernel", *BATCHES, *NOISE, *OUTCOMES),
     ),
     "deepquantum": Peer(
-        "DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch", lacks=SAMPLES
+        "DeepQuantum", "deepquantum", "deepquantum", "deepquantum", "torch",
+        lacks=(*SAMPLES, *OUTCOMES),
     ),
-    "pyqtorch": Peer("pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch", lacks=SAMPLES),
+    "pyqtorch": Peer(
+        "pyqtorch", "pyqtorch", "pyqtorch", "pyqtorch", "torch", lacks=(*SAMPLES, *OUTCOMES)
+    ),
     "tensorcircuit": Peer(
-        "TensorCircuit-NG", "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax", words=True
+        "TensorCircuit-NG", "tensorcircuit", "tensorcircuit", "tensorcircuit-ng", "jax",
+        lacks=OUTCOMES, words=True,
     ),
     "tensorcircuit-scan": Peer(
         "TensorCircuit-NG, scan", "tensorcircuit_scan", "tensorcircuit", "tensorcircuit-ng", "jax",
-        lacks=("kernel", *NOISE), words=True,
+        lacks=("kernel", *NOISE, *OUTCOMES), words=True,
     ),
-    "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax", lacks=NOISE),
+    "qujax": Peer("qujax", "qujax", "qujax", "qujax", "jax", lacks=(*NOISE, *OUTCOMES)),
     "lightning": Peer(
         "Lightning adjoint", "lightning", "pennylane_lightning", "pennylane-lightning", "native",
-        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES, *NOISE), words=True,
+        lacks=("hessian", "qfi", "shifts", "kernel", *BATCHES, *NOISE, *OUTCOMES),
+        words=True,
     ),
     "qulacs": Peer(
         "Qulacs, complex128", "qulacs", "qulacs", "qulacs", "native", "double",
-        lacks=("qfi", "kernel", *SAMPLES), words=True,
+        lacks=("qfi", "kernel", *SAMPLES, *OUTCOMES), words=True,
     ),
     "qsim": Peer("qsim", "qsim", "qsimcirq", "qsimcirq", "native", lacks=ONLY_STATES),
     "aer": Peer("Qiskit Aer", "aer", "qiskit_aer", "qiskit-aer", "native", lacks=ONLY_STATES),

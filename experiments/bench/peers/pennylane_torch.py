@@ -1,10 +1,12 @@
 """PennyLane's `default.qubit` with backpropagation: torch interface, parameter broadcasting.
 
 It works in the precision of its initial state, so that is given to it in complex64. Noise is on
-`default.mixed`, in doubles whatever it is given.
+`default.mixed`, in doubles whatever it is given. Measurements in the middle are deferred to the
+end, on a wire more for each: of its methods the one that backpropagates.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pennylane as qml
@@ -44,10 +46,15 @@ def hamiltonian(observable: Observable) -> Any:
     return qml.Hamiltonian(list(observable.coefficients), terms)
 
 
-def _node(work: Work) -> Callable[..., Tensor]:
-    wires = range(work.circuit.n)
-    start = torch.zeros(2**work.circuit.n, dtype=torch.complex64)
+def _zeros(n: int) -> Tensor:
+    """The state |0...0⟩, whose precision a run has."""
+    start = torch.zeros(2**n, dtype=torch.complex64)
     start[0] = 1.0
+    return start
+
+
+def _node(work: Work) -> Callable[..., Tensor]:
+    wires, start = range(work.circuit.n), _zeros(work.circuit.n)
     measured = None if work.observable is None else hamiltonian(work.observable)
 
     def circuit(theta: Tensor, x: Tensor | None = None) -> Any:
@@ -81,4 +88,30 @@ def _noise(work: Work) -> Run:
     return energy_run(work, node)
 
 
-TASKS = {**tasks(_node, _node, _node), "noise": _noise}
+def _branches(work: Work) -> Run:
+    layers, measured = work.circuit.layers, hamiltonian(work.measured)
+    middle, start = len(layers) // 2, _zeros(work.circuit.n)
+    first, rest = (
+        replace(work.circuit, layers=part) for part in (layers[:middle], layers[middle + 1 :])
+    )
+
+    def circuit(theta: Tensor) -> Any:
+        qml.StatePrep(start, wires=range(work.circuit.n), validate_norm=False)
+        for gate, places, angle in placed(first, theta[:middle]):
+            apply(gate, places, angle)
+        for wire, angle in enumerate(theta[middle, : work.n_measured]):
+            bit = qml.measure(wire)
+            qml.RY(angle, wires=wire + 1)
+            qml.cond(bit, qml.RY)(-2 * angle, wires=wire + 1)
+        for gate, places, angle in placed(rest, theta[middle + 1 :]):
+            apply(gate, places, angle)
+        return qml.expval(measured)
+
+    device = qml.device("default.qubit")
+    node: Any = qml.QNode(
+        circuit, device, interface="torch", diff_method="backprop", mcm_method="deferred"
+    )
+    return energy_run(work, node)
+
+
+TASKS = {**tasks(_node, _node, _node), "noise": _noise, "branches": _branches}

@@ -14,7 +14,7 @@ from torch.func import hessian as hessian_of
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import quilt_func as qf
-from quilt_func import noise
+from quilt_func import instruments, noise
 
 from ..circuits import Row, Rows
 from ..workloads import STRENGTH, Work
@@ -45,6 +45,7 @@ def tasks(dtype: torch.dtype) -> Tasks:
         "noise": lambda work: _pair(work, dtype, grad_and_value(_noisy_model(work))),
         "trajectories": lambda work: _trajectories(work, dtype),
         "sampled": lambda work: _sampled(work, dtype),
+        "branches": lambda work: _pair(work, dtype, grad_and_value(_measured_model(work))),
     }
 
 
@@ -93,6 +94,25 @@ def _model(work: Work) -> Callable[..., Tensor]:
 
     def model(theta: Tensor, x: Tensor | None = None) -> Tensor:
         return qf.expval(circuit(theta, x)(), qf.pauli_sum(terms))
+
+    return model
+
+
+def _measured_model(work: Work) -> Callable[[Tensor], Tensor]:
+    """The mean over all outcomes, of which each sets the sign of the next wire's angle."""
+    n, terms, middle = work.circuit.n, _terms(work), len(work.circuit.layers) // 2
+    layers = [_recipe(rows, "layers") for rows in work.circuit.layers]
+
+    def model(theta: Tensor) -> Tensor:
+        angles = theta[middle, : work.n_measured]
+        steps = [
+            (qf.measure(wire, f"m{wire}"), instruments.lookup(f"m{wire}", qf.ry, table, wire + 1))
+            for wire, table in enumerate(torch.stack([angles, -angles], -1))
+        ]
+        before = map(_ops, layers[:middle], theta)
+        after = map(_ops, layers[middle + 1 :], theta[middle + 1 :])
+        found = qf.run_branches(qf.circuit(n, before, steps, after))
+        return instruments.branch_expval(found, qf.pauli_sum(terms)).sum()
 
     return model
 

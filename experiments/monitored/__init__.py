@@ -1,0 +1,1 @@
+"""Monitored random circuits: what measurements in the middle do to entanglement."""
