@@ -115,8 +115,8 @@ def natural_gradient(
         need, got = 'be left out of another metric than "blocks"', repr(metric)
         raise ValueError(message(name, "blocks", blocks, need, got, 'Give `metric="blocks"`.'))
     mean = _mean_over(name, state_fn, data, chunk_size, partial(returning_state, name))
-    options: dict[str, Any] = {"damping": damping}
-    options |= {"blocks": {"blocks": blocks}, "cg": {"n_steps": cg_steps}}.get(metric, {})
+    further: dict[str, dict[str, Any]] = {"blocks": {"blocks": blocks}, "cg": {"n_steps": cg_steps}}
+    options = {"damping": damping, **further.get(metric, {})}
     return _preconditioned(partial(_SOLVERS[metric], mean, **options))
 
 

@@ -151,19 +151,36 @@ def _lowest(waves: Waves, values: Tensor) -> Tensor:
 
 
 def _lowest_of_several(waves: Waves, cosines: Tensor, sines: Tensor) -> Tensor:
-    """The lowest of what Newton's method finds from all starts."""
-    omega = _like(cosines, waves.frequencies)
+    """The lowest of what Newton's method finds from all starts.
+
+    The search itself has no derivative; two steps that have one, from where it ended, have those of
+    the minimum, to the third.
+    """
+    still = cosines.detach(), sines.detach()
     places = _like(cosines, waves.starts)
-    bound = math.pi / 8 / waves.frequencies[-1]
-
-    def height(x: Tensor, order: int) -> Tensor:
-        phases = omega * x[:, None] + order * math.pi / 2
-        return (omega**order * (cosines * phases.cos() + sines * phases.sin())).sum(-1)
-
     for _ in range(_NEWTON_STEPS):
-        curvature = height(places, 2).abs().clamp(min=torch.finfo(omega.dtype).tiny)
-        places = places - (height(places, 1) / curvature).clamp(-bound, bound)
-    return places.gather(0, height(places, 0).argmin()[None])[0]
+        places = _newton_step(waves, *still, places)
+    heights = _height(waves, *still, places, 0)
+    place = places.gather(0, heights.argmin()[None])
+    for _ in range(2):
+        place = _newton_step(waves, cosines, sines, place)
+    return place[0]
+
+
+def _newton_step(waves: Waves, cosines: Tensor, sines: Tensor, places: Tensor) -> Tensor:
+    """Downhill, by a sixteenth of the shortest wave at most."""
+    bound = math.pi / 8 / waves.frequencies[-1]
+    curvature = _height(waves, cosines, sines, places, 2).abs()
+    curvature = curvature.clamp(min=torch.finfo(places.dtype).tiny)
+    step = _height(waves, cosines, sines, places, 1) / curvature
+    return places - step.clamp(-bound, bound)
+
+
+def _height(waves: Waves, cosines: Tensor, sines: Tensor, places: Tensor, order: int) -> Tensor:
+    """A derivative of a sum of waves."""
+    omega = _like(places, waves.frequencies)
+    phases = omega * places[:, None] + order * math.pi / 2
+    return (omega**order * (cosines * phases.cos() + sines * phases.sin())).sum(-1)
 
 
 def _of_each(known: list[Waves] | Waves, n: int) -> Iterable[Waves]:

@@ -169,10 +169,11 @@ def piecewise_schedule(init_value: Scalar, factors: Mapping[int, Scalar]) -> Sch
         check_count("piecewise_schedule", "factors", boundary)
 
     def schedule(step: Tensor) -> Tensor:
-        value = torch.ones_like(step) * init_value
+        steps = step[..., None]  # a number times a 0-d tensor has a float64 tangent
+        value = torch.ones_like(steps) * init_value
         for boundary, factor in factors.items():
-            value = torch.where(step < boundary, value, value * factor)
-        return value
+            value = torch.where(steps < boundary, value, value * factor)
+        return value[..., 0]
 
     return _checked("piecewise_schedule", schedule)
 
