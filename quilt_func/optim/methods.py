@@ -94,7 +94,8 @@ def with_line_search(
 
     Tried are $t, tr, tr^2, …$ times the update $Δ$, all in one vmapped call, with $t = 1$: the
     longest wins whose loss is at most $L + c\,t\,\min(0, ∇L·Δ)$. Where none is, the parameters
-    stay, and the next search begins below. So the loss never rises, but for rounding.
+    stay, and the next search begins below; once steps are long enough again, it begins at 1. So
+    the loss never rises, but for rounding.
 
     Cost of a step: a gradient, and `n_trials` values, in memory for as many.
 
@@ -142,7 +143,9 @@ def with_line_search(
         values = vmap(lambda size: loss(unravel(flat + size * move)))(sizes)
         is_low = values <= value + sufficient * sizes * promised
         size = torch.where(is_low, sizes, 0.0).amax()
-        reach = torch.where(is_low.any(), 1.0, state.reach * shrink**n_trials).to(flat.dtype)
+        # as high as still reaches down to the step that was taken
+        next_reach = (size / shrink ** (n_trials - 1)).clamp(max=1)
+        reach = torch.where(is_low.any(), next_reach, state.reach * shrink**n_trials)
         return unravel(flat + size * move), SearchState(inner, reach), value
 
     return Method(init, step)
