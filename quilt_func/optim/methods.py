@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from quilt_func._checks import check_count, check_is, check_number, check_positive
+from quilt_func._checks import check_count, check_is, check_number, check_positive, message
 from quilt_func._parameter_trees import join, ravel
 from quilt_func._torch import tree_leaves
 from quilt_func.optim.transformations import (
@@ -78,6 +78,10 @@ def check_transformation(
 ) -> GradientTransformation:
     """Check that a value is a gradient transformation."""
     remedy = "Call the factory first: `adam(1e-3)`."
+    if isinstance(optimiser, Method):
+        raise TypeError(
+            message(function, "optimiser", Method, need, "a Method", "Give it to `minimise` itself.")
+        )
     check_is(function, "optimiser", optimiser, GradientTransformation, need, remedy)
     checked: GradientTransformation = optimiser
     return checked

@@ -209,6 +209,9 @@ def _check_run(loss: Any, params: PyTree, method: Method, n_steps: Any, u: Any) 
         return
     shape = (n_steps, *method.draws(params))
     remedy = f"Draw them with `uniforms({shape}, seed)`."
+    if u is None:
+        need = "be given: this optimiser draws directions"
+        raise kind_error("minimise", "u", u, need, remedy)
     check_real("minimise", "u", u, remedy)
     if u.ndim < len(shape) or len(u) != n_steps:
         need, got = f"have shape {shape}, one row a step", f"shape {tuple(u.shape)}"
