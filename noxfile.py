@@ -60,9 +60,10 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Compare random circuits, with noise and without, with other libraries."""
+    """Compare random circuits, with noise and without, and training, with other libraries."""
     session.install("-e", ".[test,peers]")
-    session.run("pytest", "tests/test_peers.py", "tests/test_peers_noise.py", *session.posargs)
+    files = ("tests/test_peers.py", "tests/test_peers_noise.py", "tests/test_peers_optim.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session

@@ -290,7 +290,7 @@ def test_the_remedy_for_a_model_with_data_is_one():
     names = {"vmap": vmap, "state_fn": state, "params": params, "xs": xs, "p": params}
     names |= {"fubini_study": qf.fubini_study, "natural_gradient": qf.natural_gradient}
     for join in (lambda states: states, Tensor.flatten):
-        joint = lambda p, join=join: join(vmap(lambda x: state(p, x))(xs))  # noqa: E731
+        joint = lambda p, join=join: join(vmap(state, (None, 0))(p, xs))  # noqa: E731
         metric = remedy(lambda joint=joint: qf.fubini_study(joint, params))
         advice = remedy(
             lambda joint=joint: qf.natural_gradient(joint).update(params, (), params)

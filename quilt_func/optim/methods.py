@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from quilt_func._checks import check_count, check_is, check_number, check_positive, message
+from quilt_func._checks import check_count, check_is, check_number, check_positive, kind_error
 from quilt_func._parameter_trees import join, ravel
 from quilt_func._torch import tree_leaves
 from quilt_func.optim.transformations import (
@@ -79,9 +79,7 @@ def check_transformation(
     """Check that a value is a gradient transformation."""
     remedy = "Call the factory first: `adam(1e-3)`."
     if isinstance(optimiser, Method):
-        raise TypeError(
-            message(function, "optimiser", Method, need, "a Method", "Give it to `minimise` itself.")
-        )
+        raise kind_error(function, "optimiser", optimiser, need, "Give it to `minimise` itself.")
     check_is(function, "optimiser", optimiser, GradientTransformation, need, remedy)
     checked: GradientTransformation = optimiser
     return checked

@@ -99,6 +99,49 @@ def test_vmap_is_the_loop(make):
         assert_close(mapped.losses[i], one.losses, n_gates=2**12, scale=2**14)
 
 
+@each_optimiser
+def test_ensembles_are_vmap(make):
+    optimiser, starts = make(), angles(3, batch=(3,))
+    u, batches = draws(optimiser, batch=(3,)), qf.uniforms(N, 2, dtype=F64) + 0.5
+    loss = lambda q, x: x * energy(q)  # noqa: E731
+
+    def run(p, v):
+        return minimise(loss, p, optimiser, N, batches=batches, u=v)
+
+    mapped = vmap(run, (0, None if u is None else 0))(starts, u)
+    by_step = None if u is None else u.movedim(0, 1)
+    found = minimise(loss, starts, optimiser, N, batches=batches, u=by_step, ensemble=True)
+    same(found, mapped)
+    first, second = (
+        {"batches": batches[cut], "u": u if u is None else by_step[cut], "ensemble": True}
+        for cut in (slice(0, 2), slice(2, N))
+    )
+    one = minimise(loss, starts, optimiser, 2, **first)
+    same(minimise(loss, one.params, optimiser, N - 2, state=one.state, **second)[::2], mapped[::2])
+
+
+def test_ensembles_are_replayed_and_called_back_from():
+    starts, seen = angles(3, batch=(3,)), []
+    found = minimise(
+        energy, starts, optim.adam(0.1), 4, ensemble=True, jit=True,
+        callback=lambda step, params, losses: seen.append((step, params.shape, losses)),
+    )  # fmt: skip
+    plain = minimise(energy, starts, optim.adam(0.1), 4, ensemble=True)
+    assert_close(found.losses, plain.losses, n_gates=2**8)
+    assert [step for step, *_ in seen] == [0, 1, 2, 3]
+    same(torch.stack([losses for *_, losses in seen], -1), found.losses)
+
+
+def test_an_early_stop_waits_for_all_members():
+    """One member is at its minimum, the other on its way."""
+    starts = torch.tensor([0.0, 1.0], dtype=F64)
+    options = {"tolerance": 0.01, "ensemble": True}
+    found = minimise(torch.square, starts, optim.sgd(0.1), 50, **options)
+    alone = minimise(torch.square, starts[1], optim.sgd(0.1), 50, tolerance=0.01)
+    assert found.losses.shape == (2, len(alone.losses))
+    assert 2 < len(alone.losses) < 50
+
+
 def test_vmap_over_learning_rates_and_a_shared_start():
     rates = torch.tensor([0.05, 0.1, 0.4], dtype=F64)
     start = angles()
@@ -285,12 +328,13 @@ def test_early_stops_go_on_from_where_they_were():
 def test_stops_are_refused_within_transforms(stop):
     run = lambda p: minimise(energy, p, optim.sgd(0.1), 3, **stop)  # noqa: E731
     (name,) = stop
-    with pytest.raises(ValueError, match=rf"minimise\({name}=.*left out within a transform.*state"):
+    with pytest.raises(
+        ValueError, match=rf"minimise\({name}=.*left out within a transform.*ensemble"
+    ):
         vmap(run)(angles(batch=(2,)))
 
 
-def test_the_remedy_for_stops_works():
-    """Runs of a few steps, mapped, that go on from `state`."""
+def test_mapped_runs_go_on():
     starts = angles(batch=(3,))
     opt = optim.adam(0.1)
     whole = vmap(lambda p: minimise(energy, p, opt, 4))(starts)
