@@ -51,15 +51,16 @@ def rotosolve(frequencies: Sequence[Any] = (1.0,)) -> Method:
     Cost of a step: 2 R + 1 values for each parameter, in one vmapped call for each.
 
     Args:
-        frequencies: Positive frequencies, the same for all parameters; or a sequence of such
-            sequences, one for each entry of the parameters in traversal order.
+        frequencies: Frequencies, the same for all parameters, such as
+            `diagnostics.allowed_frequencies` lists; or a sequence of such sequences, one for each
+            entry of the parameters in traversal order. That of a constant, 0, need not be told.
 
     Returns:
         A method for `minimise`.
 
     Raises:
         TypeError: If frequencies are not numbers.
-        ValueError: If one is not positive, or, from `step`, if there are not as many sequences as
+        ValueError: If one is negative or infinite, or, from `step`, if there are not as many sequences as
             parameters.
 
     Transforms:
@@ -208,10 +209,10 @@ def _of_numbers(numbers: Any, given: Any, need: str, remedy: str) -> Waves:
     for number in numbers:
         if not is_number(number):
             raise kind_error("rotosolve", "frequencies", given, need, remedy)
-        if not 0 < number < math.inf:
-            got = describe(number)
-            raise ValueError(message("rotosolve", "frequencies", given, "be positive", got, remedy))
-    return waves_of(sorted({float(number) for number in numbers}))
+        if not 0 <= number < math.inf:
+            need, got = "be finite and not negative", describe(number)
+            raise ValueError(message("rotosolve", "frequencies", given, need, got, remedy))
+    return waves_of(sorted({float(number) for number in numbers} - {0.0}))
 
 
 def _like(tensor: Tensor, numbers: Any) -> Tensor:

@@ -42,7 +42,7 @@ CALLS = [
     ('optim.with_line_search(optim.sgd(0.1), n_trials=0)', ValueError, 'with_line_search(n_trials=0): `n_trials` must be at least 1, but got 0. Give 1 or more.'),
     ('optim.rotosolve(1.0)', TypeError, 'rotosolve(frequencies=1.0): `frequencies` must be a sequence of numbers, or of sequences of numbers, but got a float. Give positive numbers, `(1.0,)`, or a sequence of them for each parameter.'),
     ('optim.rotosolve((1.0, "2"))', TypeError, "rotosolve(frequencies=(1.0, '2')): `frequencies` must be a sequence of numbers, or of sequences of numbers, but got a tuple. Give positive numbers, `(1.0,)`, or a sequence of them for each parameter."),
-    ('optim.rotosolve((1.0, 0.0))', ValueError, 'rotosolve(frequencies=(1.0, 0.0)): `frequencies` must be positive, but got 0.0. Give positive numbers, `(1.0,)`, or a sequence of them for each parameter.'),
+    ('optim.rotosolve((1.0, -0.5))', ValueError, 'rotosolve(frequencies=(1.0, -0.5)): `frequencies` must be finite and not negative, but got -0.5. Give positive numbers, `(1.0,)`, or a sequence of them for each parameter.'),
     ('optim.rotosolve([(1.0,), (2.0,)]).step(lambda p: p.sum(), zeros(3), (), None)', ValueError, 'rotosolve(frequencies=[[1.0], [2.0]]): `frequencies` must hold 3 sequences, one for each parameter, or numbers for all, but got 2. List them in the order of `ravel(params)`.'),
     ('optim.with_spsa(3)', TypeError, 'with_spsa(optimiser=3): `optimiser` must be a GradientTransformation, but got an int. Call the factory first: `adam(1e-3)`.'),
     ('optim.with_spsa(optim.sgd(0.1), step=0)', ValueError, 'with_spsa(step=0): `step` must be positive, but got 0. Give a distance between parameters.'),
