@@ -60,8 +60,8 @@ def rotosolve(frequencies: Sequence[Any] = (1.0,)) -> Method:
 
     Raises:
         TypeError: If frequencies are not numbers.
-        ValueError: If one is negative or infinite, or, from `step`, if there are not as many sequences as
-            parameters.
+        ValueError: If one is negative or infinite, or, from `step`, if there are not as many
+            sequences as parameters.
 
     Transforms:
         vmap, grad, jvp, hessian.
