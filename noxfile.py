@@ -60,9 +60,9 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Compare random circuits, noisy ones, and programs that decide, and convert them."""
+    """Compare circuits, noisy ones, programs that decide and training; convert them."""
     session.install("-e", ".[test,peers]")
-    parts = "", "_noise", "_qasm", "_convert", "_codes"
+    parts = "", "_noise", "_qasm", "_convert", "_codes", "_optim"
     files = [f"tests/test_peers{part}.py" for part in parts]
     session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
 

@@ -53,7 +53,7 @@ from quilt_func.measurement import (
     to_bits,
     variance,
 )
-from quilt_func.natural_descent import natural_gradient, varqite
+from quilt_func.natural_descent import classical_natural_gradient, natural_gradient, varqite
 from quilt_func.noise import run_density, run_trajectory
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
@@ -95,6 +95,7 @@ __all__ = [
     "bitstrings",
     "circuit",
     "classical_fisher",
+    "classical_natural_gradient",
     "conditional",
     "conjugate",
     "controlled",

@@ -98,12 +98,10 @@ def _check_returned(function: str, state: Any) -> None:
 
 def _over_data(function: str) -> str:
     """What to do with many samples, whose joint state is none: there is one metric for each."""
-    takes_step = function in ("natural_gradient", "varqite")
-    name = "fubini_study" if takes_step else function
-    remedy = f"Over data, map: `vmap(lambda x: {name}(lambda p: state_fn(p, x), params))(xs)`"
-    if takes_step:
-        remedy += (
-            "; their mean g is the metric of a model, and `torch.linalg.solve(g + damping * "
-            "torch.eye(n), gradient)` its natural gradient"
+    if function == "natural_gradient":
+        return (
+            "Over data, give one sample's state and the samples: "
+            "`natural_gradient(lambda p, x: circuit(...)(), data=xs)`."
         )
-    return f"{remedy}."
+    name = "fubini_study" if function == "varqite" else function
+    return f"Over data, map: `vmap(lambda x: {name}(lambda p: state_fn(p, x), params))(xs)`."

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import vjp
+from torch.func import vjp, vmap
 
 from quilt_func._checks import (
     COMPLEX_OF,
@@ -17,11 +17,11 @@ from quilt_func._checks import (
     message,
     shape_error,
 )
-from quilt_func._parameter_trees import check_real, flatten, join
+from quilt_func._parameter_trees import check_real, flatten, join, ravel
 from quilt_func._shift_rules import Rule, shift_rule
 from quilt_func._torch import tree_flatten, tree_unflatten
 from quilt_func.circuits import Circuit
-from quilt_func.typing import PyTree
+from quilt_func.typing import PyTree, Scalar
 
 
 class ShiftedRuns(NamedTuple):
@@ -131,24 +131,49 @@ def _runs(rules: list[Rule], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return which, shifts, weights
 
 
-def one_number(function: str, value: Any) -> Tensor:
-    """Check that an objective returned one real number."""
+def one_number(
+    function: str,
+    value: Any,
+    argument: str = "fn",
+    several: str = "Differentiate its entries one by one.",
+) -> Tensor:
+    """Check that an objective returned one real number; `several` is the remedy for more."""
     need, remedy = "return a real tensor", "Return an expectation value, say."
-    check_tensor(function, "fn", value, COMPLEX_OF, (...,), remedy, need=need, got=describe)
+    check_tensor(function, argument, value, COMPLEX_OF, (...,), remedy, need=need, got=describe)
     found: Tensor = value
     if found.ndim:
-        remedy = "Differentiate its entries one by one."
-        raise shape_error(function, "fn", found, "return one number", remedy)
+        raise shape_error(function, argument, found, "return one number", several)
     return found
 
 
-def directions(function: str, u: Any, flat: Tensor, at_most: float) -> Tensor:
+def signs_of(u: Tensor, like: Tensor) -> Tensor:
+    """Signs of uniform numbers: -1 below a half."""
+    return torch.where(u < 0.5, -1.0, 1.0).to(like.dtype)
+
+
+def slope_along_signs(
+    function: str, fn: Callable[[Any], Tensor], params: PyTree, u: Any, step: Scalar
+) -> PyTree:
+    """Mean over directions of random signs of the central difference along them."""
+    flat, unravel = ravel(function, "params", params)
+    rows = directions(function, u, flat, at_most=math.inf)
+
+    def along(sign: Tensor) -> Tensor:
+        up, down = (one_number(function, fn(unravel(flat + c * sign))) for c in (step, -step))
+        return ((up - down) / (2 * step)).to(flat.dtype) * sign
+
+    return unravel(vmap(along)(signs_of(rows, flat)).mean(0))
+
+
+def directions(function: str, u: Any, flat: Tensor, at_most: float, argument: str = "u") -> Tensor:
     """Check uniform numbers `(n,)` or `(k, n)` for `n` parameters, and list them as `(k, n)`."""
     remedy = f"Draw them with `uniforms((k, {len(flat)}), seed)`."
-    check_real(function, "u", u, remedy)
+    if argument != "u":
+        remedy = f"Give k directions in {len(flat)} parameters, in the order of `ravel`."
+    check_real(function, argument, u, remedy)
     rows: Tensor = u[None] if u.ndim == 1 else u
     if rows.ndim != 2 or rows.shape[1] != len(flat) or not 1 <= len(rows) <= at_most:
         bound = "" if at_most == math.inf else f", k <= {at_most}"
         need = f"have shape ({len(flat)},) or (k, {len(flat)}){bound}"
-        raise shape_error(function, "u", u, need, remedy)
+        raise shape_error(function, argument, u, need, remedy)
     return rows

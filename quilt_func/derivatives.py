@@ -11,7 +11,6 @@ and all functions map over ensembles by `torch.func.vmap`.
     {'a': tensor(-2.)}
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +24,7 @@ from quilt_func._checks import (
     check_positive,
 )
 from quilt_func._parameter_trees import ravel, with_tangent
-from quilt_func._shifted_runs import directions, one_number, shifted_runs
+from quilt_func._shifted_runs import directions, one_number, shifted_runs, slope_along_signs
 from quilt_func._torch import matmul
 from quilt_func.circuits import Circuit
 from quilt_func.typing import PyTree
@@ -135,15 +134,7 @@ def spsa(fn: ObjectiveFn, params: PyTree, u: Tensor, *, step: float = 0.1) -> Py
     check_function("spsa", "fn", fn)
     check_number("spsa", "step", step)
     check_positive("spsa", "step", step, "Give a distance between parameters.")
-    flat, unravel = ravel("spsa", "params", params)
-    rows = directions("spsa", u, flat, at_most=math.inf)
-    signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
-
-    def along(sign: Tensor) -> Tensor:
-        up, down = (one_number("spsa", fn(unravel(flat + c * sign))) for c in (step, -step))
-        return ((up - down) / (2 * step)).to(flat.dtype) * sign
-
-    return unravel(vmap(along)(signs).mean(0))
+    return slope_along_signs("spsa", fn, params, u, step)
 
 
 def hvp(fn: ObjectiveFn, params: PyTree, v: PyTree) -> PyTree:

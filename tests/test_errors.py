@@ -24,6 +24,7 @@ from bad_calls import (
     problems,
     shots,
     states,
+    training,
 )
 from torch import Tensor
 from torch.func import vmap
@@ -62,6 +63,7 @@ ROOMS = (
     interchange,
     noise,
     shots,
+    training,
 )
 CALLS = [row for room in ROOMS for row in room.CALLS]
 FORM = re.compile(r"\w+\((\w+)=.*\): `\1` must .+, but .+\. .+[.`\"]")
@@ -274,20 +276,28 @@ def test_no_message_has_the_wrong_article():
 
 
 def test_the_remedy_for_a_model_with_data_is_one():
-    """What the natural gradient says of many samples is the metric of a model, tried here."""
+    """What the natural gradient and the metric say of many samples, tried here."""
     xs, params = torch.tensor([0.1, 0.4, 0.9]), torch.tensor([0.2, 0.3])
 
     def state(p, x):
         return qf.circuit(1, qf.ry(p[0] * x, 0), qf.rz(p[1] + x, 0), qf.rx(x, 0))()
 
-    for join in (lambda states: states, Tensor.flatten):
-        opt = qf.natural_gradient(lambda p, join=join: join(vmap(lambda x: state(p, x))(xs)))
+    def remedy(call):
         with pytest.raises(ValueError, match=r"state_fn` must return one statevector") as got:
-            opt.update(params, (), params)
-    metric, step = re.findall("`([^`]*)`", str(got.value).split("Over data")[1])
-    names = {"vmap": vmap, "state_fn": state, "fubini_study": qf.fubini_study, "torch": torch}
-    g = eval(metric, {**names, "params": params, "xs": xs}).mean(0)
-    each = [qf.fubini_study(lambda p, x=x: state(p, x), params) for x in xs]
-    assert torch.allclose(g, torch.stack(each).mean(0))
-    found = eval(step, {**names, "g": g, "damping": 0.1, "n": 2, "gradient": params})
-    assert torch.allclose(g @ found + 0.1 * found, params)
+            call()
+        return re.findall("`([^`]*)`", str(got.value).split("Over data")[1])[0]
+
+    names = {"vmap": vmap, "state_fn": state, "params": params, "xs": xs, "p": params}
+    names |= {"fubini_study": qf.fubini_study, "natural_gradient": qf.natural_gradient}
+    for join in (lambda states: states, Tensor.flatten):
+        joint = lambda p, join=join: join(vmap(state, (None, 0))(p, xs))  # noqa: E731
+        metric = remedy(lambda joint=joint: qf.fubini_study(joint, params))
+        advice = remedy(
+            lambda joint=joint: qf.natural_gradient(joint).update(params, (), params)
+        )  # fmt: skip
+        g = eval(metric, dict(names)).mean(0)
+        each = [qf.fubini_study(lambda p, x=x: state(p, x), params) for x in xs]
+        assert torch.allclose(g, torch.stack(each).mean(0))
+        opt = eval(advice.replace("circuit(...)()", "state_fn(p, x)"), dict(names))
+        found = opt.update(params, (), params)[0]
+        assert torch.allclose(g @ found + 1e-3 * found, params)

@@ -19,16 +19,31 @@ averages of them, and `chain`. The `(init, update)` form is that of optax; hyper
 their defaults are those of `torch.optim`.
 """
 
+from quilt_func.optim.coordinates import rotosolve
+from quilt_func.optim.methods import Method, SearchState, with_line_search
+from quilt_func.optim.minimisation import Minimisation, Progress, minimise
 from quilt_func.optim.optimisers import (
     adam,
     adamw,
     rmsprop,
     sgd,
 )
+from quilt_func.optim.quantum_spsa import MetricState, qnspsa
+from quilt_func.optim.quasi_newton import CurvatureState, lbfgs
+from quilt_func.optim.random_directions import (
+    DirectionsState,
+    forward_gradient,
+    with_forward_gradient,
+    with_spsa,
+)
 from quilt_func.optim.schedules import (
     constant_schedule,
     cosine_schedule,
     exponential_schedule,
+    joined_schedule,
+    linear_schedule,
+    piecewise_schedule,
+    power_schedule,
     warmup_cosine_schedule,
 )
 from quilt_func.optim.transformations import (
@@ -38,12 +53,20 @@ from quilt_func.optim.transformations import (
     chain,
     clip_by_global_norm,
     clip_by_value,
+    ravel,
     scale,
 )
 
 __all__ = [
+    "CurvatureState",
+    "DirectionsState",
     "GradientTransformation",
+    "Method",
+    "MetricState",
+    "Minimisation",
+    "Progress",
     "RecurrenceState",
+    "SearchState",
     "adam",
     "adamw",
     "apply_updates",
@@ -53,8 +76,21 @@ __all__ = [
     "constant_schedule",
     "cosine_schedule",
     "exponential_schedule",
+    "forward_gradient",
+    "joined_schedule",
+    "lbfgs",
+    "linear_schedule",
+    "minimise",
+    "piecewise_schedule",
+    "power_schedule",
+    "qnspsa",
+    "ravel",
     "rmsprop",
+    "rotosolve",
     "scale",
     "sgd",
     "warmup_cosine_schedule",
+    "with_forward_gradient",
+    "with_line_search",
+    "with_spsa",
 ]

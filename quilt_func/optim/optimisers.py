@@ -65,7 +65,7 @@ def sgd(
     return chain(
         _add_decayed_weights("sgd", weight_decay),
         _accumulate("sgd", momentum, nesterov),
-        _scale_by_learning_rate("sgd", learning_rate),
+        scale_by_learning_rate("sgd", learning_rate),
     )
 
 
@@ -109,7 +109,7 @@ def adam(
     return chain(
         _add_decayed_weights("adam", weight_decay),
         _scale_by_adam("adam", betas, eps),
-        _scale_by_learning_rate("adam", learning_rate),
+        scale_by_learning_rate("adam", learning_rate),
     )
 
 
@@ -151,7 +151,7 @@ def adamw(
     return chain(
         _scale_by_adam("adamw", betas, eps),
         _add_decayed_weights("adamw", weight_decay),
-        _scale_by_learning_rate("adamw", learning_rate),
+        scale_by_learning_rate("adamw", learning_rate),
     )
 
 
@@ -199,7 +199,7 @@ def rmsprop(
         _add_decayed_weights("rmsprop", weight_decay),
         _scale_by_rms(alpha, eps, centered),
         _accumulate("rmsprop", momentum),
-        _scale_by_learning_rate("rmsprop", learning_rate),
+        scale_by_learning_rate("rmsprop", learning_rate),
     )
 
 
@@ -266,7 +266,7 @@ def _add_decayed_weights(function: str, weight_decay: float) -> GradientTransfor
     return stateless(decay) if weight_decay else chain()
 
 
-def _scale_by_learning_rate(
+def scale_by_learning_rate(
     function: str, learning_rate: Scalar | Schedule
 ) -> GradientTransformation:
     """Multiply by minus the learning rate; a schedule is read at the number of steps before."""

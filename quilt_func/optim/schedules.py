@@ -1,11 +1,20 @@
 """Schedules: functions from the number of steps taken to a learning rate."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count
+from quilt_func._checks import (
+    check_count,
+    check_function,
+    check_iterable,
+    check_number,
+    check_positive,
+    kind_error,
+    message,
+)
 from quilt_func._parameter_trees import check_real
 from quilt_func.typing import Scalar, Schedule
 
@@ -61,6 +70,157 @@ def exponential_schedule(init_value: Scalar, transition_steps: int, decay_rate: 
     return _checked(
         "exponential_schedule", lambda step: init_value * decay_rate ** (step / transition_steps)
     )
+
+
+def linear_schedule(init_value: Scalar, end_value: Scalar, transition_steps: int) -> Schedule:
+    r"""Schedule $v + (w - v)\,t/T$, constant after $T$: a warm-up, for instance.
+
+    Equal to `torch.optim.lr_scheduler.LinearLR`.
+
+    Args:
+        init_value (real, ()): Value $v$ at step 0.
+        end_value (real, ()): Value $w$ from step $T$ on.
+        transition_steps: Number of steps $T \ge 1$.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If `transition_steps` is not an int; from the schedule, if the step is not
+            a real tensor.
+        ValueError: If `transition_steps` is below 1.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in both values.
+
+    Examples:
+        >>> linear_schedule(0.0, 1.0, 4)(torch.tensor([0.0, 1.0, 4.0, 9.0]))
+        tensor([0.0000, 0.2500, 1.0000, 1.0000])
+    """
+    check_count("linear_schedule", "transition_steps", transition_steps, minimum=1)
+
+    def schedule(step: Tensor) -> Tensor:
+        progress = (step / transition_steps).clamp(0, 1)
+        return (1 - progress) * init_value + progress * end_value
+
+    return _checked("linear_schedule", schedule)
+
+
+def power_schedule(init_value: Scalar, power: float, offset: float = 1.0) -> Schedule:
+    r"""Schedule $v / (t + A)^α$: the gains of stochastic approximation.
+
+    Args:
+        init_value (real, ()): Numerator $v$.
+        power: Exponent $α \ge 0$; Spall's are 0.602 for rates and 0.101 for distances.
+        offset: Number $A > 0$ that is added to the steps.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If a number is of the wrong kind; from the schedule, if the step is not a real
+            tensor.
+        ValueError: If a number is out of range.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in the value.
+
+    Examples:
+        >>> power_schedule(1.0, 0.5)(torch.tensor([0.0, 3.0, 8.0]))
+        tensor([1.0000, 0.5000, 0.3333])
+
+    References:
+        Robbins and Monro (1951), Ann. Math. Stat. 22, 400; Spall (1998), IEEE Transactions on
+        Aerospace and Electronic Systems 34, 817.
+    """
+    check_number("power_schedule", "power", power)
+    check_number("power_schedule", "offset", offset)
+    check_positive("power_schedule", "offset", offset, "Give 1, so that it starts at its value.")
+    return _checked("power_schedule", lambda step: init_value * (step + offset) ** -power)
+
+
+def piecewise_schedule(init_value: Scalar, factors: Mapping[int, Scalar]) -> Schedule:
+    """Schedule that is constant between steps, and multiplied by a factor at each of some.
+
+    Equal to `torch.optim.lr_scheduler.MultiStepLR` where factors are equal.
+
+    Args:
+        init_value (real, ()): Value at step 0.
+        factors: Factors (real, ()) by the step from which on each holds.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If a step is not an int; from the schedule, if the step is not a real tensor.
+        ValueError: If a step is negative.
+
+    Transforms:
+        vmap, grad, jvp, hessian; differentiable in the value and the factors.
+
+    Examples:
+        >>> piecewise_schedule(1.0, {2: 0.5, 4: 0.1})(torch.arange(6.0))
+        tensor([1.0000, 1.0000, 0.5000, 0.5000, 0.0500, 0.0500])
+    """
+    if not isinstance(factors, Mapping):
+        remedy = "Give `{100: 0.1}`, say."
+        raise kind_error("piecewise_schedule", "factors", factors, "map steps to factors", remedy)
+    for boundary in factors:
+        check_count("piecewise_schedule", "factors", boundary)
+
+    def schedule(step: Tensor) -> Tensor:
+        steps = step[..., None]  # a number times a 0-d tensor has a float64 tangent
+        value = torch.ones_like(steps) * init_value
+        for boundary, factor in factors.items():
+            value = torch.where(steps < boundary, value, value * factor)
+        return value[..., 0]
+
+    return _checked("piecewise_schedule", schedule)
+
+
+def joined_schedule(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
+    """Schedule that follows one after another, each from its step 0.
+
+    Args:
+        schedules: Functions from steps to values.
+        boundaries: Steps at which the second and later ones begin, ascending.
+
+    Returns:
+        Function from steps (real, any shape) to values (real, same shape).
+
+    Raises:
+        TypeError: If a schedule is not a function, or a boundary not an int; from the schedule,
+            if the step is not a real tensor.
+        ValueError: If there is not one boundary less than schedules, or they do not ascend.
+
+    Transforms:
+        vmap, grad, jvp, hessian, as far as the parts.
+
+    Examples:
+        >>> rise, hold = linear_schedule(0.0, 1.0, 4), constant_schedule(1.0)
+        >>> fall = exponential_schedule(1.0, 1, 0.5)
+        >>> joined_schedule([rise, hold, fall], [4, 6])(torch.arange(9.0))
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000, 1.0000, 1.0000, 0.5000, 0.2500])
+    """
+    name, remedy = "joined_schedule", "Give the steps at which the second and later ones begin."
+    check_iterable(name, "schedules", schedules, "List them in order.")
+    check_iterable(name, "boundaries", boundaries, remedy)
+    parts, bounds = list(schedules), list(boundaries)
+    for part in parts:
+        check_function(name, "schedules", part)
+    for least, boundary in zip([0, *bounds], bounds, strict=False):
+        check_count(name, "boundaries", boundary, minimum=least)
+    if len(bounds) + 1 != len(parts):
+        need, got = f"hold {len(parts) - 1}, one less than `schedules`", f"{len(bounds)}"
+        raise ValueError(message(name, "boundaries", bounds, need, got, remedy))
+
+    def schedule(step: Tensor) -> Tensor:
+        value = torch.zeros_like(step) + parts[0](step)
+        for boundary, part in zip(bounds, parts[1:], strict=True):
+            value = torch.where(step < boundary, value, part(step - boundary))
+        return value
+
+    return _checked(name, schedule)
 
 
 def cosine_schedule(init_value: Scalar, decay_steps: int, alpha: Scalar = 0.0) -> Schedule:

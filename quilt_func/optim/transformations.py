@@ -13,10 +13,12 @@ from quilt_func._checks import (
     check_is,
     check_number,
     common_dtype_and_device,
+    kind_error,
     message,
     shape_error,
 )
 from quilt_func._parameter_trees import check_real, flatten, flatten_like, outline
+from quilt_func._parameter_trees import ravel as _ravel
 from quilt_func._torch import tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Scalar
 
@@ -89,6 +91,44 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     return tree_unflatten(map(torch.add, leaves, others), structure)
 
 
+def ravel(tree: PyTree) -> tuple[Tensor, Callable[[Tensor], PyTree]]:
+    """Join a tree's leaves to one vector, and give the function that takes vectors apart again.
+
+    Within a function that is mapped or differentiated both are as well; the inverse takes vectors
+    of any dtype, so that it also makes trees of derivatives.
+
+    Args:
+        tree: Tree of real tensors with `n` entries in all.
+
+    Returns:
+        Vector (real, (n,)) of all entries, leaf after leaf in traversal order, and a function from
+        such vectors to trees like `tree`.
+
+    Raises:
+        TypeError: If a leaf is not a float32 or float64 tensor, or precisions or devices differ.
+        ValueError: If there are no leaves; from the inverse, if the vector's length differs.
+
+    Transforms:
+        vmap, grad, jvp, hessian.
+
+    Examples:
+        >>> vector, unravel = ravel({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(3.0)})
+        >>> vector, unravel(2 * vector)
+        (tensor([1., 2., 3.]), {'a': tensor([2., 4.]), 'b': tensor(6.)})
+    """
+    flat, unravel_checked = _ravel("ravel", "tree", tree)
+
+    def unravel(vector: Tensor) -> PyTree:
+        need, remedy = f"have shape ({len(flat)},)", "Map over several with `torch.func.vmap`."
+        if not isinstance(vector, Tensor):
+            raise kind_error("unravel", "vector", vector, "be a tensor", "Give one vector.")
+        if vector.shape != flat.shape:
+            raise shape_error("unravel", "vector", vector, need, remedy)
+        return unravel_checked(vector)
+
+    return flat, unravel
+
+
 def chain(*transforms: GradientTransformation) -> GradientTransformation:
     """Compose transformations: each one's updates are the next one's gradients.
 
@@ -120,7 +160,7 @@ def chain(*transforms: GradientTransformation) -> GradientTransformation:
 
     def update(grads: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
         if type(state) is not tuple or len(state) != len(transforms):
-            raise _state_error(f"be a tuple of {len(transforms)} states", state)
+            raise state_error(f"be a tuple of {len(transforms)} states", state)
         states = []
         for part, part_state in zip(transforms, state, strict=True):
             grads, part_state = part.update(grads, part_state, params)
@@ -222,7 +262,7 @@ def stateless(transform: Callable[[PyTree, PyTree], PyTree]) -> GradientTransfor
     def update(grads: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
         flatten("update", "grads", grads)
         if type(state) is not tuple or state:
-            raise _state_error("be the empty tuple", state)
+            raise state_error("be the empty tuple", state)
         return transform(grads, params), state
 
     return GradientTransformation(init, update)
@@ -244,7 +284,7 @@ def recurrence(n_averages: int, rule: Callable[[Tensor], Leafwise]) -> GradientT
         del params
         leaves, structure = flatten("update", "grads", grads)
         if not isinstance(state, RecurrenceState) or len(state.averages) != n_averages:
-            raise _state_error(f"be a RecurrenceState with {n_averages} averages", state)
+            raise state_error(f"be a RecurrenceState with {n_averages} averages", state)
         olds = (flatten_like("update", "grads", grads, "state", tree) for tree in state.averages)
         step = state.step + 1
         news = zip(*starmap(rule(step), zip(leaves, *olds, strict=True)), strict=True)
@@ -259,6 +299,11 @@ def sqrt(value: Tensor) -> Tensor:
     return value.clamp(min=torch.finfo(value.dtype).tiny).sqrt()
 
 
+def sum_of_products(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product of two vectors, in their own precision under autocast too."""
+    return (a * b).sum()
+
+
 def times(leaf: Tensor, factor: Scalar) -> Tensor:
     """Multiply without promotion: a tensor factor must have the leaf's dtype and device."""
     if isinstance(factor, Tensor):
@@ -266,7 +311,7 @@ def times(leaf: Tensor, factor: Scalar) -> Tensor:
     return leaf * factor
 
 
-def _state_error(need: str, state: PyTree) -> TypeError:
+def state_error(need: str, state: PyTree) -> TypeError:
     """Error for a state that another optimiser made."""
     remedy = "Pass the state that this optimiser's `init` or last `update` returned."
     got = a_kind(state)

@@ -75,7 +75,8 @@ def _moved(draft: Draft, node: fx.Node, origins: dict[fx.Node, Origin]) -> Origi
     if len({origins[n].source for n in given}) > 1 or not _is_move(draft, node, origins):
         return None
     args, kwargs = map_arg((called.args, called.kwargs), lambda n: origins[n].places)
-    operation: Any = called.target
+    # numbers of entries may lie in memory otherwise than entries do, where these are expanded
+    operation: Any = aten.reshape.default if called.target is aten.view.default else called.target
     places = operation(*args, **kwargs)
     if called is not node:
         places = places[node.args[1]]

@@ -29,7 +29,7 @@ from quilt_func._checks import (
     shape_error,
 )
 from quilt_func._parameter_trees import check_real, ravel
-from quilt_func._shifted_runs import directions, one_number, shifted_runs
+from quilt_func._shifted_runs import directions, one_number, shifted_runs, signs_of
 from quilt_func._torch import tree_map
 from quilt_func.circuits import Circuit
 from quilt_func.measurement import probs, sample
@@ -212,7 +212,7 @@ def spsa_gradient(
     if tuple(shot_u.shape[:2]) != (len(rows), 2):
         need = f"have shape ({len(rows)}, 2, ...), two for each direction"
         raise shape_error("spsa_gradient", "shot_u", shot_u, need, remedy)
-    signs = torch.where(rows < 0.5, -1.0, 1.0).to(flat.dtype)
+    signs = signs_of(rows, flat)
 
     def along(sign: Tensor, numbers: Tensor) -> Tensor:
         ends = zip((step, -step), numbers.unbind(0), strict=True)

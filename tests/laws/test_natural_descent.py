@@ -3,9 +3,11 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
-from oracles.compare import assert_close
+from oracles.compare import assert_close, assert_close_fd
+from oracles.training import mean_metric
 from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
 
@@ -72,6 +74,115 @@ def test_ensembles(metric):
         scale = 64 * (1 + float(flat(one).abs().max())) / 1e-3
         got = flat(pytree.tree_map(lambda leaf, i=i: leaf[i], mapped))
         assert_close(got, flat(one), n_gates=2**10, scale=scale)
+
+
+# Models with data
+
+
+XS = torch.tensor([0.3, -0.8, 1.1], dtype=F64)
+POINT = torch.tensor([0.4, 0.9, -0.3, 1.2], dtype=F64)
+PLACES = [[0, 3], [2, 1]]
+
+
+def state_at(p, x):
+    """A state of one flat tensor of parameters and one sample."""
+    parts = qf.ry(p[:2] * x, [0, 1]), qf.cx(0, 1), qf.rz(p[2:], [0, 1]), qf.ry(x + p[0], 1)
+    return qf.circuit(2, qf.h([0, 1]), *parts)()
+
+
+def kept_in_blocks(matrix):
+    mask = np.zeros((4, 4))
+    for block in PLACES:
+        mask[np.ix_(block, block)] = 1
+    return matrix * mask
+
+
+def check_data(make, kept=lambda g: g, **options):
+    """The direction is that of the mean of dense metrics."""
+    metric = kept(mean_metric(state_at, POINT, XS)) + DAMPING * np.eye(4)
+    right = torch.linspace(-1, 1, 4, dtype=F64)
+    opt = make(state_at, DAMPING, data=XS, **options)
+    found = opt.update(right, opt.init(POINT), POINT)[0]
+    # central differences of states with a step of 1e-5
+    assert_close_fd(found, np.linalg.solve(metric, right.numpy()), scale=2**8)
+
+
+OF_DATA = {
+    "full": ({}, lambda g: g),
+    "in chunks": ({"chunk_size": 2}, lambda g: g),
+    "cg": ({"metric": "cg"}, lambda g: g),
+    "diagonal": ({"metric": "diagonal"}, lambda g: np.diag(np.diag(g))),
+    "blocks": ({"metric": "blocks", "blocks": PLACES}, kept_in_blocks),
+    "one block": ({"metric": "blocks"}, lambda g: g),
+}
+
+
+@pytest.mark.parametrize(("options", "kept"), OF_DATA.values(), ids=OF_DATA)
+def test_the_metric_of_a_model_is_the_mean_over_data(options, kept):
+    check_data(qf.natural_gradient, kept, **options)
+
+
+def only_the_first(fn, damping, data):
+    return qf.natural_gradient(lambda p: fn(p, data[0]), damping)
+
+
+def the_sum(fn, damping, data):
+    return qf.natural_gradient(fn, damping / len(data), data=data)
+
+
+@pytest.mark.parametrize("mutant", [only_the_first, the_sum])
+def test_other_means_over_data_die(mutant):
+    with pytest.raises(AssertionError):
+        check_data(mutant)
+
+
+@pytest.mark.parametrize("blocks", [[[0, 1], [2, 3]], [[0], [1], [2], [3]]])
+def test_other_blocks_die(blocks):
+    with pytest.raises(AssertionError):
+        check_data(qf.natural_gradient, kept_in_blocks, metric="blocks", blocks=blocks)
+
+
+def test_data_may_be_trees_and_seeds_are_mapped():
+    """Twenty seeds at once, each as by itself."""
+    data = {"x": XS, "shift": (XS.flip(0),)}
+    opt = qf.natural_gradient(lambda p, d: state_at(p + d["shift"][0], d["x"]), data=data)
+    points = qf.uniforms((20, 4), 0, dtype=F64)
+    slopes = qf.uniforms((20, 4), 1, dtype=F64) - 0.5
+    mapped = vmap(lambda s, p: opt.update(s, (), p)[0])(slopes, points)
+    for i in (0, 7, 19):
+        one = opt.update(slopes[i], (), points[i])[0]
+        assert_close(mapped[i], one, n_gates=2**12, scale=2**12)
+
+
+def test_a_classifier_learns_by_its_mean_metric():
+    """In one call, faster than by the gradient alone at the same rate."""
+    labels = torch.tensor([1.0, -1.0, 1.0], dtype=F64)
+
+    def loss(p):
+        found = vmap(lambda x: qf.expval(state_at(p, x), qf.pauli_sum({"ZZ": 1.0})))(XS)
+        return (found - labels).square().mean()
+
+    natural = qf.optim.chain(qf.natural_gradient(state_at, 0.05, data=XS), qf.optim.sgd(0.05))
+    ends = [qf.optim.minimise(loss, POINT, opt, 30).losses[-1] for opt in
+            (natural, qf.optim.sgd(0.05))]  # fmt: skip
+    assert ends[0] < ends[1] < loss(POINT)
+
+
+def test_the_classical_metric_is_fishers():
+    """Of probabilities of product states of rotations about Y it is that of the states: 4 g."""
+
+    def turned(p, x):
+        return qf.circuit(2, qf.ry(p * x, [0, 1]))()
+
+    p, right = POINT[:2], torch.tensor([0.3, -1.0], dtype=F64)
+    classical = qf.classical_natural_gradient(
+        lambda q, x: qf.probs(turned(q, x)), 4 * DAMPING, data=XS
+    )
+    quantum = qf.natural_gradient(turned, DAMPING, data=XS)
+    found, expected = (opt.update(right, (), p)[0] for opt in (classical, quantum))
+    assert_close(4 * found, expected, n_gates=2**10)
+    alone = qf.classical_natural_gradient(lambda q: qf.probs(turned(q, 1.0)), 0.0)
+    assert_close(alone.update(right, (), p)[0], right, n_gates=2**10)
 
 
 def test_ten_damped_steps_in_a_chain_go_down():

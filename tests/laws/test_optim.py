@@ -21,6 +21,10 @@ from quilt_func.optim import (
     constant_schedule,
     cosine_schedule,
     exponential_schedule,
+    joined_schedule,
+    linear_schedule,
+    piecewise_schedule,
+    power_schedule,
     rmsprop,
     scale,
     sgd,
@@ -468,6 +472,17 @@ CLOSED_FORMS = {
         warmup_cosine_schedule(0.1, 0.5, 0, 12),
         lambda t: 0.5 * math.cos(math.pi / 2 * min(t, 12) / 12) ** 2,
     ),
+    "linear": (linear_schedule(0.1, 0.5, 8), lambda t: 0.1 + 0.4 * min(t / 8, 1)),
+    "power": (power_schedule(0.3, 0.602, 5.0), lambda t: 0.3 / (t + 5) ** 0.602),
+    "piecewise": (
+        piecewise_schedule(0.4, {9: 0.1, 3: 0.5}),
+        lambda t: 0.4 * (0.5 if t >= 3 else 1) * (0.1 if t >= 9 else 1),
+    ),
+    "joined": (
+        joined_schedule([linear_schedule(0.0, 0.5, 4), exponential_schedule(0.5, 2, 0.5)], [4]),
+        lambda t: 0.125 * t if t < 4 else 0.5 * 0.5 ** ((t - 4) / 2),
+    ),
+    "one joined": (joined_schedule([constant_schedule(0.2)], []), lambda t: 0.2),
 }
 each_schedule = pytest.mark.parametrize(
     ("schedule", "closed_form"), CLOSED_FORMS.values(), ids=CLOSED_FORMS
@@ -512,8 +527,16 @@ def test_schedule_may_return_a_number():
             cosine_schedule(0.05, N_STEPS),
             partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=N_STEPS),
         ),
+        (
+            linear_schedule(0.05 / 4, 0.05, 7),
+            partial(torch.optim.lr_scheduler.LinearLR, start_factor=0.25, total_iters=7),
+        ),
+        (
+            piecewise_schedule(0.05, {4: 0.5, 9: 0.5}),
+            partial(torch.optim.lr_scheduler.MultiStepLR, milestones=[4, 9], gamma=0.5),
+        ),
     ],
-    ids=["exponential", "cosine"],
+    ids=["exponential", "cosine", "linear", "piecewise"],
 )
 def test_schedules_equal_torchs(ours, theirs):
     dtype = torch.float64

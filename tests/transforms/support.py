@@ -198,6 +198,21 @@ def updated(transform):
     return update
 
 
+def trained(optimiser, params, loss=energy, u=None):
+    """Parameters and losses of two steps."""
+    return qf.optim.minimise(loss, params, optimiser, 2, u=u)[:2]
+
+
+def raveled(tree):
+    vector, unravel = qf.optim.ravel(tree)
+    return vector, unravel(vector.sin())
+
+
+def joined(v, w):
+    parts = qf.optim.constant_schedule(v), qf.optim.linear_schedule(w, v, 4)
+    return qf.optim.joined_schedule(parts, [1])
+
+
 def scheduled(schedule):
     return lambda *values: schedule(*values)(values[0].new_tensor(2.0))
 
@@ -314,6 +329,16 @@ CASES = {
     "fubini_study": (lambda p: qf.fubini_study(state_of, p), (u(2),)),
     "classical_fisher": (lambda p: qf.classical_fisher(two_probs, p), (u(2),)),
     "natural_gradient": (updated(qf.natural_gradient(state_of, damping=0.1)), (u(2), u(2, seed=3))),
+    "natural_gradient with data": (
+        lambda p, g, xs: updated(
+            qf.natural_gradient(lambda q, x: state_of(q * x), damping=0.1, data=xs)
+        )(p, g),
+        (u(2), u(2, seed=3), u(2, seed=4)),
+    ),
+    "classical_natural_gradient": (
+        updated(qf.classical_natural_gradient(two_probs, damping=0.1)),
+        (u(2), u(2, seed=3)),
+    ),
     "varqite": (lambda p: qf.varqite(state_of, WORDS, p, 0.1, 2, damping=0.1), (u(2),)),
     "from_qasm": (
         qf.from_qasm('include "stdgates.inc"; input float a; qubit q; rx(a / 2) q;'),
@@ -347,6 +372,49 @@ CASES = {
     "optim.warmup_cosine_schedule": (
         scheduled(lambda v, p, e: qf.optim.warmup_cosine_schedule(v, p, 1, 5, e)),
         (u(), u(seed=1), u(seed=2)),
+    ),
+    "optim.linear_schedule": (
+        scheduled(lambda v, w: qf.optim.linear_schedule(v, w, 5)),
+        (u(), u(seed=1)),
+    ),
+    "optim.power_schedule": (scheduled(lambda v: qf.optim.power_schedule(v, 0.6)), (u(),)),
+    "optim.piecewise_schedule": (
+        scheduled(lambda v, f: qf.optim.piecewise_schedule(v, {1: f, 4: 0.1})),
+        (u(), u(seed=1)),
+    ),
+    "optim.joined_schedule": (scheduled(joined), (u(), u(seed=1))),
+    "optim.ravel": (lambda a, b: raveled({"a": a, "b": b}), (u(2), u(1, 2, seed=1))),
+    "optim.lbfgs": (lambda p: trained(qf.optim.lbfgs(0.3, memory_size=2), p), (u(2),)),
+    "optim.minimise": (
+        lambda p, b: qf.optim.minimise(
+            lambda q, one: energy(q) + (one * q).sum(), p, qf.optim.sgd(0.3), 2, batches=b
+        )[:2],
+        (u(2), u(2, 2, seed=1)),
+    ),
+    "optim.with_line_search": (
+        lambda p: trained(qf.optim.with_line_search(qf.optim.sgd(1.0), n_trials=3), p),
+        (u(2),),
+    ),
+    "optim.rotosolve": (lambda p: trained(qf.optim.rotosolve(), p), (u(2),)),
+    "rotosolve of several frequencies": (
+        lambda p: trained(qf.optim.rotosolve((0.5, 1.0)), p, lambda q: energy(q) + energy(q / 2)),
+        (u(2),),
+    ),
+    "optim.qnspsa": (
+        lambda p, v: trained(qf.optim.qnspsa(state_of), p, u=v),
+        (u(2), u(2, 3, 2, seed=3).round()),
+    ),
+    "optim.forward_gradient": (
+        lambda p, v: qf.optim.forward_gradient(energy, p, v),
+        (u(2), u(3, 2, seed=3) - 0.5),
+    ),
+    "optim.with_forward_gradient": (
+        lambda p, v: trained(qf.optim.with_forward_gradient(qf.optim.sgd(0.3)), p, u=v),
+        (u(2), u(2, 2, seed=3).round()),
+    ),
+    "optim.with_spsa": (
+        lambda p, v: trained(qf.optim.with_spsa(qf.optim.sgd(0.3)), p, u=v),
+        (u(2), u(2, 2, seed=3).round()),
     ),
     "ansatz.hardware_efficient": (through(qf.ansatz.hardware_efficient, 2), (u(1, 2, 2),)),
     "ansatz.strongly_entangling": (through(qf.ansatz.strongly_entangling, 2), (u(1, 2, 3),)),
@@ -589,7 +657,17 @@ SLOW: dict[str, tuple[str, ...]] = {
     "hvp": ("jit(hessian)",),
     "qfi_vp": ("jit(hessian)",),
     "natural_gradient": ("jit(hessian)",),
+    "natural_gradient with data": ("jit(hessian)", "jit(vmap(grad))"),
+    "classical_natural_gradient": ("jit(hessian)", "backward through jit"),
     "qfi_blocks": ("jit(hessian)",),
+    "optim.lbfgs": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+    "optim.minimise": ("jit(hessian)", "jit(vmap(grad))"),
+    "optim.with_line_search": ("jit(hessian)", "jit(vmap(grad))"),
+    "optim.rotosolve": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+    "rotosolve of several frequencies": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+    "optim.with_forward_gradient": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+    "optim.with_spsa": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
+    "optim.qnspsa": ("backward through jit",),
     "varqite": ("jit(hessian)", "jit(vmap(grad))", "backward through jit"),
     "noise.extrapolate of a decay": ("jit(hessian)", "jit(vmap(grad))"),
 }
@@ -599,6 +677,7 @@ SCALES = {
     "diagnostics.gradient_snr": 64.0,
     "classical_fisher": 64.0,
     "noise.extrapolate": 64.0,
+    "rotosolve of several frequencies": 64.0,
 }
 """Sizes of third derivatives that are large: of quotients."""
 
