@@ -12,7 +12,7 @@ from quilt_func._density_measurement import expectation, populations
 from quilt_func._model_checks import check_observable
 from quilt_func._torch import tree_leaves
 from quilt_func.instruments.branch_walk import norms
-from quilt_func.instruments.feed_forward import Bits, conditions, truth_of
+from quilt_func.instruments.conditions import Bits, conditions, truth_of
 from quilt_func.instruments.running import Branches
 from quilt_func.typing import Observable
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from quilt_func.instruments import BranchWalk, Measurement, is_read_later
+from quilt_func.noise.conditioned import on_densities
 from quilt_func.noise.pauli_mixtures import phase_flip
-from quilt_func.noise.relaxation import reset_channel
 from quilt_func.ops import Op
 
 
@@ -40,6 +40,10 @@ class DensityWalk(BranchWalk):
             self._forget(key)
         return self.advanced()[0]
 
+    def resolved(self, op: Op, bits: dict[str, Tensor]) -> Op:
+        """What an op does at one outcome: a gate's, or a channel's."""
+        return on_densities(op, bits, self.dtype, self.device)
+
     def lowered(self, ops: list[Op]) -> list[Op]:
         """Gates and channels as they act on rows and columns."""
         return self.lower(ops)
@@ -65,7 +69,7 @@ class DensityWalk(BranchWalk):
 
     def reset(self, op: Op) -> None:
         """A channel: what the wires were is not kept."""
-        self.waiting.append(Op(reset_channel, op.wires, (1.0,)))
+        self.waiting.append(op)
 
     def _forget(self, key: str) -> None:
         """Sum over a key's values, after all that reads them."""

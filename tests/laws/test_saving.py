@@ -13,7 +13,7 @@ from systems import damp, givens
 from torch.func import vmap
 
 import quilt_func as qf
-from quilt_func import saving
+from quilt_func.saving import reading, tensors
 from quilt_func.testing import strategies as qst
 
 OWN = [givens, damp]
@@ -352,8 +352,8 @@ def lists_for_tuples(self, entry):
 @pytest.mark.parametrize(
     ("place", "name", "wrong", "value"),
     [
-        (saving, "_number_out", six_digits, torch.tensor([1 / 3])),
-        (saving._Reader, "read_tuple", lists_for_tuples, (1, 2)),
+        (tensors, "_number_out", six_digits, torch.tensor([1 / 3])),
+        (reading.Reader, "read_tuple", lists_for_tuples, (1, 2)),
     ],
 )
 def test_mutants_die(place, name, wrong, value, monkeypatch):
