@@ -32,8 +32,8 @@ LAYERS = [
     },
     {"instruments", "noise", "shots"},
     {
-        "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
-        "saving", "testing",
+        "ansatz", "bitstrings", "diagnostics", "draw", "explaining", "molecules", "nn", "problems",
+        "qasm",        "saving", "testing",
     },
 ]
 # fmt: on

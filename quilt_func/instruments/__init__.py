@@ -12,6 +12,8 @@ from quilt_func.instruments.conditions import check_width as check_width
 from quilt_func.instruments.conditions import number as number
 from quilt_func.instruments.conditions import parity
 from quilt_func.instruments.conditions import truth as truth
+from quilt_func.instruments.explaining import bits_of as bits_of
+from quilt_func.instruments.explaining import explain_branches as explain_branches
 from quilt_func.instruments.feed_forward import Conditional as Conditional
 from quilt_func.instruments.feed_forward import Lookup as Lookup
 from quilt_func.instruments.feed_forward import conditional, lookup

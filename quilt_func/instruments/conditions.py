@@ -65,7 +65,7 @@ def is_power(size: int) -> bool:
     return size > 0 and not size & (size - 1)
 
 
-def conditions(function: str, key: Any, value: Any) -> tuple[tuple[str, ...], Condition]:
+def keys_and_condition(function: str, key: Any, value: Any) -> tuple[tuple[str, ...], Condition]:
     """Check keys and what their bits must be."""
     keys = checked_keys(function, key)
     if callable(value):

@@ -19,9 +19,9 @@ from quilt_func.instruments.conditions import (
     Bits,
     Condition,
     checked_keys,
-    conditions,
     described,
     is_power,
+    keys_and_condition,
     number,
     of_table,
     truth,
@@ -112,7 +112,9 @@ def conditional(
         need, got = "be given, or else `table`", "neither" if value is None else "both"
         remedy = "Give the value that the bits must have, or a truth value for each."
         raise ValueError(message("conditional", "value", value, need, got, remedy))
-    keys, condition = conditions("conditional", key, of_table(table) if value is None else value)
+    keys, condition = keys_and_condition(
+        "conditional", key, of_table(table) if value is None else value
+    )
     return Op(conditional_gate(op.gate, keys, condition), op.wires, op.params)
 
 

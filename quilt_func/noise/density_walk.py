@@ -10,6 +10,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from quilt_func.circuits import Circuit
 from quilt_func.instruments import BranchWalk, Measurement, is_read_later
 from quilt_func.noise.conditioned import on_densities
 from quilt_func.noise.pauli_mixtures import phase_flip
@@ -80,3 +81,17 @@ class DensityWalk(BranchWalk):
         del self.bits[key]
         for other, bits in self.bits.items():
             self.bits[other] = bits.unflatten(0, (left, own, -1))[:, 0].flatten(0, 1)
+
+
+def most_matrices(circuit: Circuit) -> int:
+    """How many matrices a run of the mixture holds when it holds most."""
+    values: dict[str, int] = {}
+    most = 1
+    for place, op in enumerate(circuit.ops):
+        if not isinstance(op.gate, Measurement):
+            continue
+        later, own = circuit.ops[place + 1 :], op.gate.writes
+        kept = {key: n for key, n in values.items() if key != own and is_read_later(key, later)}
+        values = {**kept, own: op.gate.n_outcomes} if is_read_later(own, later) else kept
+        most = max(most, prod(values.values()))
+    return most

@@ -388,7 +388,8 @@ JSON = st.recursive(
             st.sampled_from(
                 ["$tensor", "shape", "data", "$circuit", "ops", "gate", "wires", "params", "$tuple",
                  "measure", "reset", "postselect", "conditional", "lookup", "keys", "value",
-                 "table", "$dict", "$float", "$pauli_sum", "coefficients", "power", "exponent", "inverse"]
+                 "table", "$dict", "$float", "$pauli_sum", "coefficients", "power", "exponent",
+                 "inverse"]
             ), inner, max_size=3)
     ),
     max_leaves=12,
