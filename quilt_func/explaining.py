@@ -50,9 +50,9 @@ def explain(circuit: Circuit) -> str:
         >>> print(explain(circuit(2, h(0), cx(0, 1), measure(0, "m"), conditional("m", x(1), 1))))
         2 branches on 2 qubits, in 2 stretches
         stretch  gates  steps  passes  branches  amplitudes  arithmetic       up to
-              1      2      1       1         1           4  0 Mflop          measure[m] on (0,)
+              1      2      1       1         1           4  0.000128 Mflop   measure[m] on (0,)
               2      1      1       1         2           8  0.000256 Mflop   the end
-          total  2 passes over all branches, 0.000256 Mflop
+          total  2 passes over all branches, 0.000384 Mflop
         run_branches    2 branches of 4 amplitudes, 6.1e-05 MiB
         run_trajectory  1 uniform numbers, 2 stretches, 2 passes over a state of 3.05e-05 MiB
         run_density     2 matrices of 16 entries, 0.000244 MiB

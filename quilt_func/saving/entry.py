@@ -10,7 +10,7 @@ from quilt_func.noise import CHANNELS
 from quilt_func.ops import Gate
 from quilt_func.saving.damage import SAVE_AGAIN, DamageError, refuse_constant, unstopped
 from quilt_func.saving.reading import Reader
-from quilt_func.saving.writing import FORMAT, VERSION, Writer, layout
+from quilt_func.saving.writing import FORMAT, VERSION, Writer, laid_out
 
 _ROWS: dict[str, Gate] = {row.name: row for row in (*GATES, *CHANNELS)}
 
@@ -38,6 +38,7 @@ def to_json(value: Any, *, gates: Iterable[Gate] = ()) -> str:
         None: text has no derivative.
 
     Examples:
+        >>> import torch
         >>> from quilt_func import circuit, cx, ry
         >>> print(to_json({"theta": torch.tensor([0.1, 0.2]), "steps": 3}))
         {
@@ -47,7 +48,7 @@ def to_json(value: Any, *, gates: Iterable[Gate] = ()) -> str:
         }
     """
     names = _registry("to_json", gates)
-    return layout({"format": FORMAT, "version": VERSION, "value": Writer(names).write(value)})
+    return laid_out({"format": FORMAT, "version": VERSION, "value": Writer(names).write(value)})
 
 
 def from_json(text: str, *, gates: Iterable[Gate] = ()) -> Any:

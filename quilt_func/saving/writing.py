@@ -96,7 +96,7 @@ class Writer:
         raise ValueError(message("to_json", "value", gate, requirement, gate.name, remedy))
 
 
-def layout(value: Any, indent: int = 0) -> str:
+def laid_out(value: Any, indent: int = 0) -> str:
     """One line where it fits, or one per member; numbers of a tensor stay in one line."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if not isinstance(value, list | dict):
@@ -105,7 +105,7 @@ def layout(value: Any, indent: int = 0) -> str:
     is_flat = not any(isinstance(member, list | dict) for member in members)
     if indent and (len(text) <= _WIDTH - indent or is_flat):
         return text
-    lines = [layout(member, indent + 1) for member in members]
+    lines = [laid_out(member, indent + 1) for member in members]
     if isinstance(value, dict):
         heads = [json.dumps(key, ensure_ascii=False) for key in value]
         lines = [f"{head}: {line}" for head, line in zip(heads, lines, strict=True)]
