@@ -13,8 +13,8 @@ from experiments._record import Row
 
 from .model import CLIFFORD, PAULI, System, Way
 
-AT_ONCE = 500_000
-"""Shots at once, of all repetitions that are mapped over."""
+AT_ONCE, SHADOWS_AT_ONCE = 500_000, 20_000
+"""Shots at once, of all repetitions that are mapped over; each of a shadow has its own circuit."""
 TOLERANCE = 0.1
 """How far the stated error may be from the spread, as a share of it."""
 ERRORS = 4.0
@@ -34,7 +34,7 @@ def repetitions(
         desk: Shows the progress and keeps unfinished work.
         label: Name of the work.
     """
-    at_once = chunk(seeds, n_shots)
+    at_once = chunk(seeds, n_shots, SHADOWS_AT_ONCE if way.n_numbers else AT_ONCE)
     form = (n_shots, way.n_numbers) if way.n_numbers else (n_shots,)
 
     def step(first: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,9 +48,9 @@ def repetitions(
     return mean, error
 
 
-def chunk(seeds: int, n_shots: int) -> int:
+def chunk(seeds: int, n_shots: int, shots_at_once: int) -> int:
     """How many repetitions at once: a divisor of their number."""
-    most = max(1, AT_ONCE // n_shots)
+    most = max(1, shots_at_once // n_shots)
     return max(size for size in range(1, min(most, seeds) + 1) if seeds % size == 0)
 
 

@@ -13,6 +13,7 @@ from .evaluation import TOLERANCE
 from .model import METHODS
 from .report import factor
 
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 LOOKS = ((BLUE, "o"), (ORANGE, "s"), ("#E69F00", "P"), (GREEN, "D"), (PINK, "^"))
 
 
@@ -38,7 +39,9 @@ def overview(rows: Sequence[Row], seeds: int) -> Figure:
             axis.plot(x, heights, color=colour, marker=shape, linestyle="", label=name, alpha=0.9)
     _agreement(left, seeds)
     right.axvline(1.0, color=GREY, linestyle=":")
-    right.set(xscale="log", xlabel="times fewer shots than word by word, by deviation")
+    right.set(xscale="log", xticks=TICKS, xticklabels=[f"{tick:g}" for tick in TICKS])
+    right.minorticks_off()
+    right.set(xlabel="times fewer shots than word by word, by deviation")
     right.set_title("What a way saves", color=INK)
     left.set_yticks(range(len(labels)), labels)
     left.invert_yaxis()

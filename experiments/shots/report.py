@@ -59,9 +59,9 @@ def _sound(rows: Sequence[Row]) -> str:
     sound = sum(row["sound"] for row in rows)
     return (
         f"Of {len(rows)} settings, {sound} state an error within 10 % of the spread of the "
-        "repetitions, and have a mean within four standard errors of the exact value. Stated error "
-        f"over spread is between {min(ratios):.3f} and {max(ratios):.3f}; the mean that is furthest "
-        f"off is so by {off:.1f} standard errors."
+        "repetitions, and have a mean within four standard errors of the exact value. Stated over "
+        f"spread is between {min(ratios):.3f} and {max(ratios):.3f}; the mean that is furthest off "
+        f"is so by {off:.1f} standard errors."
     )
 
 
