@@ -1,4 +1,4 @@
-"""Experiment 7: what estimates from shots say of themselves, and what each way of measuring costs.
+"""What estimates from shots say of themselves, and what each way of measuring costs.
 
 Energies of H2 and LiH and a sum of a hundred random words, estimated a thousand times over: word by
 word, by groups that commute wire by wire or as a whole, with shots shared out equally, by size or
@@ -39,7 +39,7 @@ class Config:
     seeds: int = 1000
     device: str = "cpu"
     shots: int = 10_000
-    shadow_shots: int = 2000
+    shadow_shots: int = 500
 
     def __post_init__(self) -> None:
         check_counts(self, "seeds", "shadow_shots", minimum=2)
