@@ -19,7 +19,7 @@ PACKAGE = ROOT / "quilt_func"
 # fmt: off
 LAYERS = [
     {"_torch"},
-    {"typing", "_checks", "_spellings", "_parameter_trees", "_amplitudes"},
+    {"typing", "_checks", "_op_arguments", "_spellings", "_parameter_trees", "_amplitudes"},
     {"densities", "states", "ops", "derived", "custom_gates", "gates"},
     {"evolution", "pauli"},
     {
