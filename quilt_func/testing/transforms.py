@@ -57,6 +57,7 @@ def transform_table(
         LawError: If a transform is wrong, or fails without saying what to do instead.
 
     Examples:
+        >>> import torch
         >>> print(transform_table(lambda x: x.sin(), (torch.tensor(0.5).double(),), only=["grad"]))
         grad  holds
     """
@@ -118,6 +119,7 @@ def transform_laws(
 
     Examples:
         >>> from quilt_func import circuit, probs, ry
+        >>> import torch
         >>> theta = torch.tensor(0.5, dtype=torch.float64)
         >>> test_turn = transform_laws(lambda t: probs(circuit(1, ry(t, 0))()), (theta,))
         >>> test_turn()
