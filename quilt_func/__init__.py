@@ -24,13 +24,14 @@ from quilt_func import (
 )
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
-from quilt_func.circuits import Circuit, circuit, explain, same_structure
+from quilt_func.circuits import Circuit, circuit, same_structure
 from quilt_func.custom_gates import gate
 from quilt_func.densities import mutual_information, trace_distance
 from quilt_func.derivatives import hessian_spectrum, hvp, parameter_shift, spsa
 from quilt_func.derived import conjugate, controlled, inverse, power
 from quilt_func.diagonals import bit_strings, cost_diagonal, from_diagonal, to_diagonal
 from quilt_func.evolution import evolve
+from quilt_func.explaining import explain
 from quilt_func.fisher import (
     classical_fisher,
     fubini_study,

@@ -24,7 +24,7 @@ from quilt_func._checks import (
 from quilt_func._text_drawing import draw_text
 from quilt_func._torch import register
 from quilt_func.derived import controlled
-from quilt_func.evolution import evolve_from, evolved, explain_ops
+from quilt_func.evolution import evolve_from, evolved
 from quilt_func.ops import OP_REMEDY, Op, Structure, check_fits
 from quilt_func.typing import Device, Parts
 
@@ -357,42 +357,6 @@ def same_structure(a: Circuit, b: Circuit) -> bool:
     check_circuit("same_structure", "a", a)
     check_circuit("same_structure", "b", b)
     return a.structure == b.structure
-
-
-def explain(circuit: Circuit) -> str:
-    """Tell how a circuit is run from |0...0⟩: its steps, and what each costs.
-
-    A step is a *block*, gates multiplied into one matrix on a few wires; a *permute*, gates that
-    only reorder amplitudes; *phases*, a run of diagonal gates; an *operator*, gates that are not
-    known to be unitary, before which a gradient keeps the state; or an *order*, in which wires that
-    are apart become neighbours for the steps after it. The estimate counts passes over
-    the state (memory) and real operations (arithmetic).
-
-    Args:
-        circuit: Circuit.
-
-    Returns:
-        A table, for printing.
-
-    Raises:
-        TypeError: If the argument is not a circuit.
-
-    Transforms:
-        None: it reads structure only.
-
-    Examples:
-        >>> from quilt_func import cx, h
-        >>> print(explain(circuit(8, h(range(8)), cx([(i, i + 1) for i in range(7)]))))
-        15 gates on 8 qubits: 1 steps in 1 segments
-           step  kind      wires                 gates  state moved       arithmetic
-                 product   0-7
-              1  permute   0-7                       7  1 x 0.00391 MiB   0 Mflop
-          total  1 passes over a state of 0.00195 MiB, 0 Mflop
-    """
-    check_circuit("explain", "circuit", circuit)
-    kind = common_dtype_and_device("explain", circuit.leaves)
-    itemsize = 8 if kind is None else COMPLEX_OF[kind[0]].itemsize
-    return explain_ops(circuit.n_qubits, circuit.ops, itemsize)
 
 
 def default_kind(

@@ -8,12 +8,11 @@ Convention: angles in radians; a one-parameter gate with generator `G` is `exp(-
 the first wire of a gate is the most significant bit of its matrix.
 """
 
-import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -21,17 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._checks import (
-    COMPLEX_OF,
-    REAL_OF,
-    check_tensor,
     common_dtype_and_device,
     describe,
     is_hidden,
-    is_index,
-    kind_error,
     message,
     qubits,
 )
+from quilt_func._op_arguments import call_form, checked_parameter
+from quilt_func._op_arguments import called as called
+from quilt_func._op_arguments import parse_wires as parse_wires
 from quilt_func._torch import as_seen_here, constant, register
 from quilt_func.typing import WireSet
 
@@ -379,127 +376,10 @@ def check_fits(function: str, argument: str, op: Op, n_qubits: int) -> None:
         raise ValueError(message(function, argument, op, f"fit {qubits(n_qubits)}", got, remedy))
 
 
-def called(gate: Gate) -> str:
-    """Name of the function that the user called, for error messages."""
-    return gate.name.partition("[")[0]
-
-
-def call_form(gate: Gate) -> str:
-    """Describe how a gate is called, for error messages."""
-    function, _, static = gate.name.partition("[")
-    names = [_parameter_name(gate, i) for i in range(gate.n_params)]
-    first = "".join(f"{name}, " for name in (*names, *([f'"{static[:-1]}"'] if static else [])))
-    one = ", ".join(map(str, range(gate.n_wires)))
-    many = "range(3)" if gate.n_wires == 1 else f"[({one}), ...]"
-    return f"Write `{function}({first}{one})` or, for many wire sets, `{function}({first}{many})`."
-
-
-def _parameter_name(gate: Gate, position: int) -> str:
-    if gate.param_names:
-        return gate.param_names[position]
-    if gate.param_shape:
-        return "matrix"
-    return f"theta{position}" if gate.n_params > 1 else "theta"
-
-
-def parse_wires(gate: Gate, args: tuple[Any, ...]) -> tuple[WireSet, ...]:
-    """Turn the wire arguments of a call into `m` tuples of ints, or raise."""
-    if len(args) == 1 and type(args[0]) is range and gate.n_wires == 1:
-        return _known_wire_sets(gate, args[0])
-    if len(args) == 1 and not is_index(args[0]):
-        sets = _listed(gate, args[0])
-    elif len(args) == gate.n_wires:
-        sets = (args,)
-    else:
-        need = f"be {gate.n_wires} int(s) or one iterable of wire sets"
-        raise _wires_error(gate, args, need, f"{len(args)} arguments")
-    if {*map(type, sets)} == {tuple} and {type(wire) for one in sets for wire in one} == {int}:
-        return _known_wire_sets(gate, sets)
-    return tuple(_wire_set(gate, wire_set) for wire_set in sets)
-
-
-@lru_cache(maxsize=4096)
-def _known_wire_sets(gate: Gate, given: range | tuple[WireSet, ...]) -> tuple[WireSet, ...]:
-    """What is written most, ints that equal nothing else, is parsed once."""
-    sets = zip(given) if isinstance(given, range) else given
-    return tuple(_wire_set(gate, wire_set) for wire_set in sets)
-
-
-def _listed(gate: Gate, given: Any) -> tuple[Any, ...]:
-    no_text: Any = None if isinstance(given, str) else given
-    try:
-        members = iter(no_text)
-    except TypeError:  # 0-d arrays and tensors look iterable and are not
-        need = "be ints or an iterable of wire sets"
-        raise _wires_error(gate, given, need, describe(given)) from None
-    return tuple(zip(members) if gate.n_wires == 1 else members)
-
-
-def _wire_set(gate: Gate, given: Any) -> WireSet:
-    if not isinstance(given, tuple) or len(given) != gate.n_wires:
-        need = f"be sets of {gate.n_wires} wires, as tuples"
-        raise _wires_error(gate, [given], need, describe(given))
-    for wire in given:
-        if type(wire) is bool or not is_index(wire):
-            raise _wires_error(gate, [given], "be ints", describe(wire))
-    wires = tuple(map(operator.index, given))
-    if min(wires) < 0:
-        raise _wires_error(gate, [given], "be zero or more", f"{min(wires)}", ValueError)
-    if len(set(wires)) < len(wires):
-        remedy = "Give two different wires." if len(wires) == 2 else "Give different wires."
-        raise _wires_error(gate, [given], "be distinct", f"{wires}", ValueError, remedy)
-    return wires
-
-
-def _wires_error(
-    gate: Gate,
-    given: object,
-    need: str,
-    got: str,
-    kind: type[Exception] = TypeError,
-    remedy: str = "",
-) -> Exception:
-    return kind(message(called(gate), "wires", given, need, got, remedy or call_form(gate)))
-
-
 def make_op(gate: Gate, params: tuple[Any, ...], wires: tuple[WireSet, ...]) -> Op:
     """Check parameters against a gate's row and wires, and build the op."""
-    op = Op(gate, wires, tuple(_parameter(gate, i, p, len(wires)) for i, p in enumerate(params)))
+    checked = (checked_parameter(gate, i, p, len(wires)) for i, p in enumerate(params))
+    op = Op(gate, wires, tuple(checked))
     if len(params) > 1:
         common_dtype_and_device(called(gate), op.leaves)
     return op
-
-
-def _parameter(gate: Gate, position: int, given: Any, m: int) -> Any:
-    shape = gate.param_shape
-    if isinstance(given, Tensor) and given.dtype in (REAL_OF if shape else COMPLEX_OF):
-        if given.shape == (m, *shape):
-            return given
-        if given.shape == shape:
-            return given.expand(m, *shape)
-    elif not shape and isinstance(given, _NUMBERS) and not isinstance(given, bool):
-        return float(given)
-    return _refuse_parameter(gate, position, given, m)
-
-
-def _refuse_parameter(gate: Gate, position: int, given: Any, m: int) -> NoReturn:
-    function, name, shape = called(gate), _parameter_name(gate, position), gate.param_shape
-    if isinstance(given, bool) and not shape:
-        need = "be a number" if gate.param_names else "be an angle"
-        raise kind_error(function, name, given, need, _number_remedy(gate))
-    remedy = "Convert it with `.to(...)`." if shape else _number_remedy(gate)
-    check_tensor(function, name, given, REAL_OF if shape else COMPLEX_OF, (...,), remedy)
-    need = f"have shape {shape} or {(m, *shape)}"
-    got = f"shape {tuple(given.shape)} for {m} wire set(s)"
-    raise ValueError(message(function, name, given, need, got, _SETS_REMEDY))
-
-
-_NUMBERS = (int, float, np.integer, np.floating)
-_SETS_REMEDY = (
-    "Give one entry per wire set, or one for all; map over a batch with `torch.func.vmap`."
-)
-
-
-def _number_remedy(gate: Gate) -> str:
-    unit = "" if gate.param_names else ", in radians"
-    return f"Give a Python number or a real floating-point tensor{unit}."

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "quilt_func"
 # fmt: off
 LAYERS = [
     {"_torch"},
-    {"typing", "_checks", "_spellings", "_parameter_trees", "_amplitudes"},
+    {"typing", "_checks", "_op_arguments", "_spellings", "_parameter_trees", "_amplitudes"},
     {"densities", "states", "ops", "derived", "custom_gates", "gates"},
     {"evolution", "pauli"},
     {
@@ -32,8 +32,8 @@ LAYERS = [
     },
     {"instruments", "noise", "shots"},
     {
-        "ansatz", "bitstrings", "diagnostics", "draw", "molecules", "nn", "problems", "qasm",
-        "saving", "testing", "convert",
+        "ansatz", "bitstrings", "convert", "diagnostics", "draw", "explaining", "molecules", "nn",
+        "problems", "qasm", "saving", "testing",
     },
 ]
 # fmt: on

@@ -125,7 +125,7 @@ def public_things():
     """Each function and class of the reference pages, by its full name."""
     for module, names in reference().items():
         room = importlib.import_module(module)
-        for name in sorted(names or vars(room)):
+        for name in sorted(names or getattr(room, "__all__", vars(room))):
             value = getattr(room, name)
             is_documented = inspect.isfunction(value) or inspect.isclass(value)
             if is_documented and door(value.__module__) == module and not name.startswith("_"):

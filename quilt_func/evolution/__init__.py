@@ -24,9 +24,10 @@ The words of this package, each with one meaning:
 """
 
 from quilt_func.evolution.entry import evolve, evolve_from, evolved
-from quilt_func.evolution.explaining import cost_of, explain_ops
+from quilt_func.evolution.explaining import Cost, cost_of, explain_ops
 
 __all__ = [
+    "Cost",
     "cost_of",
     "evolve",
     "evolve_from",

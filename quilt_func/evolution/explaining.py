@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from quilt_func._amplitudes import is_window
 from quilt_func.evolution.planner import Plan, plan
+from quilt_func.evolution.signature import joined_keys
 from quilt_func.evolution.steps import WireOrder
 from quilt_func.ops import Op
 
@@ -27,9 +28,18 @@ class Cost(NamedTuple):
     kept: int
 
 
-def cost_of(n_qubits: int, ops: Sequence[Op], *, from_zero: bool) -> Cost:
-    """The cost of a run from |0...0⟩, or from any other state."""
-    return _cost(n_qubits, ops, _plan(n_qubits, ops, from_zero))
+def cost_of(
+    n_qubits: int, ops: Sequence[Op], *, from_zero: bool, mapped: Sequence[bool] | None = None
+) -> Cost:
+    """The cost of a run from |0...0⟩, or from any other state.
+
+    Args:
+        n_qubits: Number of qubits.
+        ops: Ops in order.
+        from_zero: Whether it starts from |0...0⟩.
+        mapped: Whether the parameters of each op are mapped over; default: none are.
+    """
+    return _cost(n_qubits, ops, _plan(n_qubits, ops, from_zero, mapped))
 
 
 def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
@@ -69,9 +79,14 @@ def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
     return "\n".join(lines)
 
 
-def _plan(n_qubits: int, ops: Sequence[Op], from_zero: bool) -> Plan:
-    acting = tuple(op.structure for op in ops if op.wires)
-    return plan(n_qubits, acting, ((),) * len(acting), from_zero=from_zero)
+def _plan(
+    n_qubits: int, ops: Sequence[Op], from_zero: bool, mapped: Sequence[bool] | None = None
+) -> Plan:
+    flags = mapped or [False] * len(ops)
+    pairs = [(op.structure, flag) for op, flag in zip(ops, flags, strict=True) if op.wires]
+    acting = tuple(structure for structure, _ in pairs)
+    keys = joined_keys(n_qubits, acting, tuple((0,) if flag else () for _, flag in pairs))
+    return plan(n_qubits, acting, keys, from_zero=from_zero)
 
 
 def _cost(n_qubits: int, ops: Sequence[Op], found: Plan) -> Cost:

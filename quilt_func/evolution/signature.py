@@ -98,8 +98,8 @@ class Signature:
         return [[next(remaining) for p in weak if p is None] for weak in self.weak]
 
     def joined(self, keys: Iterable[BatchKey]) -> tuple[BatchKey, ...]:
-        """The batch keys that ops are planned with: their own, or one for all, see `_joined`."""
-        return _joined(self.n_qubits, self.ops, tuple(keys))
+        """The batch keys that ops are planned with: their own, or one for all."""
+        return joined_keys(self.n_qubits, self.ops, tuple(keys))
 
     def plan(self, keys: Iterable[BatchKey], from_zero: bool) -> Plan:
         """The plan of a run, by the batch key of each op."""
@@ -149,6 +149,13 @@ class Signature:
 
 WIDE, OFTEN = 12, 2
 """On states of so many qubits, parameters that change their batch key so often on a wire."""
+
+
+def joined_keys(
+    n_qubits: int, ops: tuple[Structure, ...], keys: tuple[BatchKey, ...]
+) -> tuple[BatchKey, ...]:
+    """The batch keys that ops are planned with: their own, or one for all, see `_joined`."""
+    return _joined(n_qubits, ops, keys)
 
 
 @lru_cache(maxsize=512)

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.func import vmap
 
 from quilt_func.evolution import evolved
-from quilt_func.instruments.feed_forward import Bits, all_bits, resolved
+from quilt_func.instruments.conditions import Bits, all_bits
+from quilt_func.instruments.feed_forward import holds_of, innermost, resolved
 from quilt_func.instruments.instrument_rows import Measurement, Postselection, Reset, projectors
 from quilt_func.ops import Op
 
@@ -48,7 +49,7 @@ class BranchWalk:
         for place, op in enumerate(ops):
             if isinstance(op.gate, Measurement):
                 self.measure(op, ops[place + 1 :])
-            elif isinstance(op.gate, Reset):
+            elif isinstance(innermost(op.gate), Reset):
                 self.reset(op)
             elif isinstance(op.gate, Postselection):
                 self.waiting += projectors(op)
@@ -61,7 +62,7 @@ class BranchWalk:
         ops, self.waiting = self.waiting, []
 
         def one(state: Tensor | None, bits: Bits) -> Tensor:
-            found = self.lowered([resolved(op, bits, self.dtype, self.device) for op in ops])
+            found = self.lowered([self.resolved(op, bits) for op in ops])
             n_wires = self.n_qubits * (self.size // 2)
             return evolved(n_wires, found, state, self.dtype, self.device)
 
@@ -70,6 +71,10 @@ class BranchWalk:
         elif ops:
             self.states = vmap(one)(self.states, self.bits)
         return self.states
+
+    def resolved(self, op: Op, bits: Bits) -> Op:
+        """What an op does at one outcome."""
+        return resolved(op, bits, self.dtype, self.device)
 
     def lowered(self, ops: list[Op]) -> Sequence[Op]:
         """Gates as they act on the entries of a branch."""
@@ -85,13 +90,20 @@ class BranchWalk:
             self._write(op.gate.writes, len(wires))
 
     def reset(self, op: Op) -> None:
-        """Split each branch by what a wire is, and set that to 0 in both."""
+        """Split each branch by what a wire is, and set that to 0 in both.
+
+        Where a condition fails, the first part is the branch as it was, and the other none.
+        """
         for (wire,) in op.wires:
             states = self.advanced()
-            halves = states.unflatten(1, (2**wire, 2, -1)).movedim(2, 1)
-            self.states = torch.stack([halves, torch.zeros_like(halves)], 3).reshape(
-                2 * len(states), -1
-            )
+            each = states.unflatten(1, (2**wire, 2, -1))
+            halves = each.movedim(2, 1)
+            parts = torch.stack([halves, torch.zeros_like(halves)], 3)
+            if op.gate.reads:
+                as_it_was = torch.stack([each, torch.zeros_like(each)], 1)
+                holds = holds_of(op.gate, self.bits)
+                parts = torch.where(holds[:, None, None, None, None], parts, as_it_was)
+            self.states = parts.reshape(2 * len(states), -1)
             self._repeat_bits(2)
             self._prune()
 

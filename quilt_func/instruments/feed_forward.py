@@ -5,31 +5,56 @@ values of `m` bits, and a gate that is not applied is the identity. So all branc
 gates, map over one axis, and replay.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_is, check_tensor, describe, is_index, message
+from quilt_func._checks import COMPLEX_OF, check_is, check_tensor, is_index, message
 from quilt_func.gates import linear_gate, unitary_gate
-from quilt_func.instruments.instrument_rows import Instrument, as_bits, check_key, without_matrix
+from quilt_func.instruments.conditions import (
+    Bits,
+    Condition,
+    checked_keys,
+    described,
+    is_power,
+    keys_and_condition,
+    number,
+    of_table,
+    truth,
+)
+from quilt_func.instruments.conditions import OfTable as OfTable
+from quilt_func.instruments.conditions import parity as parity
+from quilt_func.instruments.instrument_rows import (
+    Instrument,
+    Measurement,
+    Postselection,
+    without_matrix,
+)
 from quilt_func.ops import Gate, Made, Op, parse_wires
-
-Bits = dict[str, Tensor]
-"""Bits by key, int64 `(n_wires,)` of one outcome."""
-Condition = int | tuple[int, ...] | Callable[[Tensor], Tensor]
-"""A value of the bits, or a function from bits `(..., m)` to truth values `(...)`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Conditional(Instrument):
-    """The row of `conditional`: a gate, and when it is applied."""
+    """The row of `conditional`: what acts, and when.
+
+    Attributes:
+        base: A gate, a channel, a reset, or what depends on outcomes itself: both must hold.
+        keys: The keys that its own condition is on.
+        condition: What their bits must be.
+    """
 
     base: Gate | None = None
+    keys: tuple[str, ...] = ()
     condition: Condition = 1
+
+    @property
+    def n_outcomes(self) -> int:
+        """Those of a reset; what does not act has the first of them."""
+        return self.base.n_outcomes if isinstance(self.base, Instrument) else 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,11 +71,14 @@ def conditional(
     *,
     table: Sequence[int] | None = None,
 ) -> Op:
-    """A gate that is applied if bits that were measured have a value.
+    """A gate, a channel or a reset that acts if bits that were measured have a value.
+
+    A channel under a condition is noise, which `run_branches` refuses.
 
     Args:
         key: Key of a measurement before, or several, whose bits are then read one after the other.
-        op: The gate, on one or many sets of wires.
+        op: What acts, on one or many sets of wires: a gate's op, a channel's, a reset, a lookup, or
+            another conditional op. Then all conditions must hold.
         value: The bits as a tuple, or as an int, the first bit the most significant. Or a function
             from bits (int64, (..., m)) to truth values `(...)`, such as `instruments.parity`.
         table: In place of `value`, a truth value for each of the `2**m` outcomes, in order.
@@ -60,8 +88,8 @@ def conditional(
         circuit is run, since a circuit may be the second half of another.
 
     Raises:
-        TypeError: If `key` is not a string or several, `op` not a gate's, or `value` of another
-            kind.
+        TypeError: If `key` is not a string or several, `op` is no op, or a measurement or a
+            postselection, or `value` is of another kind.
         ValueError: If neither `value` nor `table` is given, or both; or `table` is not of a size
             that is a power of 2.
 
@@ -79,12 +107,14 @@ def conditional(
     """
     remedy = "Call a gate to make an op: `conditional(key, x(0), 1)`."
     check_is("conditional", "op", op, Op, "be an op", remedy)
-    _check_base("conditional", "op", op.gate)
+    _check_act(op.gate)
     if (value is None) == (table is None):
         need, got = "be given, or else `table`", "neither" if value is None else "both"
         remedy = "Give the value that the bits must have, or a truth value for each."
         raise ValueError(message("conditional", "value", value, need, got, remedy))
-    keys, condition = conditions("conditional", key, _of_table(table) if value is None else value)
+    keys, condition = keys_and_condition(
+        "conditional", key, of_table(table) if value is None else value
+    )
     return Op(conditional_gate(op.gate, keys, condition), op.wires, op.params)
 
 
@@ -121,9 +151,9 @@ def lookup(key: str | Sequence[str], gate: Gate, table: Any, wires: Any) -> Op:
     References:
         Nielsen and Chuang (2010), section 4.4.
     """
-    keys = _keys("lookup", key)
+    keys = checked_keys("lookup", key)
     check_is("lookup", "gate", gate, Gate, "be a gate", "Give the gate itself, such as `rx`.")
-    _check_base("lookup", "gate", gate)
+    _check_gate(gate)
     tables = tuple(table) if isinstance(table, tuple | list) else (table,)
     for one in tables:
         need, remedy = "be a tensor", "Give an angle for each outcome: `torch.tensor([0.1, 0.2])`."
@@ -148,7 +178,7 @@ def _table_shape(gate: Gate, table: Any) -> tuple[int, ...]:
     check_tensor("lookup", "table", table, dtypes, (...,), remedy)
     ndim = 1 + len(gate.param_shape)
     shape = tuple(table.shape[-ndim:])
-    if table.ndim < ndim or shape[0] < 2 or not _is_power(shape[0]):
+    if table.ndim < ndim or shape[0] < 2 or not is_power(shape[0]):
         need, got = "have 2**m entries for m bits", f"shape {tuple(table.shape)}"
         raise ValueError(message("lookup", "table", table, need, got, remedy))
     return shape
@@ -166,141 +196,45 @@ def _table(table: Any, shape: tuple[int, ...], n_sets: int) -> Tensor:
     return found
 
 
-def parity(bits: Tensor) -> Tensor:
-    """Whether the number of ones is odd: a condition for `conditional`.
-
-    Args:
-        bits (int64, (..., m)): Bits.
-
-    Returns:
-        (bool, (...)): Parities.
-
-    Raises:
-        TypeError: If `bits` is not an int64 tensor.
-
-    Transforms:
-        vmap; it has no derivative.
-
-    Examples:
-        >>> parity(torch.tensor([[0, 1], [1, 1]]))
-        tensor([ True, False])
-    """
-    check_tensor(
-        "parity",
-        "bits",
-        bits,
-        (torch.int64,),
-        (...,),
-        "Give bits of outcomes.",
-        need="be an int64 tensor",
-    )
-    return bits.sum(-1) % 2 == 1
-
-
-def _keys(function: str, key: Any) -> tuple[str, ...]:
-    keys = (key,) if isinstance(key, str) or not isinstance(key, Iterable) else tuple(key)
-    for one in keys:
-        check_key(function, one)
-    if not keys:
-        raise ValueError(message(function, "key", key, "name an outcome", "none", 'Write `"m"`.'))
-    return keys
-
-
-def _check_base(function: str, argument: str, gate: Gate) -> None:
+def _check_gate(gate: Gate) -> None:
+    """Check that a gate may have an angle for each outcome."""
     if gate.refusal:
         need, got = "be a gate's", repr(gate).strip("<>")
-        remedy = "Give several keys for a condition on each; noise goes beside the gate."
-        raise TypeError(message(function, argument, gate, need, got, remedy))
+        remedy = (
+            "Write `conditional(key, op, value)` for each outcome; it takes channels and resets."
+        )
+        raise TypeError(message("lookup", "gate", gate, need, got, remedy))
 
 
-def _is_power(size: int) -> bool:
-    return size > 0 and not size & (size - 1)
-
-
-def conditions(function: str, key: Any, value: Any) -> tuple[tuple[str, ...], Condition]:
-    """Check keys and what their bits must be."""
-    keys = _keys(function, key)
-    if callable(value):
-        return keys, value
-    if not is_index(value) or isinstance(value, Tensor):
-        return keys, as_bits(function, "value", value, None)
-    if int(value) < 0:
-        remedy = "Give the value that the bits must have."
-        raise ValueError(message(function, "value", value, "be zero or more", f"{value}", remedy))
-    return keys, int(value)
-
-
-def check_width(
-    function: str, argument: str, given: object, condition: Condition, n_bits: int
-) -> None:
-    """Check that a condition is one for so many bits."""
-    need = got = ""
-    whose = "" if argument == "value" else "hold conditions that "
-    if isinstance(condition, tuple) and len(condition) != n_bits:
-        need, got = f"{whose}have {n_bits} bit(s)", f"{len(condition)}"
-    elif isinstance(condition, int) and condition >= 2**n_bits:
-        need, got = f"{whose}{'are' if whose else 'be'} below {2**n_bits}", f"{condition}"
-    elif callable(condition):
-        found = condition(all_bits(n_bits))
-        if found.shape != (2**n_bits,) or found.dtype != torch.bool:
-            need = f"{whose}give a bool for each of {2**n_bits} outcomes"
-            got = f"{found.dtype} of shape {tuple(found.shape)}"
-    if need:
-        remedy = "Change what the bits are compared with, or how many wires are measured."
-        raise ValueError(message(function, argument, given, need, got, remedy))
-
-
-def truth_of(function: str, bits: Bits, keys: tuple[str, ...], condition: Condition) -> Tensor:
-    """Whether bits `(n_branches, n_wires)` by key meet a condition."""
-    for key in keys:
-        if key not in bits:
-            remedy = f"Choose from {list(bits)}."
-            raise ValueError(message(function, "key", key, "be measured", "no such key", remedy))
-    found = torch.cat([bits[key] for key in keys], -1)
-    n_bits = found.shape[-1]
-    check_width(function, "value", condition, condition, n_bits)
-    return truth(condition, n_bits, found.device)[number(found)]
-
-
-@dataclass(frozen=True)
-class OfTable:
-    """A condition by a truth value for each outcome."""
-
-    table: tuple[int, ...]
-
-    def __call__(self, bits: Tensor) -> Tensor:
-        """Truth values of bits `(2**m, m)`, which count from 0."""
-        return torch.tensor(self.table, dtype=torch.bool, device=bits.device)
-
-
-def _of_table(table: Any) -> OfTable:
-    remedy = "Give 0 or 1 for each of the 2**m outcomes."
-    if isinstance(table, str | int) or not isinstance(table, Iterable):
-        got = describe(table)
-        raise TypeError(message("conditional", "table", table, "be a sequence", got, remedy))
-    found = as_bits("conditional", "table", tuple(table), None)
-    if len(found) < 2 or not _is_power(len(found)):
-        need, got = "have 2**m entries for m bits", f"{len(found)}"
-        raise ValueError(message("conditional", "table", table, need, got, remedy))
-    return OfTable(found)
+def _check_act(gate: Gate) -> None:
+    """Check that what is left out by a condition leaves no outcome behind."""
+    if isinstance(gate, Measurement | Postselection):
+        need, got = "be a gate's, a channel's or a reset", repr(gate).strip("<>")
+        remedy = (
+            "Copy the wire to one in |0> by `conditional(key, cx(wire, other), value)`, and take "
+            "that one whether it was copied or not."
+        )
+        raise TypeError(message("conditional", "op", gate, need, got, remedy))
 
 
 @lru_cache(maxsize=4096)
 def conditional_gate(base: Gate, keys: tuple[str, ...], condition: Condition) -> Conditional:
-    """The row of `conditional` of a gate."""
-    when = f"{','.join(keys)}{_described(condition)}"
+    """The row of `conditional` of a gate, a channel, a reset, or of a row that reads outcomes."""
+    when = f"{','.join(keys)}{described(condition)}"
+    mark = "&" if isinstance(base, Conditional) else "?"
     return Conditional(
         name=f"conditional[{base.name}, {when}]",
         n_wires=base.n_wires,
         n_params=base.n_params,
         matrix=without_matrix,
-        symbol=_marked(base.symbol, f"?{when}"),
+        symbol=_marked(base.symbol, f"{mark}{when}"),
         doc=f"`{base.name}` if bits have a value.",
         param_shape=base.param_shape,
         param_names=base.param_names,
         origin=Made(conditional_gate, (base, keys, condition)),
-        reads=keys,
+        reads=tuple(dict.fromkeys((*base.reads, *keys))),
         base=base,
+        keys=keys,
         condition=condition,
     )
 
@@ -323,84 +257,64 @@ def lookup_gate(base: Gate, keys: tuple[str, ...], n_outcomes: int) -> Lookup:
     )
 
 
-def _described(condition: Condition) -> str:
-    """A condition in a drawing."""
-    if isinstance(condition, int):
-        return f"={condition}"
-    if isinstance(condition, tuple):
-        return f"={''.join(map(str, condition))}"
-    if isinstance(condition, OfTable):
-        return f"~{''.join(map(str, condition.table))}"
-    return f":{getattr(condition, '__name__', type(condition).__name__)}"
-
-
 def _marked(symbol: tuple[str, ...], mark: str) -> tuple[str, ...]:
     """Labels with a mark on the last that is no control."""
     places = [i for i, label in enumerate(symbol) if label != "●"] or [len(symbol) - 1]
     return tuple(f"{s}{mark}" if i == places[-1] else s for i, s in enumerate(symbol))
 
 
+def innermost(gate: Gate) -> Gate:
+    """What acts if all conditions hold; a row without any is its own."""
+    while isinstance(gate, Conditional):
+        assert gate.base is not None
+        gate = gate.base
+    return gate
+
+
+def holds_of(gate: Gate, bits: Bits) -> Tensor:
+    """Whether all conditions of a row hold `(...)`, by bits `(..., n_wires)` of each key."""
+    each: list[Tensor] = []
+    while isinstance(gate, Conditional):
+        own = torch.cat([bits[key] for key in gate.keys], -1)
+        yes, index = truth(gate.condition, own.shape[-1], own.device), number(own)
+        each.append(yes.index_select(0, index.reshape(-1)).reshape(index.shape))
+        assert gate.base is not None
+        gate = gate.base
+    return reduce(torch.logical_and, each)
+
+
 def resolved(op: Op, bits: Bits, dtype: torch.dtype, device: torch.device) -> Op:
     """What an op does at one outcome: gates stay as they are."""
+    row = innermost(op.gate)
+    inner = _looked_up(op, row, bits) if isinstance(row, Lookup) else Op(row, op.wires, op.params)
+    if row is op.gate:
+        return inner if isinstance(row, Lookup) else op
+    if inner.gate.refusal:
+        raise TypeError(inner.gate.refusal)
+    return _where(holds_of(op.gate, bits), inner, dtype, device)
+
+
+def _where(holds: Tensor, op: Op, dtype: torch.dtype, device: torch.device) -> Op:
+    """A gate, or the identity."""
     gate = op.gate
-    if isinstance(gate, Lookup):
-        return _looked_up(op, gate, _index(bits, gate.reads))
-    if not isinstance(gate, Conditional):
-        return op
-    assert gate.base is not None
-    n_bits = sum(bits[key].shape[-1] for key in gate.reads)
-    holds = _at(truth(gate.condition, n_bits, device), _index(bits, gate.reads))
     params = [_tensor(param, len(op), dtype, device) for param in op.params]
-    if gate.base.generator is not None and gate.n_params == 1:  # the identity at angle 0
-        return Op(gate.base, op.wires, (torch.where(holds, params[0], 0.0),))
-    matrices = gate.base.matrices(*params) if params else gate.base.constant(dtype, device)
+    if gate.generator is not None and gate.n_params == 1:  # the identity at angle 0
+        return Op(gate, op.wires, (torch.where(holds, params[0], 0.0),))
+    matrices = gate.matrices(*params) if params else gate.constant(dtype, device)
     matrices = matrices.expand(len(op), -1, -1)
     identity = torch.eye(2**gate.n_wires, dtype=dtype, device=device)
-    is_unitary = "unitary" in gate.base.tags
+    is_unitary = "unitary" in gate.tags
     row = unitary_gate(gate.n_wires) if is_unitary else linear_gate(gate.n_wires)
     return Op(row, op.wires, (torch.where(holds, matrices, identity),))
 
 
-def _looked_up(op: Op, gate: Lookup, index: Tensor) -> Op:
-    assert gate.base is not None
+def _looked_up(op: Op, row: Lookup, bits: Bits) -> Op:
+    assert row.base is not None
+    index = number(torch.cat([bits[key] for key in row.reads]))
     params = tuple(param.index_select(1, index[None])[:, 0] for param in op.params)
-    return Op(gate.base, op.wires, params)
+    return Op(row.base, op.wires, params)
 
 
 def _tensor(param: Any, m: int, dtype: torch.dtype, device: torch.device) -> Any:
     is_number = type(param) is float
     return torch.full((m,), param, dtype=dtype.to_real(), device=device) if is_number else param
-
-
-def all_bits(m: int, device: torch.device | None = None) -> Tensor:
-    """The bits `(2**m, m)` of the numbers from 0 on, the first the most significant."""
-    numbers, places = torch.arange(2**m, device=device), torch.arange(m - 1, -1, -1, device=device)
-    return numbers[:, None] >> places & 1
-
-
-def truth(condition: Condition, m: int, device: torch.device | None = None) -> Tensor:
-    """A condition's truth values over the `2**m` outcomes of `m` bits."""
-    if callable(condition):
-        return condition(all_bits(m, device))
-    value = condition if isinstance(condition, int) else number_of(condition)
-    return torch.arange(2**m, device=device) == value
-
-
-def number_of(bits: Iterable[int]) -> int:
-    """The number whose bits these are, the first the most significant."""
-    return int("".join(map(str, bits)), 2)
-
-
-def number(bits: Tensor) -> Tensor:
-    """The number whose bits `(..., m)` these are, the first the most significant."""
-    places = torch.arange(bits.shape[-1] - 1, -1, -1, device=bits.device)
-    return (bits << places).sum(-1)
-
-
-def _index(bits: Bits, keys: Iterable[str]) -> Tensor:
-    """The number `()` that the bits of keys make."""
-    return number(torch.cat([bits[key] for key in keys]))
-
-
-def _at(table: Tensor, index: Tensor) -> Tensor:
-    return table.index_select(0, index[None])[0]

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from quilt_func._checks import message
 from quilt_func.circuits import Circuit
-from quilt_func.instruments.feed_forward import Conditional, Lookup, check_width
+from quilt_func.instruments.conditions import check_width
+from quilt_func.instruments.feed_forward import Conditional, Lookup
 from quilt_func.instruments.instrument_rows import Instrument, Measurement
-from quilt_func.ops import Op
+from quilt_func.ops import Gate, Op
 
 
 def has_instruments(circuit: Circuit) -> bool:
@@ -27,21 +28,24 @@ def check_keys(function: str, circuit: Circuit) -> None:
                 remedy = f'Put `measure(wires, "{key}")` before it.'
                 need = "measure what it reads"
                 raise ValueError(message(function, "circuit", op, need, got, remedy))
-        _check_width(function, op, sum(known[key] for key in gate.reads))
+        _check_widths(function, op, known)
         if isinstance(gate, Measurement):
             known[gate.writes] = gate.n_wires
 
 
-def _check_width(function: str, op: Op, n_bits: int) -> None:
-    """Check that a condition, or a table, is one for so many bits."""
-    gate = op.gate
-    if isinstance(gate, Conditional):
+def _check_widths(function: str, op: Op, known: dict[str, int]) -> None:
+    """Check that conditions, and a table, are for as many bits as there are."""
+    gate: Gate | None = op.gate
+    while isinstance(gate, Conditional):
+        n_bits = sum(known[key] for key in gate.keys)
         check_width(function, "circuit", op, gate.condition, n_bits)
-    elif isinstance(gate, Lookup) and gate.param_shape[0] != 2**n_bits:
-        need, got = (
-            f"hold tables of {2**n_bits} entries for {n_bits} bit(s)",
-            str(gate.param_shape[0]),
-        )
+        gate = gate.base
+    if not isinstance(gate, Lookup):
+        return
+    n_bits = sum(known[key] for key in gate.reads)
+    if gate.param_shape[0] != 2**n_bits:
+        need = f"hold tables of {2**n_bits} entries for {n_bits} bit(s)"
+        got = str(gate.param_shape[0])
         remedy = "Change the table, or how many wires are measured."
         raise ValueError(message(function, "circuit", op, need, got, remedy))
 

@@ -12,7 +12,7 @@ from quilt_func._density_measurement import expectation, populations
 from quilt_func._model_checks import check_observable
 from quilt_func._torch import tree_leaves
 from quilt_func.instruments.branch_walk import norms
-from quilt_func.instruments.feed_forward import Bits, conditions, truth_of
+from quilt_func.instruments.conditions import Bits, keys_and_condition, truth_of
 from quilt_func.instruments.running import Branches
 from quilt_func.typing import Observable
 
@@ -168,7 +168,7 @@ def conditional_expval(
     values = _values(function, branches, observable)
     probabilities = branch_probabilities(branches)
     if key is not None:
-        keys, condition = conditions(function, key, value)
+        keys, condition = keys_and_condition(function, key, value)
         holds = truth_of(function, branches.bits, keys, condition)
         values, probabilities = (torch.where(holds, one, 0.0) for one in (values, probabilities))
     probability = probabilities.sum()

@@ -16,7 +16,7 @@ from quilt_func._checks import (
 )
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.instruments.branch_walk import BranchWalk
-from quilt_func.instruments.feed_forward import Bits
+from quilt_func.instruments.conditions import Bits
 from quilt_func.instruments.keys import check_keys, outcomes_of
 
 BUDGET = 2**24

@@ -9,7 +9,9 @@ what there would be without noise.
 from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels
 from quilt_func.noise.channels import Channel
 from quilt_func.noise.density import run_density, run_density_branches
+from quilt_func.noise.density_walk import most_matrices as most_matrices
 from quilt_func.noise.explaining import explain_density, explain_trajectory
+from quilt_func.noise.explaining import trajectory_cost as trajectory_cost
 from quilt_func.noise.extrapolation import Extrapolated, extrapolate, zero_noise
 from quilt_func.noise.folding import fold_gates, fold_global, folding_scale
 from quilt_func.noise.given_channels import (

@@ -22,14 +22,13 @@ from quilt_func.instruments import (
     Instrument,
     Measurement,
     Postselection,
-    Reset,
     all_bits,
+    innermost,
     number,
     outcomes_of,
-    resolved,
 )
 from quilt_func.noise.channels import Channel, Kraus, strengths_of
-from quilt_func.noise.relaxation import reset_channel
+from quilt_func.noise.conditioned import mixture_if, operators_if, without_conditions
 from quilt_func.ops import Op
 from quilt_func.typing import WireSet
 
@@ -94,21 +93,19 @@ class Walk:
     def choose(self) -> Tensor | None:
         """Let all channels take a branch; the state after the last that depends on it."""
         state, first = self.start, 0
-        for op in self.circuit.ops:
+        for given in self.circuit.ops:
+            op, holds = without_conditions(given, self.bits, self.dtype, self.device)
             if isinstance(op.gate, Measurement):
                 state = self._measure(op.gate, op, first, state)
             elif isinstance(op.gate, Postselection):
                 state = self._select(op.gate, op, state)
-            elif isinstance(op.gate, Reset):
-                forgetting = Op(reset_channel, op.wires, (1.0,))
-                state = self._branch(reset_channel, forgetting, first, state)
             elif not isinstance(op.gate, Channel):
-                self.waiting.append(resolved(op, self.bits, self.dtype, self.device))
+                self.waiting.append(op)
             elif op.gate.mixture is not None:
-                self._mix(op.gate, op, first)
+                self._mix(op.gate, op, first, holds)
             else:
-                state = self._branch(op.gate, op, first, state)
-            first += draws_of(op)
+                state = self._branch(op.gate, op, first, state, holds)
+            first += draws_of(given)
         return state
 
     def advanced(self, state: Tensor | None) -> Tensor:
@@ -121,10 +118,11 @@ class Walk:
         real = self.dtype.to_real()
         return torch.cat([*probabilities, torch.ones(0, dtype=real, device=self.device)])
 
-    def _mix(self, channel: Channel, op: Op, first: int) -> None:
+    def _mix(self, channel: Channel, op: Op, first: int, holds: Tensor | None) -> None:
         """Let the unitaries that a mixture takes wait with the gates."""
         assert channel.mixture is not None
-        probabilities, unitaries = channel.mixture(*strengths_of(op, self.dtype, self.device))
+        strengths = strengths_of(op, self.dtype, self.device)
+        probabilities, unitaries = mixture_if(holds, *channel.mixture(*strengths))
         index = self.pick(first, probabilities)
         self.taken.append(probabilities.gather(1, index[:, None])[:, 0])
         if unitaries.ndim == 3:
@@ -133,10 +131,12 @@ class Walk:
             matrices = torch.take_along_dim(unitaries, index[:, None, None, None], 1)[:, 0]
         self.waiting.append(Op(unitary_gate(channel.n_wires), op.wires, (matrices,)))
 
-    def _branch(self, channel: Channel, op: Op, first: int, state: Tensor | None) -> Tensor | None:
+    def _branch(
+        self, channel: Channel, op: Op, first: int, state: Tensor | None, holds: Tensor | None
+    ) -> Tensor | None:
         """Run up to each wire set in turn, and let the operator that it takes wait."""
         kraus = check_kraus(self.function, channel)
-        operators = kraus(*strengths_of(op, self.dtype, self.device))
+        operators = operators_if(holds, kraus(*strengths_of(op, self.dtype, self.device)))
         for slot, wires in enumerate(op.wires):
             state = self.advanced(state)
             self._take(operators[slot], first + slot, wires, partial_trace(state, wires))
@@ -200,7 +200,7 @@ def populations_of(state: Tensor, wires: WireSet) -> Tensor:
 
 def draws_of(op: Op) -> int:
     """Uniform numbers that an op takes: one for each wire set of what has several branches."""
-    return len(op.wires) if isinstance(op.gate, Channel) else len(outcomes_of(op))
+    return len(op.wires) if isinstance(innermost(op.gate), Channel) else len(outcomes_of(op))
 
 
 def check_no_instruments(function: str, circuit: Circuit) -> None:

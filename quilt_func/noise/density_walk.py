@@ -10,9 +10,10 @@ from math import prod
 import torch
 from torch import Tensor
 
+from quilt_func.circuits import Circuit
 from quilt_func.instruments import BranchWalk, Measurement, is_read_later
+from quilt_func.noise.conditioned import on_densities
 from quilt_func.noise.pauli_mixtures import phase_flip
-from quilt_func.noise.relaxation import reset_channel
 from quilt_func.ops import Op
 
 
@@ -40,6 +41,10 @@ class DensityWalk(BranchWalk):
             self._forget(key)
         return self.advanced()[0]
 
+    def resolved(self, op: Op, bits: dict[str, Tensor]) -> Op:
+        """What an op does at one outcome: a gate's, or a channel's."""
+        return on_densities(op, bits, self.dtype, self.device)
+
     def lowered(self, ops: list[Op]) -> list[Op]:
         """Gates and channels as they act on rows and columns."""
         return self.lower(ops)
@@ -65,7 +70,7 @@ class DensityWalk(BranchWalk):
 
     def reset(self, op: Op) -> None:
         """A channel: what the wires were is not kept."""
-        self.waiting.append(Op(reset_channel, op.wires, (1.0,)))
+        self.waiting.append(op)
 
     def _forget(self, key: str) -> None:
         """Sum over a key's values, after all that reads them."""
@@ -76,3 +81,17 @@ class DensityWalk(BranchWalk):
         del self.bits[key]
         for other, bits in self.bits.items():
             self.bits[other] = bits.unflatten(0, (left, own, -1))[:, 0].flatten(0, 1)
+
+
+def most_matrices(circuit: Circuit) -> int:
+    """How many matrices a run of the mixture holds when it holds most."""
+    values: dict[str, int] = {}
+    most = 1
+    for place, op in enumerate(circuit.ops):
+        if not isinstance(op.gate, Measurement):
+            continue
+        later, own = circuit.ops[place + 1 :], op.gate.writes
+        kept = {key: n for key, n in values.items() if key != own and is_read_later(key, later)}
+        values = {**kept, own: op.gate.n_outcomes} if is_read_later(own, later) else kept
+        most = max(most, prod(values.values()))
+    return most

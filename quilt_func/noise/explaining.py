@@ -3,15 +3,25 @@
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from quilt_func._checks import COMPLEX_OF, common_dtype_and_device
-from quilt_func.circuits import Circuit, check_circuit
+from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.evolution import cost_of, explain_ops
 from quilt_func.gates import linear_gate, unitary_gate
-from quilt_func.noise.branching import check_kraus, check_no_instruments
+from quilt_func.instruments import (
+    Measurement,
+    Postselection,
+    bits_of,
+    check_keys,
+    innermost,
+)
+from quilt_func.noise.branching import check_kraus, check_no_instruments, draws_of
 from quilt_func.noise.channels import Channel
+from quilt_func.noise.conditioned import without_conditions
 from quilt_func.noise.density import doubled
-from quilt_func.ops import Op
+from quilt_func.ops import Gate, Op
+from quilt_func.typing import WireSet
 
 STATES_A_DRAW = 5
 """States that reverse mode holds for each branch that depends on the state, as measured: the one
@@ -53,11 +63,12 @@ def explain_density(circuit: Circuit) -> str:
 def explain_trajectory(circuit: Circuit) -> str:
     """Tell how `run_trajectory` runs a circuit: which channels wait for the state, and the cost.
 
-    Mixtures of unitaries take their branches first, by their numbers alone. Other channels need the
-    state, so that the circuit is run in *stretches*, each up to a wire set of such a channel.
+    Mixtures of unitaries take their branches first, by their numbers alone. Other channels, and
+    instruments, need the state, so that the circuit is run in *stretches*, each up to a wire set of
+    such a one.
 
     Args:
-        circuit: Gates, and channels whose Kraus operators are known.
+        circuit: Gates, channels whose Kraus operators are known, and instruments.
 
     Returns:
         A table, for printing: draws of each channel, the cost of each stretch, and the states that
@@ -65,6 +76,7 @@ def explain_trajectory(circuit: Circuit) -> str:
 
     Raises:
         TypeError: If `circuit` is not a circuit, or a channel has no Kraus operators.
+        ValueError: If an outcome is read before it is measured.
 
     Transforms:
         None: it describes a structure.
@@ -87,7 +99,7 @@ def explain_trajectory(circuit: Circuit) -> str:
            kept  about 11 states, 0.00537 MiB
     """
     check_circuit("explain_trajectory", "circuit", circuit)
-    check_no_instruments("explain_trajectory", circuit)
+    check_keys("explain_trajectory", circuit)
     size = 2**circuit.n_qubits * _itemsize("explain_trajectory", circuit) / 2**20
     parts, draws = _stretches(circuit), _draws(circuit)
     costs = [
@@ -127,32 +139,54 @@ class _Stretch(NamedTuple):
 
 def _stretches(circuit: Circuit) -> list[_Stretch]:
     """What `run_trajectory` runs between branches that depend on the state."""
+    kind = default_kind("explain_trajectory", circuit.leaves, None, None)
+    bits: dict[str, Tensor] = {}
     found: list[_Stretch] = []
     waiting: list[Op] = []
     given = torch.empty(0)  # in place of matrices
     for op in circuit.ops:
-        channel = op.gate
-        if not isinstance(channel, Channel):
-            waiting.append(op)
-        elif channel.mixture is not None:
-            waiting.append(Op(unitary_gate(channel.n_wires), op.wires, (given,)))
-        else:
-            check_kraus("explain_trajectory", channel)
+        acting, _ = without_conditions(op, bits, *kind)
+        row = acting.gate
+        bits |= bits_of(row)
+        if isinstance(row, Channel) and row.mixture is not None:
+            waiting.append(Op(unitary_gate(row.n_wires), op.wires, (given,)))
+        elif isinstance(row, Channel | Measurement | Postselection):
             for wires in op.wires:
-                found.append(_Stretch(waiting, f"{channel.name} on {wires}"))
-                waiting = [Op(linear_gate(channel.n_wires), (wires,), (given,))]
+                found.append(_Stretch(waiting, f"{op.gate.name} on {wires}"))
+                waiting = [_taken(row, wires, given)]
+        else:
+            waiting.append(acting)
     return [*found, _Stretch(waiting, "the end")]
 
 
+def _taken(row: Gate, wires: WireSet, given: Tensor) -> Op:
+    """What waits after a branch was taken: an operator, or projectors."""
+    if isinstance(row, Channel):
+        check_kraus("explain_trajectory", row)
+        return Op(linear_gate(row.n_wires), (wires,), (given,))
+    return Op(linear_gate(1), tuple((wire,) for wire in wires), (given,))
+
+
 def _draws(circuit: Circuit) -> dict[str, tuple[int, str]]:
-    """How many draws the channels of each name take, and when."""
+    """How many draws the channels and instruments of each name take, and when."""
     found: dict[str, tuple[int, str]] = {}
     for op in circuit.ops:
-        if isinstance(op.gate, Channel):
-            before = found[op.gate.name][0] if op.gate.name in found else 0
-            when = "first" if op.gate.mixture is not None else "by the state"
-            found[op.gate.name] = before + len(op.wires), when
+        own, row, name = draws_of(op), innermost(op.gate), op.gate.name
+        if own or isinstance(row, Channel):
+            is_mixture = isinstance(row, Channel) and row.mixture is not None
+            before = found[name][0] if name in found else 0
+            found[name] = before + own, "first" if is_mixture else "by the state"
     return found
+
+
+def trajectory_cost(circuit: Circuit) -> tuple[int, int, int]:
+    """Uniform numbers of a trajectory, its stretches, and the passes over its state."""
+    parts = _stretches(circuit)
+    passes = (
+        cost_of(circuit.n_qubits, part.ops, from_zero=not number).passes
+        for number, part in enumerate(parts)
+    )
+    return sum(map(draws_of, circuit.ops)), len(parts), sum(passes)
 
 
 def _itemsize(function: str, circuit: Circuit) -> int:

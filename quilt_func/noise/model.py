@@ -18,7 +18,7 @@ from quilt_func._checks import (
 )
 from quilt_func._torch import register
 from quilt_func.circuits import Circuit, check_circuit
-from quilt_func.instruments import Conditional, Instrument, Lookup
+from quilt_func.instruments import Instrument, Lookup, innermost
 from quilt_func.noise.channels import Channel
 from quilt_func.ops import Gate, Op, make_op
 from quilt_func.typing import WireSet
@@ -307,7 +307,8 @@ def _check_wires(circuit: Circuit, one: NoiseRule) -> None:
 
 def _noise(model: NoiseModel, when: str, op: Op) -> Iterator[Op]:
     """What comes before or after an op on wire sets that do not overlap."""
-    gate = op.gate.base if isinstance(op.gate, Conditional | Lookup) else op.gate
+    gate: Gate | None = innermost(op.gate)
+    gate = gate.base if isinstance(gate, Lookup) else gate
     if gate is None or isinstance(gate, Channel | Instrument):
         return
     for one in model.rules:

@@ -21,7 +21,7 @@ from quilt_func.qasm.lexer import (
     Reset,
     Run,
 )
-from quilt_func.qasm.outcomes import Item, Outcomes
+from quilt_func.qasm.outcomes import Held, Item, Outcomes
 from quilt_func.qasm.tables import (
     Table,
     TooManyError,
@@ -36,8 +36,8 @@ from quilt_func.qasm.tables import (
 )
 
 _SPARE = (
-    "Swap it into a spare qubit that is 0, under the condition, and {} the spare one without: "
-    "`if (c) swap q, spare; {}`."
+    "Swap it into a spare qubit that is 0, under the condition, and measure the spare one without: "
+    "`if (c) swap q, spare; d = measure spare; if (c) swap q, spare;`."
 )
 
 
@@ -166,8 +166,7 @@ class Control:
             got = f"{len(wires)} qubit(s) measured to {count} bit(s)"
             raise QasmError(got, place, "Give as many bits as qubits.")
         if self.branch is not None:
-            remedy = _SPARE.format("measure", "d = measure spare; if (c) swap q, spare;")
-            raise QasmError("`measure` under a condition", place, remedy)
+            raise QasmError("`measure` under a condition", place, _SPARE)
         self.end_run()
         pairs = zip(wires, bits, strict=True)
         made = [self.outcomes.measure(wire, one, self.inside) for wire, one in pairs]
@@ -179,14 +178,15 @@ class Control:
         wires = as_list(self.wires(statement.operand))
         self.spend(len(wires), statement.place)
         needed = [wire for wire in dict.fromkeys(wires) if wire in self.acted_on]
-        if needed and self.branch is not None:
-            remedy = _SPARE.format("reset", "reset spare;")
-            raise QasmError("`reset` under a condition", statement.place, remedy)
-        if needed:
-            self.end_run()
-            self.items.append(reset(needed))
-            self.acted_on.difference_update(needed)
-            self.is_dynamic = True
+        if not needed:
+            return
+        self.end_run()
+        self.is_dynamic = True
+        if self.branch is not None:
+            self.items.append(Held(reset(needed), self.branch))
+            return
+        self.items.append(reset(needed))
+        self.acted_on.difference_update(needed)
 
 
 def as_list(wires: int | list[int]) -> list[int]:

@@ -7,7 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 from quilt_func.circuits import Circuit
-from quilt_func.instruments import Conditional, Instrument, Lookup, Measurement, truth
+from quilt_func.instruments import Conditional, Instrument, Lookup, Measurement, innermost, truth
 from quilt_func.ops import Gate, Op
 from quilt_func.qasm.arithmetic import CONSTANTS, FUNCTIONS
 
@@ -70,19 +70,22 @@ class Registers:
         if not isinstance(gate, Conditional | Lookup):
             return [f"reset q[{wire}];" for (wire,) in op.wires]
         assert gate.base is not None
-        n_bits = sum(self.widths[key] for key in gate.reads)
+        keys = gate.keys if isinstance(gate, Conditional) else gate.reads
+        n_bits = sum(self.widths[key] for key in keys)
         if isinstance(gate, Conditional):
-            lines = write(Op(gate.base, op.wires, op.params))
+            held = Op(gate.base, op.wires, op.params)
+            is_gate = not isinstance(gate.base, Instrument)
+            lines = write(held) if is_gate else self.statements(held, write)
             table = truth(gate.condition, n_bits).tolist()
             if all(table):
                 return lines
             return [text for outcome, holds in enumerate(table) if holds
-                    for text in self.under(outcome, n_bits, gate.reads, lines)]  # fmt: skip
+                    for text in self.under(outcome, n_bits, keys, lines)]  # fmt: skip
         found = []
         for outcome in range(2**n_bits):
             params = tuple(param[:, outcome] for param in op.params)
             lines = write(Op(gate.base, op.wires, params))
-            found += self.under(outcome, n_bits, gate.reads, lines)
+            found += self.under(outcome, n_bits, keys, lines)
         return found
 
     def measured(self, key: str, wires: Sequence[int]) -> Iterator[str]:
@@ -137,8 +140,8 @@ class Registers:
 
 def gate_of(op: Op) -> Gate:
     """The gate of an op; that which is held, of an op that depends on outcomes."""
-    held = op.gate.base if isinstance(op.gate, Conditional | Lookup) else None
-    return op.gate if held is None else held
+    gate = innermost(op.gate)
+    return gate.base if isinstance(gate, Lookup) and gate.base is not None else gate
 
 
 def _nested(conditions: Iterable[str], lines: Sequence[str]) -> str:

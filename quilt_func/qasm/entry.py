@@ -57,8 +57,8 @@ def from_qasm(
 
     Raises:
         TypeError: If `text` is not a string, or an input is missing or of another kind.
-        ValueError: If the text is wrong or holds what is not simulated: `while`, measurements and
-            resets under a condition. The message tells line and column, and what to do.
+        ValueError: If the text is wrong or holds what is not simulated: `while`, or a measurement
+            under a condition. The message tells line and column, and what to do.
 
     Transforms:
         vmap, grad, jvp, hessian, in the inputs of the function; reading text has no derivative.

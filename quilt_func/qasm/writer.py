@@ -10,7 +10,7 @@ from quilt_func._checks import describe, message
 from quilt_func.circuits import Circuit
 from quilt_func.derived import controlled, inverse, power
 from quilt_func.gates import GATES, sxdg, u, word_gate
-from quilt_func.instruments import Instrument, Postselection
+from quilt_func.instruments import Conditional, Instrument, Lookup, Postselection
 from quilt_func.noise import Channel
 from quilt_func.ops import Gate, Op, numbers
 from quilt_func.qasm.control_writer import Registers, gate_of, registers_of
@@ -95,11 +95,17 @@ def _names_of(gate: Gate) -> Iterator[str]:
         yield from _names_of(_maker(gate)[1][0])
 
 
+def _holds_condition(gate: Conditional) -> bool:
+    return isinstance(gate.base, Conditional | Lookup)
+
+
 def _check_instrument(gate: Instrument, registers: Registers) -> None:
     """Refuse what OpenQASM has no words for."""
     if isinstance(gate, Postselection):
         remedy = "OpenQASM can't choose outcomes. `measure`, and select among the outcomes."
         raise _error(gate, f"the instrument {gate.name}", remedy)
+    if registers.version == 2 and isinstance(gate, Conditional) and _holds_condition(gate):
+        raise _error(gate, "a condition on a condition", "Write version 3.")
     if registers.version == 2 and gate.reads and registers.n_read(gate) > 1:
         got = f"{gate.name}, which reads {registers.n_read(gate)} registers"
         raise _error(gate, got, "Version 2 compares one register. Write version 3.")

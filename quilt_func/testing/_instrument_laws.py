@@ -1,7 +1,7 @@
 """The laws of circuits with instruments: all meanings of one circuit agree."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ from quilt_func.instruments import (
     Measurement,
     Postselection,
     Reset,
+    innermost,
 )
-from quilt_func.noise import n_draws, run_density_branches
+from quilt_func.noise import amplitude_damping, depolarizing, n_draws, run_density_branches
 from quilt_func.ops import Gate, Op
 from quilt_func.states import random_state, uniforms
 from quilt_func.testing._circuit_laws import precision
@@ -72,7 +73,8 @@ def _bound(circuit: Circuit, scale: float = 1.0) -> float:
 
 def _keeps_all(circuit: Circuit) -> bool:
     """Whether nothing is postselected, and all gates are unitary."""
-    rows = [getattr(op.gate, "base", None) or op.gate for op in circuit.ops]
+    inner = [innermost(op.gate) for op in circuit.ops]
+    rows = [getattr(row, "base", None) or row for row in inner]
     return all(isinstance(row, Measurement | Reset) or "unitary" in row.tags for row in rows)
 
 
@@ -148,14 +150,18 @@ def deferred(circuit: Circuit, case: InstrumentCase) -> None:
     n, ops, n_bits = circuit.n_qubits, [], 0
     held: dict[str, tuple[int, ...]] = {}
     for op in circuit.ops:
-        for wires in op.wires if isinstance(op.gate, Measurement | Reset) else ():
+        row = innermost(op.gate)
+        if not isinstance(row, Measurement | Reset):
+            ops += list(_controlled(op, held, case.psi.dtype))
+            continue
+        for wires in op.wires:
             own = tuple(range(n + n_bits, n + n_bits + len(wires)))
             n_bits += len(own)
-            row = qf.cx if isinstance(op.gate, Measurement) else qf.swap
-            ops += [row(wire, bit) for wire, bit in zip(wires, own, strict=True)]
-            held |= {op.gate.writes: own} if op.gate.writes else {}
-        if not isinstance(op.gate, Measurement | Reset):
-            ops += list(_controlled(op, held, case.psi.dtype))
+            copy = qf.cx if isinstance(row, Measurement) else qf.swap
+            pairs = [copy(wire, bit) for wire, bit in zip(wires, own, strict=True)]
+            acts = [_under(op.gate, pair, held) for pair in pairs]
+            ops += [one for each in acts for one in each]
+            held |= {row.writes: own} if row.writes else {}
     rest = torch.zeros(2**n_bits, dtype=case.psi.dtype, device=case.psi.device)
     rest[0] = 1
     found = qf.circuit(n + n_bits, ops)(torch.kron(case.psi, rest))
@@ -164,28 +170,56 @@ def deferred(circuit: Circuit, case: InstrumentCase) -> None:
     equal(states, expected, _bound(circuit), "the branches' states")
 
 
-def _controlled(op: Op, held: dict[str, tuple[int, ...]], dtype: torch.dtype) -> Iterator[Op]:
+def _controlled(op: Op, held: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> Iterator[Op]:
     """What an op does, controlled by the bits' wires for each value at which it acts."""
-    gate = op.gate
-    if isinstance(gate, Postselection):
+    row = innermost(op.gate)
+    if isinstance(row, Postselection):
         for wires in op.wires:
-            for wire, bit in zip(wires, gate.bits, strict=True):
+            for wire, bit in zip(wires, row.bits, strict=True):
                 yield qf.linear(torch.diag(torch.tensor([1.0 - bit, bit])).to(dtype), wire)
         return
-    if not isinstance(gate, Conditional | Lookup):
+    yield from _under(op.gate, Op(row, op.wires, op.params), held)
+
+
+def _under(gate: Gate, op: Op, held: Mapping[str, tuple[int, ...]]) -> Iterator[Op]:
+    """A gate's or a lookup's op, as often as the conditions of a row hold."""
+    row, keys = op.gate, tuple(gate.reads)
+    if not keys:
         yield op
         return
-    controls = tuple(wire for key in gate.reads for wire in held[key])
+    controls = tuple(wire for key in keys for wire in held[key])
     for value in range(2 ** len(controls)):
         own = [value >> place & 1 for place in range(len(controls) - 1, -1, -1)]
-        if isinstance(gate, Conditional) and not _holds(gate, value, own):
+        of_key = dict(zip(controls, own, strict=True))
+        bits = {key: [of_key[wire] for wire in held[key]] for key in keys}
+        if not _hold(gate, bits):
             continue
-        assert gate.base is not None
-        base: Gate = qf.controlled(gate.base, len(controls))
-        is_table = isinstance(gate, Lookup)
-        params = tuple(p[:, value] if is_table else p for p in op.params)
+        base, params = row, op.params
+        if isinstance(row, Lookup):
+            assert row.base is not None
+            base = row.base
+            params = tuple(p[:, _number(bits, row.reads)] for p in op.params)
         flips = [qf.x(wire) for wire, bit in zip(controls, own, strict=True) if not bit]
-        yield from [*flips, Op(base, tuple(controls + ws for ws in op.wires), params), *flips]
+        acting = qf.controlled(base, len(controls))
+        yield from [*flips, Op(acting, tuple(controls + ws for ws in op.wires), params), *flips]
+
+
+def _number(bits: Mapping[str, list[int]], keys: tuple[str, ...]) -> int:
+    found = 0
+    for bit in (bit for key in keys for bit in bits[key]):
+        found = 2 * found + bit
+    return found
+
+
+def _hold(gate: Gate, bits: Mapping[str, list[int]]) -> bool:
+    """Whether all conditions of a row hold, told for one value of the bits."""
+    while isinstance(gate, Conditional):
+        own = [bit for key in gate.keys for bit in bits[key]]
+        if not _holds(gate, _number(bits, gate.keys), own):
+            return False
+        assert gate.base is not None
+        gate = gate.base
+    return True
 
 
 def _holds(gate: Conditional, value: int, own: list[int]) -> bool:
@@ -254,6 +288,45 @@ def sampled(circuit: Circuit, case: InstrumentCase) -> None:
     deviation = float(((values.mean(0) - expected).abs() / error).max())
     source = "standard errors, and a share of rare outcomes"
     equal(max(deviation, ERRORS), ERRORS, 0.0, "the largest of means, in errors,", source)
+
+
+@law(
+    INSTRUMENT_LAWS,
+    statement="a channel under a condition acts on the density matrices of the bits that meet it, "
+    "and on no others; means over trajectories agree.",
+    cause="a condition that is not looked at, or an error whose probability is counted elsewhere.",
+)
+def conditioned(circuit: Circuit, case: InstrumentCase) -> None:
+    """A damping, and a mixture of unitaries, behind the circuit, under a condition."""
+    keys = [op.gate.writes for op in circuit.ops if op.gate.writes]
+    if not keys:
+        return
+    n, key = circuit.n_qubits, keys[-1]
+    channels = amplitude_damping(0.6, range(n)), depolarizing(0.7, 0)
+    acts = [qf.conditional(key, op, 1) for op in channels]
+    whole, noisy = qf.circuit(n, circuit, acts), qf.circuit(n, channels)
+    rho = torch.outer(case.psi, case.psi.conj())
+    before = run_density_branches(circuit, rho)
+    value = array(before.bits[key]) @ 2 ** np.arange(before.bits[key].shape[1])[::-1]
+    each = zip(before.states.unbind(0), value == 1, strict=True)
+    expected = np.stack([array(qf.run_density(noisy, one) if yes else one) for one, yes in each])
+    bound = _bound(whole, 4.0)
+    equal(run_density_branches(whole, rho).states, expected, bound, "the matrices by bits")
+    equal(qf.run_density(whole, rho), expected.sum(0), bound, "the density matrix")
+    _equal_on_average(whole, case, expected.sum(0))
+
+
+def _equal_on_average(circuit: Circuit, case: InstrumentCase, expected: np.ndarray) -> None:
+    """Check that trajectories have a density matrix as their mean."""
+    u = uniforms((SHOTS, n_draws(circuit)), case.seed, dtype=precision(circuit).to_real())
+    runs = vmap(lambda numbers: qf.run_trajectory(circuit, numbers, case.psi))(u)
+    states = array(runs.state)
+    each = array(runs.weight)[:, None, None] * states[:, :, None] * states[:, None, :].conj()
+    deviations = np.stack([(each - expected).real, (each - expected).imag])
+    error = deviations.std(1) / math.sqrt(SHOTS) + 2 * ERRORS / SHOTS
+    worst = float((np.abs(deviations.mean(1)) / error).max())
+    source = "standard errors, and a share of rare outcomes"
+    equal(max(worst, ERRORS), ERRORS, 0.0, "the largest of means, in errors,", source)
 
 
 @law(

@@ -176,7 +176,6 @@ REFUSING = {
     "run_pattern": lambda c: noise.run_pattern(c, torch.tensor([0])),
     "trajectory_patterns": lambda c: noise.trajectory_patterns(c, qf.uniforms((2, 1), 0)),
     "explain_density": noise.explain_density,
-    "explain_trajectory": noise.explain_trajectory,
 }
 
 

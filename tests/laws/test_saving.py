@@ -13,7 +13,9 @@ from systems import damp, givens
 from torch.func import vmap
 
 import quilt_func as qf
-from quilt_func import saving
+from quilt_func import noise
+from quilt_func.instruments import lookup, parity
+from quilt_func.saving import reading, tensors
 from quilt_func.testing import strategies as qst
 
 OWN = [givens, damp]
@@ -92,6 +94,49 @@ def test_made_gates():
         qf.controlled(givens)(0.2, 2, 3, 4),
     ]  # fmt: skip
     round_trip(qf.circuit(6, ops), OWN)
+
+
+def noisy(circuit):
+    """The circuit, and errors and a reset under a condition on what it measured last."""
+    keys = [op.gate.writes for op in circuit.ops if op.gate.writes]
+    acts = [noise.bit_flip(0.1, [0, 0]), noise.thermal_relaxation(1.0, 3.0, 2.0, 0.1, 0)]
+    ops = [qf.conditional(keys[-1:], op, 1) for op in (*acts, qf.reset(0))] if keys else acts
+    return qf.circuit(circuit.n_qubits, circuit, ops)
+
+
+@each_real
+@given(data=st.data(), postselects=st.booleans())
+def test_circuits_with_instruments(real, data, postselects):
+    circuit = data.draw(qst.dynamic_circuits(dtype=real, postselects=postselects))
+    round_trip(circuit)
+    round_trip(noisy(circuit))
+
+
+def test_functions_are_saved_as_their_tables():
+    def most(bits):
+        return bits.sum(-1) > 1
+
+    def circuit(condition, **table):
+        inner = qf.conditional(["k", "m"], qf.ry(0.3, [0, 1]), condition, **table)
+        return qf.circuit(
+            2, qf.h([0, 1]), qf.measure(0, "m"), qf.measure([1, 0], "k"), qf.measure(1, "m"),
+            qf.conditional("m", inner, 1), givens(0.2, 0, 1),
+            qf.conditional("k", givens(0.1, 0, 1), (0, 1)),
+        )  # fmt: skip
+
+    again = qf.from_json(qf.to_json(circuit(most), gates=OWN), gates=OWN)
+    assert_equal(again, circuit(None, table=[0, 0, 0, 1, 0, 1, 1, 1]))
+    found, expected = (qf.run_branches(c).states for c in (again, circuit(most)))
+    assert_equal(found, expected)
+
+
+def test_what_instruments_look_like():
+    ops = [qf.measure([1, 0], "m"), qf.conditional("m", qf.reset(0), 2), qf.postselect(0, 1)]
+    assert [json.loads(qf.to_json(qf.circuit(2, op)))["value"]["ops"][0] for op in ops] == [
+        {"gate": {"measure": "m"}, "wires": [[1, 0]]},
+        {"gate": {"conditional": {"reset": 1}, "keys": ["m"], "value": 2}, "wires": [[0]]},
+        {"gate": {"postselect": [1]}, "wires": [[0]]},
+    ]
 
 
 FLOATS = st.floats() | st.floats(width=32)
@@ -223,6 +268,25 @@ DAMAGED = {
     file(op(gate={"unitary": 99})): "the gate {'unitary': 99}",
     file(op(gate={"pauli_rot": "XQ"})): "Pauli word",
     file(op(gate={"pauli_rot": "XI"})): "the word 'XI'",
+    file(op(gate={"measure": ""}, params=[])): "have a letter",
+    file(op(gate={"measure": 3}, params=[])): "`key` must be a string",
+    file(op(gate={"measure": "m"}, wires=[], params=[])): "the gate {'measure': 'm'}",
+    file(op(gate={"measure": "m"}, wires=[[0, 0]], params=[])): "distinct",
+    file(op(gate={"measure": "m"})): "parameters of {'measure': 'm'}",
+    file(op(gate={"measure": "m", "more": 1}, params=[])): "the gate {'measure'",
+    file(op(gate={"reset": 2}, params=[])): "the gate {'reset': 2}",
+    file(op(gate={"postselect": [2]}, params=[])): "0 or 1",
+    file(op(gate={"postselect": [0, 1]}, params=[])): "`wires` must",
+    file(op(gate={"controlled": {"measure": "m"}}, params=[])): "the gate {'measure': 'm'}",
+    file(op(gate={"conditional": "rx", "keys": ["m"]})): "the gate {'conditional'",
+    file(op(gate={"conditional": "rx", "keys": [], "value": 1})): "name an outcome",
+    file(op(gate={"conditional": "rx", "keys": ["m"], "value": True})): "value True",
+    file(op(gate={"conditional": "rx", "keys": ["m"], "table": [0, 1, 1]})): "2**m entries",
+    file(op(gate={"conditional": "rx", "keys": ["m"], "function": "eval"})): "function 'eval'",
+    file(op(gate={"conditional": {"measure": "k"}, "keys": ["m"], "value": 1}, params=[])): "Copy",
+    file(op(gate={"lookup": "rx", "keys": ["m"]})): "`table` must be a tensor",
+    file(op(gate={"lookup": "h", "keys": ["m"]}, params=[])): "with an angle",
+    file(op(gate={"lookup": "bit_flip", "keys": ["m"]})): "a gate's",
     file({"$pauli_sum": ["X", "ZZ"], "coefficients": {"$tuple": [1, 2]}}): "one length",
     file({"$pauli_sum": ["X"], "coefficients": {"$tuple": ["a"]}}): "the coefficient 'a'",
     file({"$pauli_sum": ["X"], "coefficients": {"$tuple": [1, 2]}}): "a Pauli sum that can't",
@@ -276,12 +340,16 @@ def texts():
         qf.to_json(qf.circuit(3, qf.rx(torch.tensor([0.1, 0.2]), [0, 1]), qf.ccx(0, 1, 2),
                               qf.power(qf.controlled(qf.h), 0.5)(0, 1), qf.u(0.1, 0.2, 0.3, 2),
                               qf.unitary(torch.eye(2, dtype=torch.complex64), 1))),
+        qf.to_json(qf.circuit(2, qf.measure(0, "m"), qf.conditional("m", qf.reset(1), table=[0, 1]),
+                              qf.conditional("m", qf.conditional("m", qf.h(0), parity), 1),
+                              lookup("m", qf.rx, torch.zeros(2), 0), qf.postselect(0, 1))),
         qf.to_json({"a": (1.5, math.inf), "b": [qf.pauli_sum({"XY": 1.0, "ZI": -0.5})], 3: None}),
     ]  # fmt: skip
 
 
 PIECES = [*'{}[]",:', "null", "true", "-1", "0.5", "1e999", '"$tensor"', '"$circuit"', '"inf"',
-          "9" * 20, '"wires"', '"controlled"', '"complex64"', "[[0]]",
+          "9" * 20, '"wires"', '"controlled"', '"complex64"', "[[0]]", '"measure"',
+          '"conditional"', '"keys"',
           '{"$tuple": []}']  # fmt: skip
 NUMBERS = st.integers(0, 9999)
 
@@ -305,7 +373,7 @@ def read_or_refused(text):
 
 @settings(max_examples=200)
 @given(
-    start=st.integers(0, 1),
+    start=st.integers(0, 2),
     edits=st.lists(st.tuples(st.integers(0, 2), NUMBERS, NUMBERS), min_size=1, max_size=3),
 )
 def test_any_damage(start, edits):
@@ -319,7 +387,9 @@ JSON = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 ["$tensor", "shape", "data", "$circuit", "ops", "gate", "wires", "params", "$tuple",
-                 "$dict", "$float", "$pauli_sum", "coefficients", "power", "exponent", "inverse"]
+                 "measure", "reset", "postselect", "conditional", "lookup", "keys", "value",
+                 "table", "$dict", "$float", "$pauli_sum", "coefficients", "power", "exponent",
+                 "inverse"]
             ), inner, max_size=3)
     ),
     max_leaves=12,
@@ -352,8 +422,8 @@ def lists_for_tuples(self, entry):
 @pytest.mark.parametrize(
     ("place", "name", "wrong", "value"),
     [
-        (saving, "_number_out", six_digits, torch.tensor([1 / 3])),
-        (saving._Reader, "read_tuple", lists_for_tuples, (1, 2)),
+        (tensors, "_number_out", six_digits, torch.tensor([1 / 3])),
+        (reading.Reader, "read_tuple", lists_for_tuples, (1, 2)),
     ],
 )
 def test_mutants_die(place, name, wrong, value, monkeypatch):

@@ -16,8 +16,8 @@ from oracles.dense import Array, embed, gate_matrix
 X = np.array([[0, 1], [1, 0]], dtype=complex)
 
 
-def kind(op: Any) -> str:
-    return op.gate.name.partition("[")[0]
+def kind(row: Any) -> str:
+    return row.name.partition("[")[0]
 
 
 def projector(bits: Any, wires: Any, n: int) -> Array:
@@ -49,15 +49,22 @@ def values(param: Any, slot: int, outcome: int | None = None) -> Any:
 
 def unitary(op: Any, slot: int, bits: dict[str, list[int]]) -> Array:
     """The matrix of a gate at an outcome, on its own wires."""
-    if kind(op) not in ("conditional", "lookup"):
-        return gate_matrix(op.gate.name, *(values(p, slot) for p in op.params))
-    own = [bit for key in op.gate.reads for bit in bits[key]]
-    if kind(op) == "lookup":
-        outcome = int("".join(map(str, own)), 2)
-        return gate_matrix(op.gate.base.name, *(values(p, slot, outcome) for p in op.params))
-    if not holds(op.gate.condition, own):
+    row, acts = acting(op, bits)
+    if not acts:
         return np.eye(2 ** len(op.wires[slot]), dtype=complex)
-    return gate_matrix(op.gate.base.name, *(values(p, slot) for p in op.params))
+    if kind(row) != "lookup":
+        return gate_matrix(row.name, *(values(p, slot) for p in op.params))
+    outcome = int("".join(str(bit) for key in row.reads for bit in bits[key]), 2)
+    return gate_matrix(row.base.name, *(values(p, slot, outcome) for p in op.params))
+
+
+def acting(op: Any, bits: dict[str, list[int]]) -> tuple[Any, bool]:
+    """What acts if all conditions hold, and whether they do."""
+    row, acts = op.gate, True
+    while kind(row) == "conditional":
+        acts &= holds(row.condition, [bit for key in row.keys for bit in bits[key]])
+        row = row.base
+    return row, acts
 
 
 def branches(circuit: Any, state: Any) -> list[tuple[dict[str, list[int]], Array]]:
@@ -72,16 +79,19 @@ def branches(circuit: Any, state: Any) -> list[tuple[dict[str, list[int]], Array
 
 def step(op: Any, slot: int, wires: Any, bits: Any, psi: Array, n: int) -> Any:
     """What one wire set of an op makes of one branch."""
-    if kind(op) == "postselect":
-        return [(bits, projector(op.gate.bits, wires, n) @ psi)]
-    if kind(op) == "reset":
+    row, acts = acting(op, bits)
+    if kind(row) == "postselect":
+        return [(bits, projector(row.bits, wires, n) @ psi)]
+    if kind(row) == "reset":
+        if not acts:
+            return [(bits, psi), (bits, 0 * psi)]
         stay, fall = projector([0], wires, n), embed(X, wires, n) @ projector([1], wires, n)
         return [(bits, stay @ psi), (bits, fall @ psi)]
-    if kind(op) == "measure":
+    if kind(row) == "measure":
         outcomes = [
             [int(letter) for letter in f"{i:0{len(wires)}b}"] for i in range(2 ** len(wires))
         ]
-        key = op.gate.writes
+        key = row.writes
         return [({**bits, key: own}, projector(own, wires, n) @ psi) for own in outcomes]
     return [(bits, embed(unitary(op, slot, bits), wires, n) @ psi)]
 

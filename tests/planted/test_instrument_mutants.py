@@ -10,7 +10,7 @@ import quilt_func as qf
 from quilt_func import instruments, noise
 from quilt_func.instruments import branch_walk, feed_forward
 from quilt_func.instruments.branch_walk import BranchWalk
-from quilt_func.noise import branching, density_walk
+from quilt_func.noise import branching, conditioned, density_walk
 from quilt_func.noise.density_walk import DensityWalk
 from quilt_func.testing import INSTRUMENT_LAWS, LawError, instrument_laws
 
@@ -19,7 +19,8 @@ CIRCUIT = qf.circuit(
     3, qf.ry(THETA, range(3)), qf.cx(0, 1), qf.measure([1, 0], "m"),
     qf.conditional("m", qf.rx(THETA[0], 2), (1, 0)), qf.conditional("m", qf.h(1), 2), qf.reset(2),
     instruments.lookup("m", qf.ry, torch.tensor([0.1, 0.9, 1.7, 2.6], dtype=torch.float64), 2),
-    qf.cx(1, 2), qf.measure(2, "k"), qf.conditional("k", qf.h(0), instruments.parity),
+    qf.cx(1, 2), qf.measure(2, "k"), qf.conditional("k", qf.conditional("m", qf.rx(0.8, 0), 3), 1),
+    qf.conditional("k", qf.reset(1), 1), qf.conditional("k", qf.h(0), instruments.parity),
     qf.measure(0, "m"), qf.h(0),
 )  # fmt: skip
 
@@ -101,6 +102,32 @@ def always(condition, m, device=None, right=feed_forward.truth):
     return torch.ones_like(right(condition, m, device))
 
 
+def inner_alone(row, bits, right=feed_forward.holds_of):
+    """Of two conditions the outer one is forgotten."""
+    return right(row.base if row.base.reads else row, bits)
+
+
+def any_of_them(row, bits, right=feed_forward.holds_of):
+    """One condition is enough."""
+    return right(row, bits) | right(row.base, bits) if row.base.reads else right(row, bits)
+
+
+def reset_anyway(right, walk, op):
+    right(walk, replace(op, gate=feed_forward.innermost(op.gate)))
+
+
+def acting_anyway(row, bits, right=feed_forward.holds_of):
+    return torch.ones_like(right(row, bits))
+
+
+def the_other_mixture(holds, *args):
+    return conditioned.mixture_if(None if holds is None else ~holds, *args)
+
+
+def the_other_operators(holds, *args):
+    return conditioned.operators_if(None if holds is None else ~holds, *args)
+
+
 def backwards(op, row, index, right=feed_forward._looked_up):
     return right(op, row, row.param_shape[0] - 1 - index)
 
@@ -144,6 +171,14 @@ MUTANTS = [
     ("deferred", patched(feed_forward, "truth", on_the_next_value)),
     ("deferred", patched(feed_forward, "truth", always)),
     ("deferred", patched(feed_forward, "_looked_up", backwards)),
+    ("deferred", patched(feed_forward, "holds_of", inner_alone)),
+    ("deferred", patched(feed_forward, "holds_of", any_of_them)),
+    ("mixture", patched(conditioned, "holds_of", acting_anyway)),
+    ("deferred", on_walk("reset", reset_anyway)),
+    ("mixture", on_walk("reset", reset_anyway)),
+    ("conditioned", patched(conditioned, "holds_of", acting_anyway)),
+    ("conditioned", patched(branching, "mixture_if", the_other_mixture)),
+    ("conditioned", patched(branching, "operators_if", the_other_operators)),
     ("derivative", patched(branch_walk, "resolved", detached)),
     ("sampled", patched(branching, "populations_of", another_outcome)),
     ("sampled", on_walk("_project", not_normalised, branching.Walk)),
@@ -183,4 +218,4 @@ def test_every_law_kills_a_mutant():
 
 def test_laws_hold_without_a_mutant():
     instrument_laws(CIRCUIT, settings=QUICK)()
-    assert noise.n_draws(CIRCUIT) == 4
+    assert noise.n_draws(CIRCUIT) == 5

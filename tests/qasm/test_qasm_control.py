@@ -23,7 +23,7 @@ from quilt_func.testing import strategies as qst
 from quilt_func.testing.tolerances import tolerance
 
 FOLDER = Path(__file__).parents[1] / "data" / "qasm-dynamic"
-C128 = torch.complex128
+F64, C128 = torch.float64, torch.complex128
 
 
 def program(name):
@@ -67,7 +67,7 @@ def test_every_program_of_the_folder_is_written_by_hand_too():
     assert {path.stem for path in FOLDER.glob("*.qasm")} == {*qasm_by_hand.PROGRAMS}
 
 
-# --- what the messages advise, where a condition can't be had ---
+# --- resets under a condition, and what the messages advise where none can be had ---
 
 SPARE = """OPENQASM 3.0; include "stdgates.inc";
 qubit[2] q; qubit spare; bit c; bit d; bit e; bit out;
@@ -101,13 +101,46 @@ def by_a_condition(m, step):
     ("text", "by_hand"),
     [
         ("if (c) swap q[1], spare; reset spare;", by_a_reset),
+        ("if (c) reset q[1];", by_a_reset),
+        ("if (!c) {} else { reset q[1]; reset q[1]; }", by_a_reset),
         ("if (c) swap q[1], spare; d = measure spare; if (c) swap q[1], spare;", by_a_measurement),
     ],
 )
-def test_a_spare_qubit_gives_the_condition_exactly(text, by_hand):
+def test_conditions_on_what_is_no_gate_are_exact(text, by_hand):
     expected = qasm_by_hand.distribution(by_hand, 2)
     found = distribution(SPARE + text + " rx(0.5) q[1]; h q[1]; out = measure q[1];")
     assert_same_distribution(found, expected, 100)
+
+
+# --- conditions on conditions, resets and tables, out and in again ---
+
+
+def held():
+    inner = qf.conditional("b", qf.x(2), 1)
+    table = torch.tensor([0.3, 1.9], dtype=F64)
+    return qf.circuit(
+        3, qf.ry(torch.tensor([0.9, 1.7, 0.4], dtype=F64), range(3)), qf.cx([(0, 1), (1, 2)]),
+        qf.measure(0, "a"), qf.measure(1, "b"), qf.conditional("a", inner, 1),
+        qf.conditional("a", qf.reset(2), 0), qf.ry(1.1, 2),
+        qf.conditional("b", qf.instruments.lookup("a", qf.rx, table, 2), 1),
+        qf.conditional("a", qf.conditional("b", qf.reset(2), 0), 1), qf.measure(2, "out"),
+    )  # fmt: skip
+
+
+def test_what_holds_conditions_comes_back():
+    expected, text = held(), qf.to_qasm(held())
+    found = qf.from_qasm(text, keep_measurements=True)
+    runs = [branches_of(one) for one in (expected, found)]
+    sums = []
+    for run in runs:
+        own = torch.cat([run.bits[key] for key in ("a", "b", "out")], -1)
+        numbers = (own * torch.tensor([4, 2, 1])).sum(-1)
+        outcomes = qf.instruments.branch_probabilities(run)
+        sums.append(torch.zeros(8, dtype=F64).index_add(0, numbers, outcomes))
+    assert_close(sums[1], sums[0], n_gates=64)
+    assert (sums[0] > 1e-3).tolist() == [*[True] * 5, False, True, True], "1, 0 resets at the end"
+    with pytest.raises(ValueError, match="a condition on a condition"):
+        qf.to_qasm(held(), version=2)
 
 
 # --- statements ---

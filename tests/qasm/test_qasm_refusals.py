@@ -119,7 +119,6 @@ REFUSED = {
     "bit c; else x q;": (1, "`else`"),
     "bit c; if (c) x q; else else x q;": (1, "`else`"),
     "h q;\nbit c; c = measure q[0]; if (c) c = measure q[1];": (2, "`measure` under a condition"),
-    "h q;\nbit c; c = measure q[0]; if (c) reset q[1];": (2, "`reset` under a condition"),
     "bit c; while (c == 0) { c = measure q[0]; }": (1, "`while`"),
     "bit c; switch (c) { }": (1, "`switch`"),
     "bit c; for int i in [0:3] { if (c) break; }": (1, "`break`"),
@@ -249,8 +248,6 @@ OF_2 = {
     "qreg q[2]; creg c[1]; h q; measure q[0] -> c[0]; if (c == 1) measure q[1] -> c[0];": (
         1, "`measure` under a condition",
         "`if (c) swap q, spare; d = measure spare; if (c) swap q, spare;`."),
-    "qreg q[2]; creg c[1]; h q; measure q[0] -> c[0]; if (c == 1) reset q[1];": (
-        1, "`reset` under a condition", "`if (c) swap q, spare; reset spare;`."),
     "qreg q[1]; creg c[1]; c = 1;": (
         1, "an assignment to `c`", "Write `OPENQASM 3.0;` in the first line."),
     "qreg pi[1];": (1, "a second `pi`", "Give it another name."),

@@ -1,5 +1,7 @@
 """Strategies for circuits that measure, reset and decide while they run."""
 
+from collections.abc import Mapping
+
 import torch
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ def dynamic_circuits(
     dtype: torch.dtype = torch.float64,
     postselects: bool = False,
 ) -> Circuit:
-    """Circuits of gates and instruments: measurements, resets, conditional gates and lookups.
+    """Circuits of gates and instruments: measurements, resets, lookups, and what is conditional.
 
     Args:
         draw: Hypothesis' own.
@@ -56,7 +58,7 @@ def dynamic_circuits(
         kinds = [
             "gate",
             *["measure", "reset"] * (left > 0),
-            *["condition", "lookup"] * bool(widths),
+            *["condition", "lookup", "nested"] * bool(widths),
         ]
         kind = draw(st.sampled_from(kinds + ["postselect"] * postselects))
         if kind in ("measure", "postselect"):
@@ -69,7 +71,9 @@ def dynamic_circuits(
             left -= 0 if is_kept else size
             widths |= {} if is_kept else {key: size}
         elif kind == "reset":
-            found.append(qf.reset(draw(st.integers(0, n - 1))))
+            reset = qf.reset(draw(st.integers(0, n - 1)))
+            is_free = not widths or draw(st.booleans())
+            found.append(reset if is_free else draw(_conditional(reset, widths)))
             left -= 1
         else:
             found.append(draw(_dependent(n, kind, widths, dtype)))
@@ -78,20 +82,36 @@ def dynamic_circuits(
 
 @st.composite
 def _dependent(
-    draw: st.DrawFn, n: int, kind: str, widths: dict[str, int], dtype: torch.dtype
+    draw: st.DrawFn, n: int, kind: str, widths: Mapping[str, int], dtype: torch.dtype
 ) -> Op:
-    """A gate, alone, under a condition, or with a table."""
+    """A gate, alone, under a condition or two, or with a table."""
     op: Op = draw(ops_of(n, dtype, 2, gate_rows("dynamic_circuits", min(2, n), qf.GATES), True))
     if kind == "gate":
         return op
-    keys = draw(st.lists(st.sampled_from(sorted(widths)), min_size=1, max_size=2, unique=True))
-    m = sum(widths[key] for key in keys)
     if kind == "condition":
-        values = st.integers(0, 2**m - 1)
-        bits = st.tuples(*[st.integers(0, 1)] * m)
-        value = draw(values | bits | st.just(qf.instruments.parity))
-        table = draw(st.none() | st.tuples(*[st.integers(0, 1)] * 2**m))
-        return qf.conditional(keys, op, value if table is None else None, table=table)
+        return draw(_conditional(op, widths))
+    if kind == "nested":
+        inner = st.sampled_from(["condition", "lookup"])
+        op = draw(_dependent(n, draw(inner), widths, dtype))
+        return draw(_conditional(op, widths))
+    keys, m = draw(_keys(widths))
     gate = draw(st.sampled_from([row for row in qf.GATES if row.n_params and row.n_wires <= n]))
     tables = [draw(angles_of((2**m,), -6.0, 6.0, dtype)) for _ in range(gate.n_params)]
     return qf.instruments.lookup(keys, gate, tables, draw(wire_sets_of(n, gate.n_wires)))
+
+
+@st.composite
+def _conditional(draw: st.DrawFn, op: Op, widths: Mapping[str, int]) -> Op:
+    """What acts under a condition of any form."""
+    keys, m = draw(_keys(widths))
+    bits = st.tuples(*[st.integers(0, 1)] * m)
+    value = draw(st.integers(0, 2**m - 1) | bits | st.just(qf.instruments.parity))
+    table = draw(st.none() | st.tuples(*[st.integers(0, 1)] * 2**m))
+    return qf.conditional(keys, op, value if table is None else None, table=table)
+
+
+@st.composite
+def _keys(draw: st.DrawFn, widths: Mapping[str, int]) -> tuple[list[str], int]:
+    """One or two keys, and how many bits they have."""
+    keys = draw(st.lists(st.sampled_from(sorted(widths)), min_size=1, max_size=2, unique=True))
+    return keys, sum(widths[key] for key in keys)

@@ -1,0 +1,1 @@
+"""What estimates from shots say of themselves, and what each way of measuring costs."""
