@@ -21,6 +21,7 @@ from quilt_func._checks import REAL_OF, check_tensor, common_dtype_and_device
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.derived import conjugate
 from quilt_func.evolution import evolved
+from quilt_func.gates import swap
 from quilt_func.instruments import (
     BUDGET,
     Branches,
@@ -34,6 +35,9 @@ from quilt_func.noise.density_walk import DensityWalk
 from quilt_func.noise.merging import merged
 from quilt_func.ops import Gate, Op, Structure
 from quilt_func.typing import Device, WireSet
+
+SWAPPED = 8
+"""Qubits up to which rows and columns are parted by gates: so many fit one permutation."""
 
 
 def run_density(
@@ -83,7 +87,9 @@ def run_density(
     kind, n = kind_of_density("run_density", circuit, rho, dtype, device), circuit.n_qubits
     vector = None if rho is None else _together(rho, n)
     if not has_instruments(circuit):
-        return _apart(evolved(2 * n, doubled(circuit.ops), vector, *kind), n)
+        ops = [*doubled(circuit.ops), *(_swaps(n) if n <= SWAPPED else ())]
+        found = evolved(2 * n, ops, vector, *kind)
+        return found.reshape(2**n, 2**n) if n <= SWAPPED else _apart(found, n)
     check_keys("run_density", circuit)
     return _apart(DensityWalk(n, vector, *kind, doubled).mixture(circuit.ops), n)
 
@@ -175,6 +181,17 @@ def _twice(structure: Structure) -> tuple[tuple[Gate, tuple[WireSet, ...]], ...]
         both = tuple(row + column for row, column in zip(rows, columns, strict=True))
         return ((on_pairs(gate), both),)
     return (gate, rows), (conjugate(gate), columns)
+
+
+@lru_cache(maxsize=16)
+def _swaps(n: int) -> tuple[Op, ...]:
+    """What `_apart` does, as gates: in a plan they are one pass by an index, forth and back."""
+    order, pairs = list(range(2 * n)), []
+    for place, wire in enumerate([*range(0, 2 * n, 2), *range(1, 2 * n, 2)]):
+        if (now := order.index(wire)) != place:
+            order[place], order[now] = order[now], order[place]
+            pairs.append((place, now))
+    return (swap(pairs),) if pairs else ()
 
 
 def _together(rho: Tensor, n: int) -> Tensor:

@@ -74,8 +74,18 @@ def _direct_blocks(direct: Direct, entries: Tensor, constants: Constants) -> Ten
     factors = _over_slots(entries, direct, direct.entries.shape, constants)
     if direct.row_factors is not None:
         factors = factors * constants.complex(direct, "row_factors")
-    if factors.shape[1] == 1 and factors.shape[2] <= FEW:
-        return _product_of_few(factors[0, 0].unbind(0))[None, None]
+    if len(direct.runs) == 1:
+        return _products_of_run(factors, direct.runs[0])
+    parts = factors.split([count * depth for count, depth in direct.runs], 1)
+    runs = zip(parts, direct.runs, strict=True)
+    return torch.cat([_products_of_run(part, run) for part, run in runs], 1)
+
+
+def _products_of_run(factors: Tensor, run: tuple[int, int]) -> Tensor:
+    """Multiply the factors `(1, n_blocks * depth, K, K)` of each block."""
+    if run[0] == 1 and run[1] <= FEW:
+        return _product_of_few(factors[0].unbind(0))[None, None]
+    factors = factors.unflatten(1, run)
     while factors.shape[-3] > 1:
         first, second = factors.chunk(2, -3)
         factors = second @ first

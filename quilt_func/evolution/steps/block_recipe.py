@@ -8,6 +8,7 @@ batch, and `Direct`, of few and small blocks, where the number of calls counts.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +24,9 @@ from quilt_func.typing import WireSet
 
 DIRECT_ENTRIES = 2**16
 """Entries of the largest gather that replaces many calls."""
+
+RUNS = 2
+"""Runs of blocks of one depth, at most."""
 
 DIRECT_WIRES = 5
 """Wires of the largest product state that is made by a gather."""
@@ -59,11 +63,14 @@ class Direct:
     """Blocks by one gather: each factor has at most one gate on a wire.
 
     Attributes:
-        entries: `(n_slots, 1, n_blocks, depth, K, K)`, table entries whose product over slots is a
-            factor; depth is a power of two, in the order of `halving_order`.
-        row_factors: `(n_blocks, depth, K, 1)`, what rows are multiplied by; None for 1 throughout.
+        runs: `(n_blocks, depth)` of blocks one after the other that have as many factors each, a
+            power of two.
+        entries: `(n_slots, 1, n_factors, K, K)`, table entries whose product over slots is a
+            factor; those of a block in the order of `halving_order`.
+        row_factors: `(n_factors, K, 1)`, what rows are multiplied by; None for 1 throughout.
     """
 
+    runs: tuple[tuple[int, int], ...]
     entries: Index
     row_factors: NDArray[np.complex128] | None
 
@@ -188,24 +195,30 @@ class StackBuilder:
         busiest = max(sum(not gate.is_constant for gate in gates) for _, gates in self.parts)
         if busiest > deepest * n_slots:
             return None
-        blocks = [self._slots(factors(gates, w, joins=False), w) for w, gates in self.parts]
-        if any(moments is None for moments in blocks):
+        found = [self._slots(factors(gates, w, joins=False), w) for w, gates in self.parts]
+        blocks = [moments for moments in found if moments is not None]
+        if len(blocks) < len(found):
             return None
-        depth = 1 << max(len(moments or ()) - 1 for moments in blocks).bit_length()
-        if depth > deepest:
+        depths = [1 << (len(moments) - 1).bit_length() for moments in blocks]
+        if max(depths) > deepest:
             return None
+        runs = _runs(depths)
         one = self.tables.offsets[IDENTITY]
-        used = max(len(slots) for moments in blocks for slots, _ in moments or ())
-        entries = np.full((used, 1, len(blocks), depth, size, size), one, dtype=np.int64)
+        used = max(len(slots) for moments in blocks for slots, _ in moments)
+        total = sum(count * depth for count, depth in runs)
+        entries = np.full((used, 1, total, size, size), one, dtype=np.int64)
         entries[0] = np.where(np.eye(size, dtype=bool), one, one + 1)
-        row_factors = np.ones((len(blocks), depth, size, 1), dtype=np.complex128)
-        for i, moments in enumerate(blocks):
-            for d, (slots, rows) in enumerate(moments or ()):
-                entries[: len(slots), 0, i, d] = [slot[rows.order] for slot in slots]
-                entries[len(slots) :, 0, i, d] = one
-                row_factors[i, d, :, 0] = rows.row_factors
-        halves = halving_order(depth)
-        return Direct(entries[:, :, :, halves], _unless_ones(row_factors[:, halves]))
+        row_factors = np.ones((total, size, 1), dtype=np.complex128)
+        first, places = 0, iter(blocks)
+        for depth in (depth for count, depth in runs for _ in range(count)):
+            order = halving_order(depth)
+            for d, (slots, rows) in enumerate(next(places)):
+                place = first + order.index(d)
+                entries[: len(slots), 0, place] = [slot[rows.order] for slot in slots]
+                entries[len(slots) :, 0, place] = one
+                row_factors[place, :, 0] = rows.row_factors
+            first += depth
+        return Direct(runs, entries, _unless_ones(row_factors))
 
     def _slots(
         self, block: Sequence[Factor], wires: WireSet
@@ -234,6 +247,15 @@ class StackBuilder:
         patterns = (pattern(places(gate, wires), self.width) for gate in gates)
         pairs = zip(gates, patterns, strict=True)
         return [np.where(is_same, self.tables.start(g) + pattern, zero) for g, pattern in pairs]
+
+
+def _runs(depths: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Neighbouring blocks of equal depth, `(n_blocks, depth)`; all of the deepest if runs are many.
+
+    Each run costs some calls, and what shallow blocks are filled up with costs arithmetic.
+    """
+    runs = tuple((len(list(own)), depth) for depth, own in groupby(depths))
+    return runs if len(runs) <= RUNS else ((len(depths), max(depths)),)
 
 
 def _moments(gates: Iterable[Applied]) -> list[dict[int, Applied]]:
