@@ -11,6 +11,7 @@ from experiments.bench import __main__ as program
 from experiments.bench import (
     chain,
     families,
+    family_table,
     fusion,
     hunt,
     limit,
@@ -504,3 +505,39 @@ def test_ising_energy_of_the_zero_state():
     state = reference.evolve(Circuit(n, (), (), 0), np.zeros((0, 0)))
     energy = np.vdot(state, reference.apply_observable(observable, state)).real
     assert math.isclose(energy, -(n - 1), abs_tol=ROUNDING)
+
+
+# --- the table of families ---
+
+
+def test_the_table_of_families_has_a_row_for_each(capsys):
+    program.main(["--families", "5", "6", "--only", "chain", "words", "--peers", "--threads", "1",
+                  "--budget", "0"])  # fmt: skip
+    lines = capsys.readouterr().out.strip().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[:2] for row in cells[2:]] == [
+        ["chain", "5"], ["words", "5"], ["chain", "6"], ["words", "6"]
+    ]  # fmt: skip
+    for row in cells[2:]:
+        forward, gradient, ratio, replayed = map(float, row[3:7])
+        assert min(forward, gradient, replayed) > 0
+        assert abs(ratio - gradient / forward) < 0.06 * ratio
+
+
+def test_a_rival_with_another_value_is_no_rival(monkeypatch):
+    circuit, observable = families.FAMILIES["chain"].make(4, 1, 0)
+    work = Work("chain(4)", "energy", circuit, observable)
+    assert set(family_table._runs(work, ["quilt-double"])) == {
+        "forward", "quilt", "quilt-jit", "quilt-double"
+    }  # fmt: skip
+    values = iter([1.0, 2.0])
+    monkeypatch.setattr(family_table, "_value", lambda run: next(values))
+    with pytest.raises(ValueError, match="quilt-double has another value"):
+        family_table._runs(work, ["quilt-double"])
+
+
+def test_turns_stop_after_the_budget():
+    calls = []
+    found = family_table.in_turns({"a": lambda: calls.append("a")}, 0.0)
+    assert len(calls) == 1 + family_table.LEAST
+    assert found["a"] > 0

@@ -5,7 +5,7 @@ shapes, noisy, measured, scaling. Without it, all groups run. Peers that are not
 skipped with a word. Every measurement has its own process; the record is complete after each.
 `--resume` goes on from what an interrupted run has measured, or only prints again what a finished
 one has. `--hunt` draws circuits at random instead, and finds those where ours compares worst
-(`hunt.py`).
+(`hunt.py`); `--families` measures one circuit of each family (`family_table.py`).
 """
 
 import sys
@@ -21,7 +21,7 @@ from experiments import _run
 from experiments._desk import Desk, write_atomic
 from experiments._record import Result
 
-from . import hunt, limit, markdown, measure, plots, targets
+from . import family_table, hunt, limit, markdown, measure, plots, targets
 from .keeping import expected, kept
 from .peers import BENCHED, PEERS
 from .worker import Job
@@ -124,10 +124,12 @@ EXPERIMENT = _run.Experiment("bench", results, figures, COLUMNS, group_by="work"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark, or the hunt, from the command line."""
+    """Run the benchmark, the hunt or the table of families, from the command line."""
     words = sys.argv[1:] if arguments is None else arguments
     if "--hunt" in words:
         hunt.main(words)
+    elif "--families" in words:
+        family_table.main(words)
     else:
         _bench(words)
 
@@ -136,6 +138,7 @@ def _bench(words: Sequence[str]) -> None:
     parser = _run.parser("bench", "quilt_func and its peers on the same work.")
     add = parser.add_argument
     add("--hunt", action="store_true", help="draw circuits instead; see `--hunt --help`")
+    add("--families", nargs="+", type=int, help="one circuit of each; see `--families --help`")
     add("--work", nargs="+", help=f"workloads, or {', '.join(GROUPS)}")
     add("--peers", nargs="+", help=f"some of {', '.join(PEERS)}")
     add("--threads", type=int, help="threads and cores of a measurement")

@@ -33,7 +33,7 @@ Recipe: TypeAlias = list[tuple[Any, Any, Any]]
 def tasks(dtype: torch.dtype) -> Tasks:
     """All tasks in one precision."""
     return {
-        "energy": lambda work: _pair(work, dtype, grad_and_value(_model(work))),
+        "energy": lambda work: _pair(work, dtype, grad_and_value(value_of(work))),
         "hessian": lambda work: _hessian(work, dtype),
         "qfi": lambda work: _qfi(work, dtype),
         "shifts": lambda work: shifts_run(work, _batch_of_states(work), dtype),
@@ -58,7 +58,7 @@ def _pair(work: Work, dtype: torch.dtype, grad_and_value_fn: Callable[[Tensor], 
 
 
 def _hessian(work: Work, dtype: torch.dtype) -> Run:
-    second, size = hessian_of(_model(work)), work.theta.size
+    second, size = hessian_of(value_of(work)), work.theta.size
     return Run(
         tensor(work.theta, dtype),
         lambda theta: second(theta).reshape(size, size),
@@ -81,7 +81,7 @@ def _batch_of_states(work: Work) -> Callable[..., Tensor]:
 
 
 def _loss(work: Work, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    x, y, model = tensor(work.x, dtype), tensor(work.y, dtype), _model(work)
+    x, y, model = tensor(work.x, dtype), tensor(work.y, dtype), value_of(work)
 
     def loss(theta: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(vmap(model, (None, 0))(theta, x), y)
@@ -89,7 +89,8 @@ def _loss(work: Work, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return loss
 
 
-def _model(work: Work) -> Callable[..., Tensor]:
+def value_of(work: Work) -> Callable[..., Tensor]:
+    """The expectation value of a workload's circuit, from angles and features."""
     circuit, terms = written(work), _terms(work)
 
     def model(theta: Tensor, x: Tensor | None = None) -> Tensor:
