@@ -28,11 +28,13 @@ def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) ->
     """Write the product of matrices and a state to `out`.
 
     Args:
-        matrices (complex, (1 or lead, K, K)): One block for all, or one each.
+        matrices (real or complex, (1 or lead, K, K)): One block for all, or one each.
         wires: Wires of the block, ascending.
         state (complex, (lead, 2**n, last)): Contiguous.
         out (complex, (lead, 2**n, last)): Contiguous, and not the state's memory.
     """
+    if not matrices.is_complex():  # half the arithmetic: parts are columns of their own
+        state, out = (torch.view_as_real(one).flatten(-2) for one in (state, out))
     size, lead = matrices.shape[-1], state.shape[0]
     left, right = _cut(wires, state)
     is_shared = matrices.shape[0] == 1

@@ -10,7 +10,7 @@ from torch.func import grad, vmap
 import quilt_func as qf
 from quilt_func._amplitudes import apply_block, outer_product
 from quilt_func.evolution import reference
-from quilt_func.evolution.steps import phase_tables
+from quilt_func.evolution.steps import block, phase_tables
 
 F64 = torch.float64
 
@@ -76,3 +76,53 @@ def test_words_on_all_three_groups_have_no_tables():
     assert len(phase_tables.pair_tables(n, [(), (0,), (0, n - 1), (0, n // 2)])) == 3
     assert phase_tables.pair_tables(n, [(0, n // 2, n - 1)]) == ()
     assert phase_tables.pair_tables(n - 1, [(0,)]) == ()
+
+
+@pytest.mark.parametrize(("lead", "last"), [(1, 1), (2, 3)])
+def test_a_product_with_a_real_matrix(lead, last):
+    n = 9
+    state = drawn(lead, 2**n, last)
+    for wires in [(0, 1, 2), (3, 4), (n - 1,), (n - 3, n - 2), (0, 4, 7)]:
+        matrix, out = drawn(1, 2 ** len(wires), 2 ** len(wires)), torch.empty_like(state)
+        apply_block(matrix.real.contiguous(), wires, state, out)
+        expected = matrix.real.to(state.dtype) @ front(state, wires)
+        assert_close(front(out, wires), expected, n_gates=2**n, scale=8.0)
+
+
+def real_and_not(theta, n):
+    chain = [(i, i + 1) for i in range(n - 1)]
+    real = qf.ry(theta[0], range(n)), qf.cx(chain), qf.h(2), qf.cz(0, 5)
+    return qf.circuit(n, real, qf.rx(theta[1], [n - 1, 4]), real, qf.ry(theta[2], range(n)))
+
+
+def check_real(n, theta, monkeypatch):
+    words = qf.pauli_sum({"XZIYIZI": 1.0, "ZZIIIIX": -0.5})
+
+    def energy(run):
+        return lambda theta: qf.expval(run(real_and_not(theta, n)), words)
+
+    monkeypatch.setattr(block, "REAL", n)
+    monkeypatch.setattr(block, "REAL_BEFORE", 0)
+    qf.evolution.planner.plan.cache_clear()
+    ours = energy(lambda c: c(dtype=torch.complex128))
+    plain = energy(lambda c: reference.run(c.ops, qf.zero_state(n, dtype=torch.complex128)))
+    both = torch.stack([theta, -theta])
+    assert_close(vmap(grad(ours))(both), vmap(grad(plain))(both), n_gates=64, scale=64.0)
+    hessians = (torch.func.hessian(f)(theta) for f in (ours, plain))
+    assert_close(*hessians, n_gates=64, scale=512.0)
+
+
+def test_blocks_of_real_gates_under_transforms(monkeypatch):
+    """Real ones among others; a mutant that takes all for real is noticed."""
+    n, theta = 7, 6 * qf.uniforms(3, 5, dtype=F64)
+    monkeypatch.setattr(block, "REAL", n)
+    monkeypatch.setattr(block, "REAL_BEFORE", 0)
+    qf.evolution.planner.plan.cache_clear()
+    acting = tuple(op.structure for op in real_and_not(theta, n).ops)
+    steps = qf.evolution.planner.plan(n, acting, ((),) * len(acting), True).steps
+    assert {step.is_real for step in steps if isinstance(step, block.Block)} == {True, False}
+    check_real(n, theta, monkeypatch)
+    monkeypatch.setattr(block, "_pays_as_real", lambda n, wires, gates: True)
+    with pytest.raises(AssertionError):
+        check_real(n, theta, monkeypatch)
+    qf.evolution.planner.plan.cache_clear()

@@ -36,6 +36,11 @@ FACTORS = 2**16
 """Entries of all factors of one block, at most: what is built at one time stays bounded."""
 
 
+REAL, REAL_BEFORE = 16, 4
+"""On so many qubits, and so many wires before the last, blocks of real gates multiply as real ones:
+1.3 to 1.5 times as fast on 16 to 20 qubits, and no faster on fewer or at the end."""
+
+
 @dataclass(frozen=True, eq=False)
 class Blocks:
     """Recipe of the matrices of all blocks of one batch key and width. See `kind.Recipe`."""
@@ -90,14 +95,22 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Block(Step):
-    """A step that multiplies by matrix `position` of a recipe."""
+    """A step that multiplies by matrix `position` of a recipe.
+
+    Attributes:
+        is_real: Whether to multiply by its real part alone, since all its gates are real.
+    """
 
     name: ClassVar[str] = "block"
 
+    is_real: bool = False
+
     def operand(self, built: Built) -> Tensor:
-        """The matrix, `(1, K, K)`, or `(lead, K, K)` if there are many."""
+        """The matrix, real or complex, `(1, K, K)`, or `(lead, K, K)` if there are many."""
         recipe = built.recipes[self.recipe or 0]
         matrices = built.tensors[self.recipe or 0][:, self.position]
+        if self.is_real:
+            matrices = matrices.real.contiguous()
         return built.layout.to_lead(matrices, recipe.key)
 
     def apply(self, operand: Tensor, state: Tensor, out: Tensor) -> None:
@@ -237,7 +250,8 @@ class BlockKind(Kind):
             group = key, len(wires), all(gate.is_constant for gate in gates)
             members = groups.setdefault(group, [])
             recipe = first + list(groups).index(group)
-            steps[number] = self.step(wires, len(gates), recipe, len(members))
+            is_real = _pays_as_real(n_qubits, wires, gates)
+            steps[number] = self.step(wires, len(gates), recipe, len(members), is_real)
             members.append((wires, gates))
         recipes: list[Recipe] = [
             Blocks(StackBuilder(ops, key, width, members).stack())
@@ -278,6 +292,12 @@ AHEAD, MANY = 64, 8
 
 BLOCK = BlockKind()
 OPERATOR = OperatorKind()
+
+
+def _pays_as_real(n_qubits: int, wires: WireSet, gates: Sequence[Applied]) -> bool:
+    """Whether a block is real, and large and far enough from the last wire to gain by it."""
+    is_wide = n_qubits >= REAL and n_qubits - 1 - wires[-1] >= REAL_BEFORE
+    return is_wide and all("real" in gate.gate.tags for gate in gates)
 
 
 def _grown(pending: Sequence[Applied], width: int) -> WireSet:
