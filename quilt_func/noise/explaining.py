@@ -94,8 +94,8 @@ def explain_trajectory(circuit: Circuit) -> str:
         stretch  gates  steps  passes  arithmetic       up to
               1     15      2       2  0.0102 Mflop     amplitude_damping on (0,)
               2      1      1       1  0.00102 Mflop    amplitude_damping on (5,)
-              3     10      3       3  0.00819 Mflop    the end
-          total  6 passes over a state of 0.000488 MiB, 0.0195 Mflop
+              3     10      2       2  0.0102 Mflop     the end
+          total  5 passes over a state of 0.000488 MiB, 0.0215 Mflop
            kept  about 11 states, 0.00537 MiB
     """
     check_circuit("explain_trajectory", "circuit", circuit)
