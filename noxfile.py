@@ -77,7 +77,9 @@ def mutation(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documents; a warning is an error."""
-    session.install("-e", ".[docs,plot,test]")  # the reference covers rooms that need an extra
+    session.install(
+        "-e", ".[docs,learn,plot,test]"
+    )  # the reference covers rooms that need an extra
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 
