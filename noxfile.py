@@ -77,9 +77,7 @@ def mutation(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documents; a warning is an error."""
-    session.install(
-        "-e", ".[docs,learn,plot,test]"
-    )  # the reference covers rooms that need an extra
+    session.install("-e", ".[docs,learn,plot,test]")  # rooms that need an extra
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 

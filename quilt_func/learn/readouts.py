@@ -34,7 +34,8 @@ class Readout(NamedTuple):
         out = self.model(params["model"], self.scale * x)
         if self.kind == "observables":
             values = expval(out, one_qubit_words(_n_qubits(out), "Z"))
-            return params["weights"] @ values + params["bias"]
+            scores: Tensor = params["weights"] @ values + params["bias"]
+            return scores
         if self.kind == "probabilities":
             return _class_probabilities(out, self.n_outputs).log()
         return out.reshape(self.n_outputs)

@@ -66,10 +66,11 @@ def _by(even: Tensor, method: str) -> Tensor:
     values, vectors = torch.linalg.eigh(even)
     if method == "shift":
         size = torch.eye(even.shape[0], dtype=even.dtype, device=even.device)
-        return even - values.amin().clamp(max=0) * size
+        moved: Tensor = even - values.amin().clamp(max=0) * size
+        return moved
     mended = values.abs() if method == "flip" else values.clamp(min=0)
-    found = (vectors * mended) @ vectors.mT
-    return (found + found.mT) / 2
+    found: Tensor = (vectors * mended) @ vectors.mT
+    return 0.5 * found + 0.5 * found.mT
 
 
 def _nearest_correlation(even: Tensor, n_steps: int) -> Tensor:

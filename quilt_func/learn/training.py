@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from quilt_func._torch import tree_leaves, tree_map
+from quilt_func.learn.options import stream
 from quilt_func.optim import GradientTransformation, Method, Progress, minimise
 from quilt_func.states import uniforms
 from quilt_func.typing import PyTree
@@ -165,7 +166,6 @@ def _directions(schedule: Schedule, params: PyTree, n_batches: int) -> Any:
     n_members = tree_leaves(params)[0].shape[0]
     shape = draws(tree_map(lambda leaf: leaf[0], params))
     first, last = schedule.done, schedule.done + schedule.n_epochs
-    epochs = [
-        uniforms((n_batches, n_members, *shape), schedule.seed + e) for e in range(first, last)
-    ]
+    size = (n_batches, n_members, *shape)
+    epochs = [uniforms(size, stream(schedule.seed + epoch, 4)) for epoch in range(first, last)]
     return torch.cat(epochs).to(tree_leaves(params)[0])
