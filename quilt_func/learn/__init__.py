@@ -5,6 +5,7 @@ and repair. Estimators, which need the extra `learn`: `QuantumClassifier`, `Quan
 `QuantumKernel` and `QuantumFeatures` clone, pickle, search grids and stand in pipelines.
 
     >>> from sklearn.datasets import make_circles
+    >>> from quilt_func.learn import QuantumClassifier
     >>> xs, ys = make_circles(60, noise=0.05, factor=0.3, random_state=0)
     >>> classifier = QuantumClassifier(max_iter=40, random_state=0).fit(2 * xs, ys)
     >>> classifier.score(2 * xs, ys) > 0.9

@@ -203,8 +203,8 @@ class QuantumClassifier(ClassifierMixin, Supervised):
             raise ValueError(message(self._name, "y", y, need, got, remedy))
         places = np.searchsorted(self.classes_, y)
         weights = weights * self._class_weights(places, weights)[places]
-        ys = torch.nn.functional.one_hot(tensor_of(places), len(self.classes_))
-        xs, norm, ys = self._tensors(X, weights / weights.mean(), ys)
+        wanted = np.eye(len(self.classes_))[places]
+        xs, norm, ys = self._tensors(X, weights / weights.mean(), wanted)
         self._train(xs, ys, norm, schedule)
         return self
 
