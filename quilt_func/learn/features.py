@@ -8,7 +8,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from torch import Tensor
 from torch.func import vmap
 
-from quilt_func._checks import check_iterable
+from quilt_func._checks import check_iterable, kind_error
 from quilt_func.learn.encodings import Encoder
 from quilt_func.learn.gram_matrices import one_qubit_words
 from quilt_func.learn.options import DTYPES, cast, tensor_of
@@ -106,7 +106,9 @@ class QuantumFeatures(Encoder):
             n = state.shape[-1].bit_length() - 1
             words = [word for one in one_qubit_words(n, "XYZ") for word in one.words]
         remedy = 'Give words such as `["ZZ", "XI"]`.'
-        check_iterable(self._name, "words", None if isinstance(words, str) else words, remedy)
+        if isinstance(words, str):
+            raise kind_error(self._name, "words", words, "be a sequence", remedy)
+        check_iterable(self._name, "words", words, remedy)
         self.words_ = list(words)
         self._values(state, self.words_)
         return self

@@ -1,5 +1,6 @@
 """What estimators are told, as the numbers and tensors that they work with."""
 
+import math
 import numbers
 import operator
 from typing import Any
@@ -63,12 +64,15 @@ def whole(function: str, argument: str, value: Any, minimum: int = 1) -> int:
     return check_count(function, argument, operator.index(value) if is_whole else value, minimum)
 
 
-def real(function: str, argument: str, value: Any, high: float = float("inf")) -> float:
-    """A positive number, of Python or numpy."""
+def real(
+    function: str, argument: str, value: Any, high: float = math.inf, least: float | None = None
+) -> float:
+    """A positive number, or one from a least one on, of Python or numpy."""
     is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     number = float(value) if is_real else value
-    check_number(function, argument, number, 0.0, high)
-    check_positive(function, argument, number, "Give a positive number.")
+    check_number(function, argument, number, least or 0.0, high)
+    if least is None:
+        check_positive(function, argument, number, "Give a positive number.")
     return float(number)
 
 

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from quilt_func import ansatz
-from quilt_func._checks import COMPLEX_OF, check_count, check_is, check_tensor, message
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_count,
+    check_is,
+    check_tensor,
+    common_dtype_and_device,
+    message,
+)
 from quilt_func.circuits import circuit
 from quilt_func.gates import ry, rz
 from quilt_func.ops import Op
@@ -49,9 +56,7 @@ def reuploaded(params: dict[str, Tensor], x: Tensor) -> Tensor:
     References:
         Pérez-Salinas et al. (2020), Quantum 4, 226.
     """
-    theta, scale = _leaves(params)
-    remedy = "Give one sample; map over a batch with `torch.func.vmap`."
-    check_tensor("reuploaded", "x", x, tuple(COMPLEX_OF), ("n_features",), remedy, least=1)
+    theta, scale = _leaves(params, x)
     place = partial(_placed, n_qubits=theta.shape[1])
     n_layers = theta.shape[0]
     layer = partial(ansatz.hardware_efficient, entangler="ring")
@@ -99,7 +104,9 @@ def started(
     return init_reuploaded(u, n_features, last=last)
 
 
-def _leaves(params: Any) -> tuple[Tensor, Tensor]:
+def _leaves(params: Any, x: Any) -> tuple[Tensor, Tensor]:
+    one = "Give one sample; map over a batch with `torch.func.vmap`."
+    check_tensor("reuploaded", "x", x, tuple(COMPLEX_OF), ("n_features",), one, least=1)
     remedy = "Make them with `init_reuploaded(u, n_features)`."
     check_is("reuploaded", "params", params, dict, "be a dict", remedy)
     if set(params) != {"theta", "scale"}:
@@ -107,8 +114,11 @@ def _leaves(params: Any) -> tuple[Tensor, Tensor]:
         raise ValueError(message("reuploaded", "params", [*params], need, got, remedy))
     real, form = tuple(COMPLEX_OF), ("n_layers", "n_qubits", 2)
     check_tensor("reuploaded", "theta", params["theta"], real, form, remedy, least=1)
-    check_tensor("reuploaded", "scale", params["scale"], real, ("n", "n_features"), remedy)
-    return params["theta"], params["scale"]
+    theta, scale, n = params["theta"], params["scale"], x.shape[0]
+    rows = theta.shape[0] + (isinstance(scale, Tensor) and scale.shape[:1] == (theta.shape[0] + 1,))
+    check_tensor("reuploaded", "scale", scale, real, (rows, n), remedy)
+    common_dtype_and_device("reuploaded", (x, theta, scale))
+    return theta, scale
 
 
 def _placed(x: Tensor, n_qubits: int) -> tuple[Op, ...]:

@@ -133,7 +133,7 @@ class Supervised(BaseEstimator):
             batch_size=None if self.batch_size is None else check("batch_size", self.batch_size),
             seed=0,
             done=0,
-            tol=None if self.tol is None else float(self.tol),
+            tol=None if self.tol is None else real(name, "tol", self.tol, least=0.0),
             patience=check("n_iter_no_change", self.n_iter_no_change),
             jit=bool(self.jit),
         )
