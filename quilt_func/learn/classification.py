@@ -61,7 +61,7 @@ class QuantumClassifier(ClassifierMixin, Supervised):
         params_: Parameters, with a first axis of members.
         n_iter_: Number of epochs.
         loss_curve_: Loss of each epoch, the mean of members or of the best one.
-        loss_curves_: Losses (n_seeds, n_iter_).
+        loss_curves_: Losses `(n_seeds, n_iter_)`.
         validation_losses_: Losses on samples held out, the last of the parameters at the end.
         best_: The best member.
 

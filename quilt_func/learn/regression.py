@@ -45,7 +45,7 @@ class QuantumRegressor(RegressorMixin, Supervised):
         params_: Parameters, with a first axis of members.
         n_iter_: Number of epochs.
         loss_curve_: Mean squared error of standardised targets in each epoch.
-        loss_curves_: Losses (n_seeds, n_iter_).
+        loss_curves_: Losses `(n_seeds, n_iter_)`.
         validation_losses_: Losses on samples held out, the last of the parameters at the end.
         best_: The best member.
 

@@ -107,6 +107,37 @@ def test_replayed_steps_are_the_steps(make):
     learning.same_scores(make(jit=True, batch_size=10).fit(X, y), make(batch_size=10).fit(X, y), X)
 
 
+def by_hand(params, X):
+    """What a default classifier of two classes computes, with torch's own modules from there on."""
+    states = torch.func.vmap(qf.learn.reuploaded, (None, 0))(params["model"], X)
+    signs = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1]], dtype=F64)
+    return states.abs().square() @ signs.T @ params["weights"][0] + params["bias"][0]
+
+
+def test_a_fit_is_torchs_loop():
+    """Adam of `torch.optim` on torch's own loss, by autograd, from the same start."""
+    X, y = learning.blobs()
+    start = classifier(max_iter=1).fit(X, y)
+    found = classifier(max_iter=8, tol=None).fit(X, y)
+    # the first step of Adam moves by the rate, whatever the slope: step back by a fit of rate 0
+    tiny = classifier(max_iter=1, learning_rate=1e-300).fit(X, y)
+    params = torch.utils._pytree.tree_map(lambda p: p[0].clone().requires_grad_(), tiny.params_)
+    leaves, ys = torch.utils._pytree.tree_leaves(params), torch.tensor(y, dtype=F64)
+    optimiser, losses = torch.optim.Adam(leaves, lr=QUICK["learning_rate"]), []
+    for _ in range(8):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            by_hand(params, torch.tensor(X)), ys
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.detach())
+    assert start.loss_curve_[0] == found.loss_curve_[0]
+    assert_close(torch.tensor(found.loss_curve_), torch.stack(losses), n_gates=10**4)
+    decision = by_hand(params, torch.tensor(X)).detach()
+    assert_close(torch.tensor(found.decision_function(X)), decision, n_gates=10**4, scale=10.0)
+
+
 def test_labels_are_names():
     """Other names, even in another order, give the same probabilities, under these names."""
     X, y = learning.blobs(n_classes=3)
@@ -266,6 +297,9 @@ def test_copies(make):
     copy = clone(found)
     assert not hasattr(copy, "params_")
     assert (result(copy.fit(X, y), X) == result(found, X)).all()
+    if hasattr(found, "partial_fit"):  # the optimiser's memory goes along
+        assert (again.partial_fit(X, y).loss_curve_ == found.partial_fit(X, y).loss_curve_).all()
+        assert (result(again, X) == result(found, X)).all()
 
 
 @each_estimator
