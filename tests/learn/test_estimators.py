@@ -33,8 +33,8 @@ from quilt_func.learn import (  # noqa: E402
 F64 = torch.float64
 QUICK = {"n_qubits": 2, "n_layers": 1, "learning_rate": 0.3, "max_iter": 12}
 CHECKED = [
-    QuantumClassifier(**QUICK),
-    QuantumRegressor(**QUICK | {"max_iter": 30, "learning_rate": 0.2}),
+    QuantumClassifier(**QUICK, tol=0.01),
+    QuantumRegressor(**QUICK, scale=0.3),
     QuantumKernel(n_qubits=2, n_layers=1),
     QuantumFeatures(n_qubits=2, n_layers=1),
 ]
