@@ -62,7 +62,7 @@ def deep(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare circuits, noisy ones, programs that decide and training; convert them."""
     session.install("-e", ".[test,peers]")
-    parts = "", "_noise", "_qasm", "_convert", "_codes", "_optim"
+    parts = "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn"
     files = [f"tests/test_peers{part}.py" for part in parts]
     session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
 
@@ -77,7 +77,7 @@ def mutation(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documents; a warning is an error."""
-    session.install("-e", ".[docs,plot,test]")  # the reference covers rooms that need an extra
+    session.install("-e", ".[docs,learn,plot,test]")  # rooms that need an extra
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 

@@ -35,6 +35,7 @@ LAYERS = [
         "ansatz", "bitstrings", "convert", "diagnostics", "draw", "explaining", "molecules", "nn",
         "problems", "qasm", "saving", "testing",
     },
+    {"learn"},
 ]
 # fmt: on
 APART = (3, 7)
@@ -44,7 +45,7 @@ FLOORS = 10
 FUNCTIONS = {"_torch", "rules"}
 """Where Functions may be defined: the room of their base, and files of that name."""
 ALLOWED = {"torch", "numpy", "quilt_func"} | set(sys.stdlib_module_names)
-MORE_ALLOWED = {"testing": {"hypothesis"}, "draw": {"matplotlib"}}
+MORE_ALLOWED = {"testing": {"hypothesis"}, "draw": {"matplotlib"}, "learn": {"sklearn"}}
 """Packages of an extra that a side room may import."""
 
 SOURCES = {
@@ -162,6 +163,8 @@ def without_function(tree, name):
     return ast.Module(body=body, type_ignores=[])
 
 
+DRAWING = {"states": "uniforms", "learn.options": "seed_of"}
+"""Functions that may draw: all numbers, and a seed for them from scikit-learn's `RandomState`."""
 # fmt: off
 DRAWS = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal",
@@ -180,7 +183,7 @@ READS_VALUES = {"item", "allclose", "equal", "is_nonzero"}
 
 @each_module
 def test_random_numbers_are_drawn_in_uniforms_only(name):
-    tree = without_function(TREES[name], "uniforms") if name == "states" else TREES[name]
+    tree = without_function(TREES[name], DRAWING.get(name))
     used = {node.attr: dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     modules = {full.split(".")[0] for full in imports(tree)}
     assert not set(used) & DRAWS, [used[draw] for draw in set(used) & DRAWS]

@@ -98,7 +98,8 @@ class _CppGraph:
             )
             for i, argument in enumerate(schema.arguments)
         ]
-        found = self._insert(schema.name, arguments, [result.type for result in schema.returns])
+        name = _UNBATCHED.get(schema.name, schema.name)
+        found = self._insert(name, arguments, [result.type for result in schema.returns])
         if len(found) != 1:
             return found
         if found[0].type().kind() != "ListType":
@@ -145,6 +146,11 @@ _DTYPES = {
     torch.float16: 5, torch.float32: 6, torch.float64: 7, torch.complex32: 8, torch.complex64: 9,
     torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
 }  # fmt: skip
+_UNBATCHED = {"aten::mm": "aten::matmul"}
+"""The interpreter joins many `mm` of one factor, and their results then lie otherwise in memory.
+
+Views are taken by strides, from memory as the trace found it.
+"""
 _FORMATS: dict[Any, int] = {
     torch.strided: 0,
     torch.contiguous_format: 0,

@@ -401,3 +401,25 @@ def test_bad_calls(name):
     with pytest.raises(TypeError) as caught:
         call()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("count", [2, 7, 8, 9, 20])
+def test_many_products_of_one_factor_lie_as_they_did(count):
+    """The interpreter joins eight or more of `mm`, in another order in memory: not those here."""
+    x, *factors = qf.uniforms((count + 1, 4, 4), 0, dtype=F64)
+
+    def fn(x):
+        return torch.stack([(x @ m).view(2, 8)[1] for m in factors]).sin()
+
+    assert torch.equal(qf.jit(fn)(x), fn(x))
+
+
+def test_forward_derivatives_of_many_observables():
+    words = [qf.pauli_sum({word: 1.0}) for word in ("XI", "IX", "YI", "IY", "ZI", "IZ")]
+
+    def values(x):
+        return qf.expval(qf.circuit(2, qf.ry(x, range(2)), qf.cx(0, 1))(), words)
+
+    slopes = torch.func.jacfwd(vmap(values))
+    xs = qf.uniforms((2, 2), 0, dtype=F64)
+    assert torch.allclose(qf.jit(slopes)(xs), slopes(xs))

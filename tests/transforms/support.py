@@ -228,6 +228,11 @@ def by_shadow(c):
     return qf.shots.shadow_estimate(qf.shots.Shadow(bases, bits), words(c), n_groups=3)
 
 
+def encoded(p, x):
+    """A state of two qubits, of parameters and a sample."""
+    return state_of(p * x)
+
+
 def shifted(p, v):
     """A gradient by shifts of what is measured with uniform numbers."""
 
@@ -348,6 +353,25 @@ CASES = {
         lambda c: qf.register_bits("qubit q; bit c; bit d; c = measure q; d = !c;", {"c": c}),
         (torch.tensor([1]),),
     ),
+    "learn.fidelity_gram": (
+        lambda p, xs: qf.learn.fidelity_gram(encoded, p, xs, chunk_size=2),
+        (u(2), u(3, 2, seed=1)),
+    ),
+    "learn.projected_gram": (
+        lambda p, xs, g: qf.learn.projected_gram(encoded, p, xs, xs[:1], gamma=g, chunk_size=2),
+        (u(2), u(2, 2, seed=1), u(seed=2)),
+    ),
+    "learn.centred": (qf.learn.centred, (u(2, 3), u(3, 3, seed=1))),
+    "learn.alignment": (
+        lambda k, y: qf.learn.alignment(k, y, centred=True),
+        (u(3, 3), u(3, 2, seed=1)),
+    ),
+    "learn.repaired": (qf.learn.repaired, (u(3, 3) + torch.diag(torch.arange(3.0).to(F64) - 1),)),
+    "learn.reuploaded": (
+        lambda t, s, x: qf.learn.reuploaded({"theta": t, "scale": s}, x),
+        (u(1, 2, 2), u(2, 3, seed=1), u(3, seed=2)),
+    ),
+    "learn.init_reuploaded": (lambda v: qf.learn.init_reuploaded(v, 3), (u(1, 2, 2),)),
     "optim.apply_updates": (qf.optim.apply_updates, STEP),
     "optim.sgd": (updated(qf.optim.sgd(0.1, momentum=0.9, nesterov=True, weight_decay=0.1)), STEP),
     "optim.adam": (updated(qf.optim.adam(0.1, weight_decay=0.1)), STEP),
@@ -653,6 +677,7 @@ def tables(names=(), left_out=()):
 
 
 SLOW: dict[str, tuple[str, ...]] = {
+    "learn.fidelity_gram": ("jit(hessian)", "jit(vmap(grad))"),
     "hessian_spectrum": ("jit(hessian)",),
     "hvp": ("jit(hessian)",),
     "qfi_vp": ("jit(hessian)",),
