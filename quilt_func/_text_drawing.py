@@ -95,9 +95,7 @@ def _joined(columns: list[list[str]]) -> str:
     return "\n".join(lines[:-1])
 
 
-def _gates(
-    ops: Iterable[Op], texts: Texts | None
-) -> Iterator[tuple[WireSet, tuple[str, ...]]]:
+def _gates(ops: Iterable[Op], texts: Texts | None) -> Iterator[tuple[WireSet, tuple[str, ...]]]:
     given = iter(texts) if texts is not None else map(_value_texts, ops)
     for op, own in zip(ops, given, strict=False):
         for wires, text in zip(op.wires, own, strict=True):

@@ -224,7 +224,7 @@ def _checked_index(index: Any, n_gates: int, m: int) -> Tensor | int:
 def _form(n_wires: int) -> Gate:
     """How it is called, for messages about wires."""
     names = ("gates", "index", "theta")
-    return Gate("choice", n_wires, len(names), np.eye(2**n_wires), param_names=names)
+    return Gate("choice", n_wires, len(names), np.eye(2**n_wires) + 0j, param_names=names)
 
 
 assert ROUNDING < 10.0**-_DIGITS

@@ -186,9 +186,7 @@ class Circuit:
         need, remedy = "be a mapping or a function", "Give new wires by old ones: `{0: 1, 1: 0}`."
         check_is("map_wires", "wires", wires, (Mapping, Callable), need, remedy)
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
-        new = check_wires(
-            "map_wires", [get(wire) for wire in self.wires], n, or_else=_OR_MORE
-        )
+        new = check_wires("map_wires", [get(wire) for wire in self.wires], n, or_else=_OR_MORE)
         table = dict(zip(self.wires, new, strict=True))
         return Circuit(n, tuple(op.map_wires(table.__getitem__) for op in self.ops))
 
@@ -218,7 +216,7 @@ class Circuit:
         """
         given = wires[0] if len(wires) == 1 and not is_index(wires[0]) else wires
         listed = tuple(given) if isinstance(given, Iterable) else given
-        enough = 1 + max([0, *filter(is_index, listed)]) if isinstance(listed, tuple) else 0
+        enough = _enough_for(listed)
         n = enough if n_qubits is None else check_count("on", "n_qubits", n_qubits)
         places = check_wires("on", listed, n, or_else="" if n_qubits is None else _OR_MORE)
         if len(places) != self.n_qubits:
@@ -365,11 +363,11 @@ class Circuit:
             >>> two = circuit(2, ry(0.5, range(2)), rx(0.1, 0))
             >>> print(two.draw(labels=["x{}", "θ"]))
             q0: ─RY(x0)──RX(θ)─
-
+            <BLANKLINE>
             q1: ─RY(x1)────────
             >>> print(two.draw(values=False))
             q0: ─RY──RX─
-
+            <BLANKLINE>
             q1: ─RY─────
 
             >>> from quilt_func import h, cx
@@ -394,6 +392,12 @@ register(
     lambda ops, n_qubits: Circuit(n_qubits, tuple(ops)),
     "quilt_func.circuits.Circuit",
 )
+
+
+def _enough_for(wires: Any) -> int:
+    """The number of qubits that wires need, before they are checked."""
+    known = filter(is_index, wires) if isinstance(wires, tuple) else ()
+    return 1 + max(known, default=len(wires) - 1 if isinstance(wires, tuple) else 0)
 
 
 def circuit(n_qubits: int, *parts: Parts) -> Circuit:

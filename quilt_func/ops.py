@@ -32,6 +32,7 @@ from quilt_func._checks import (
     message,
     qubits,
 )
+from quilt_func._gate_help import GateHelp
 from quilt_func._torch import as_seen_here, constant, register
 from quilt_func.typing import WireSet
 
@@ -169,6 +170,11 @@ class Gate:
         return f"<gate {self.name}>"
 
     @property
+    def form(self) -> str:
+        """How it is called, in a sentence."""
+        return call_form(self)
+
+    @property
     def refusal(self) -> str:
         """Why no state can be given to it, with the remedy; nothing for a gate."""
         return ""
@@ -228,6 +234,8 @@ class Gate:
             self._constants[key] = constant(self.matrix, dtype, device)
         return as_seen_here(self._constants[key])
 
+
+setattr(Gate, "__doc__", GateHelp(Gate.__doc__))  # noqa: B010  # mypy knows it as a string
 
 ROUNDING = 64 * np.finfo(np.float64).eps
 """How far a gate's facts may be from one another."""
@@ -487,7 +495,7 @@ def _refuse_parameter(gate: Gate, position: int, given: Any, m: int) -> NoReturn
     if isinstance(given, bool) and not shape:
         need = "be a number" if gate.param_names else "be an angle"
         raise kind_error(function, name, given, need, _number_remedy(gate))
-    remedy = "Convert it with `.to(...)`." if shape else _number_remedy(gate)
+    remedy = "Convert it with `.to(...)`." if shape else _number_remedy(gate, given)
     check_tensor(function, name, given, REAL_OF if shape else COMPLEX_OF, (...,), remedy)
     need = f"have shape {shape} or {(m, *shape)}"
     got = f"shape {tuple(given.shape)} for {m} wire set(s)"
@@ -500,6 +508,9 @@ _SETS_REMEDY = (
 )
 
 
-def _number_remedy(gate: Gate) -> str:
+def _number_remedy(gate: Gate, given: Any = None) -> str:
     unit = "" if gate.param_names else ", in radians"
-    return f"Give a Python number or a real floating-point tensor{unit}."
+    remedy = f"Give a Python number or a real floating-point tensor{unit}"
+    if isinstance(given, list | tuple | np.ndarray):
+        return f"{remedy}: `torch.as_tensor(values, dtype=torch.float32)`."
+    return f"{remedy}."
