@@ -25,7 +25,7 @@ from quilt_func._checks import (
 )
 from quilt_func._torch import constant, remembered
 from quilt_func.gates import unitary_gate
-from quilt_func.ops import ROUNDING, Gate, Matrix, Op, make_op, parse_wires
+from quilt_func.ops import Gate, Matrix, Op, make_op, parse_wires
 from quilt_func.typing import WireSet
 
 Candidates: TypeAlias = Sequence[Gate | tuple[Gate, tuple[int, ...]]]
@@ -33,6 +33,7 @@ Candidates: TypeAlias = Sequence[Gate | tuple[Gate, tuple[int, ...]]]
 
 Placed: TypeAlias = tuple[tuple[Gate, WireSet], ...]
 
+_INTS = (torch.int64, torch.int32)
 _MAX_WIRES = 6
 """A wider choice's tables would outgrow a block."""
 
@@ -140,10 +141,9 @@ _DIGITS = 12
 
 def _on_places(matrix: Matrix, places: WireSet, n_wires: int) -> Matrix:
     """A matrix on some wires of a set, as one on all of them."""
-    k, rest = len(places), [wire for wire in range(n_wires) if wire not in places]
+    rest = [wire for wire in range(n_wires) if wire not in places]
     wide = np.kron(matrix, np.eye(2 ** len(rest))).reshape((2,) * (2 * n_wires))
     order = np.argsort([*places, *rest])
-    assert k + len(rest) == n_wires
     moved = wide.transpose([*order, *(order + n_wires)])
     return np.ascontiguousarray(moved.reshape(2**n_wires, 2**n_wires))
 
@@ -204,15 +204,15 @@ def _check_candidate(gate: Gate) -> None:
 def _checked_index(index: Any, n_gates: int, m: int) -> Tensor | int:
     """An index of a kind and a shape that fit."""
     remedy = f"Give ints from 0 to {n_gates - 1}."
+    kind = "be an int or a tensor of ints"
     if isinstance(index, Tensor):
-        check_tensor("choice", "index", index, (torch.int64, torch.int32), (...,), remedy)
+        check_tensor("choice", "index", index, _INTS, (...,), remedy, need=kind)
         if index.shape in ((), (m,)):
             return index
         need, got = f"have shape () or ({m},)", f"shape {tuple(index.shape)} for {m} wire set(s)"
         raise ValueError(message("choice", "index", index, need, got, remedy))
     if isinstance(index, bool) or not is_index(index):
-        need = "be an int or a tensor of ints"
-        raise TypeError(message("choice", "index", index, need, describe(index), remedy))
+        raise TypeError(message("choice", "index", index, kind, describe(index), remedy))
     number = int(index)
     if not 0 <= number < n_gates:
         need = f"be in range({n_gates})"
@@ -224,7 +224,6 @@ def _checked_index(index: Any, n_gates: int, m: int) -> Tensor | int:
 def _form(n_wires: int) -> Gate:
     """How it is called, for messages about wires."""
     names = ("gates", "index", "theta")
-    return Gate("choice", n_wires, len(names), np.eye(2**n_wires) + 0j, param_names=names)
-
-
-assert ROUNDING < 10.0**-_DIGITS
+    return Gate(
+        "choice", n_wires, len(names), np.eye(2**n_wires, dtype=np.complex128), param_names=names
+    )

@@ -109,8 +109,8 @@ def _gates(given: Any) -> tuple[Gate, ...]:
     rows = tuple(given)
     for row in rows:
         check_is("random_circuit", "gates", row, Gate, "be gates", remedy)
-        if row.param_shape:
-            got, need = "one of a matrix", "be gates of angles"
+        if row.param_shape or row.refusal:
+            got, need = "another kind" if row.refusal else "one of a matrix", "be gates of angles"
             raise ValueError(message("random_circuit", "gates", row, need, got, remedy))
     if not any(row.n_wires == 1 for row in rows):
         need, got = "hold one of a single wire", f"{[row.name for row in rows]}"

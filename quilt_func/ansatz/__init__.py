@@ -1,8 +1,9 @@
 r"""Templates: plain functions from parameters or data to circuit parts, with initial parameters.
 
 A template returns a tuple of parts on the wires from 0 up; give it to `circuit(n_qubits, ...)`,
-and move that with `on`: `circuit(6, circuit(2, template(...)).on(4, 5))`. Each `init_*` maps uniform numbers to parameters and draws
-nothing. Layers are the first axis of every parameter tensor, wires the second:
+and move that with `on`: `circuit(6, circuit(2, template(...)).on(4, 5))`. Each `init_*` maps
+uniform numbers to parameters and draws nothing. Layers are the first axis of every parameter
+tensor, wires the second:
 
     >>> import torch
     >>> from quilt_func import circuit, expval, pauli_sum, uniforms
@@ -43,7 +44,7 @@ from quilt_func.ansatz.optimisation import (
     warm_start,
 )
 from quilt_func.ansatz.preparation import prepare_state
-from quilt_func.ansatz.unitaries import inverse_qft, permutation, qft, two_qubit_unitary
+from quilt_func.ansatz.unitaries import inverse_qft, permute_wires, qft, two_qubit_unitary
 
 __all__ = [
     "Entangler",
@@ -64,7 +65,7 @@ __all__ = [
     "inverse_qft",
     "iqp_encoding",
     "pauli_evolution",
-    "permutation",
+    "permute_wires",
     "prepare_state",
     "qaoa",
     "qft",

@@ -265,12 +265,12 @@ def warm_start(solution: Tensor, epsilon: float = 0.25) -> WarmStart:
     r"""Start and mixer of `qaoa` that begin near a solution of a relaxed problem.
 
     Wire $i$ starts in RY(θ_i)|0⟩ with $θ_i = 2 \arcsin \sqrt{c_i}$, so that it is 1 with the
-    probability $c_i$, and its mixer RY(θ_i) RZ(2β) RY(-θ_i) leaves that state alone. At $c = ½$ both
-    are those of `qaoa`. β has the sign that it has there, the opposite of the paper's.
+    probability $c_i$, and its mixer RY(θ_i) RZ(2β) RY(-θ_i) leaves that state alone. At $c = ½$
+    both are those of `qaoa`. β has the sign that it has there, the opposite of the paper's.
 
     Args:
         solution (real, (n_qubits,)): Each bit's value in [0, 1].
-        epsilon: Least distance ε from 0 and 1: a wire at 0 or 1 would stay there. ½ is a cold start.
+        epsilon: Least distance ε from 0 and 1: a wire at 0 or 1 would stay there. ½ is cold.
 
     Returns:
         Mixer and start.

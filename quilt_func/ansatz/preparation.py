@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, REAL_OF
+from quilt_func._checks import COMPLEX_OF, REAL_OF, shape_error
 from quilt_func.ansatz.encodings import amplitude_encoding
 from quilt_func.ansatz.layers import SAMPLE_REMEDY, check_argument
 from quilt_func.gates import unitary
@@ -24,11 +24,11 @@ def prepare_state(amplitudes: Tensor) -> tuple[Op, ...]:
             with zeros to the next power of two, as by `amplitude_encoding`.
 
     Returns:
-        One op of a matrix on wires from 0 up; none for a single amplitude.
+        One op of a matrix on wires from 0 up.
 
     Raises:
         TypeError: If `amplitudes` is not a floating-point tensor.
-        ValueError: If it is not one vector.
+        ValueError: If it is not one vector of at least two amplitudes.
 
     Transforms:
         vmap, grad, jvp, hessian; differentiable in the amplitudes but where all are 0.
@@ -50,9 +50,11 @@ def prepare_state(amplitudes: Tensor) -> tuple[Op, ...]:
     check_argument(
         "prepare_state", "amplitudes", amplitudes, ("n_amplitudes",), SAMPLE_REMEDY, dtypes
     )
+    if amplitudes.shape[0] < 2:
+        need, remedy = "have at least two amplitudes", "A state of no wires has none to act on."
+        raise shape_error("prepare_state", "amplitudes", amplitudes, need, remedy)
     psi = amplitude_encoding(amplitudes)
-    n = psi.shape[0].bit_length() - 1
-    return (unitary(_reflection(psi), *range(n)),) if n else ()
+    return (unitary(_reflection(psi), *range(psi.shape[0].bit_length() - 1)),)
 
 
 def _reflection(psi: Tensor) -> Tensor:

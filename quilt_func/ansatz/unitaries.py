@@ -161,10 +161,10 @@ def _qft(n: int, swaps: bool, function: str) -> tuple[Op, ...]:
     for wire in range(n):
         ops.append(h(wire))
         ops += [cp(math.pi / 2 ** (other - wire), other, wire) for other in range(wire + 1, n)]
-    return (*ops, *(permutation(range(n)[::-1]) if swaps else ()))
+    return (*ops, *(permute_wires(range(n)[::-1]) if swaps else ()))
 
 
-def permutation(order: Iterable[int]) -> tuple[Op, ...]:
+def permute_wires(order: Iterable[int]) -> tuple[Op, ...]:
     """Exchange wires: wire `i` gets what was on wire `order[i]`, as axes in `torch.permute`.
 
     Args:
@@ -182,16 +182,16 @@ def permutation(order: Iterable[int]) -> tuple[Op, ...]:
 
     Examples:
         >>> from quilt_func import basis_state, circuit, counts
-        >>> circuit(3, permutation([2, 0, 1]))(basis_state([1, 0, 0])).real
+        >>> circuit(3, permute_wires([2, 0, 1]))(basis_state([1, 0, 0])).real
         tensor([0., 0., 1., 0., 0., 0., 0., 0.])
 
     References:
         Knuth (1997), The Art of Computer Programming 1, section 1.3.3, for cycles.
     """
     remedy = "Give each wire once: `[2, 0, 1]`."
-    check_is("permutation", "order", order, Iterable, "be a sequence of wires", remedy)
+    check_is("permute_wires", "order", order, Iterable, "be a sequence of wires", remedy)
     listed = tuple(order)
-    wanted = check_wires("permutation", listed, len(listed), "order")
+    wanted = check_wires("permute_wires", listed, len(listed), "order")
     content, pairs = list(range(len(wanted))), []
     for wire, source in enumerate(wanted):
         other = content.index(source)

@@ -134,7 +134,7 @@ def _box_width(gate: Placed) -> float:
 
 
 def _length(text: str) -> int:
-    """Characters that a text shows; `$\\theta_0$` has two."""
+    """Characters that a text shows, of which mathematics hides its marks."""
     return len(_MATHS_COMMAND.sub("x", text).translate(_MATHS_MARKS))
 
 
