@@ -135,9 +135,9 @@ class Circuit:
             {'h': 3, 'cx': 2}
         """
         found: dict[str, int] = {}
-        for op in self.ops:
+        for op in filter(len, self.ops):
             found[op.gate.name] = found.get(op.gate.name, 0) + len(op)
-        return {name: count for name, count in found.items() if count}
+        return found
 
     @cached_property
     def structure(self) -> tuple[int, tuple[Structure, ...]]:

@@ -11,11 +11,11 @@ import math
 
 import numpy as np
 import torch
-from oracles import dense
-from oracles.compare import assert_close, central_difference
 from torch.func import grad, jacrev, vmap
 
 import quilt_func as qf
+from oracles import dense
+from oracles.compare import assert_close, central_difference
 from quilt_func.testing.tolerances import fd_tolerance, tolerance
 
 F64 = torch.float64
