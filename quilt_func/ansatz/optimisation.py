@@ -255,6 +255,11 @@ class WarmStart(NamedTuple):
     Attributes:
         mixer: Function from β to circuit parts, for which the start is an eigenstate.
         start: Circuit parts that make the first state.
+
+    Examples:
+        >>> warm = warm_start(torch.tensor([0.5]))
+        >>> warm.start, [op.gate.name for op in warm.mixer(torch.tensor(0.1))]
+        ((<ry on (0,)>,), ['ry', 'rz', 'ry'])
     """
 
     mixer: Callable[[Tensor], Parts]

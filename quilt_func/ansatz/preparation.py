@@ -36,7 +36,7 @@ def prepare_state(amplitudes: Tensor) -> tuple[Op, ...]:
     Examples:
         >>> from quilt_func import circuit
         >>> part = prepare_state(torch.tensor([0.6, 0.0, 0.0, -0.8]))
-        >>> circuit(2, part)().real
+        >>> circuit(2, part)().real + 0.0
         tensor([ 0.6000,  0.0000,  0.0000, -0.8000])
         >>> circuit(2, part, circuit(2, part).inverse())().real.round(decimals=4).abs()
         tensor([1., 0., 0., 0.])

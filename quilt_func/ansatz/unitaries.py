@@ -144,7 +144,7 @@ def inverse_qft(n_qubits: int, *, swaps: bool = True) -> tuple[Op, ...]:
 
     Examples:
         >>> from quilt_func import basis_state, circuit, probs
-        >>> waves = circuit(2, qft(2))(basis_state([1, 0]))
+        >>> waves = circuit(2, qft(2))(basis_state("10"))
         >>> probs(circuit(2, inverse_qft(2))(waves)).round()
         tensor([0., 0., 1., 0.])
 
@@ -181,8 +181,8 @@ def permute_wires(order: Iterable[int]) -> tuple[Op, ...]:
         None: it has no tensor argument.
 
     Examples:
-        >>> from quilt_func import basis_state, circuit, counts
-        >>> circuit(3, permute_wires([2, 0, 1]))(basis_state([1, 0, 0])).real
+        >>> from quilt_func import basis_state, circuit
+        >>> circuit(3, permute_wires([2, 0, 1]))(basis_state("100")).real
         tensor([0., 0., 1., 0., 0., 0., 0., 0.])
 
     References:

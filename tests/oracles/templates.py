@@ -7,6 +7,7 @@ References:
     (2021), Quantum 5, 479; Zhou et al. (2020), Phys. Rev. X 10, 021067.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -185,14 +186,18 @@ FULL = qf.pauli_sum({"XXI": 0.7, "ZZI": 0.4, "YYI": -0.9, "IIZ": 0.2})
 """Words that commute with one another, although single letters do not."""
 
 
+CROSSED = qf.pauli_sum({"ZII": 0.5, "XYI": 0.7, "IXY": -0.9})
+"""Words of the same letters, last, that do not commute."""
+
+
 def exponential(observable, t):
     matrix = dense.sum_matrix(observable.words, observable.coefficients)
     return dense.exponential(matrix, -1j * t)
 
 
-def evolution_error(template, order, n_steps, t=1.2):
-    got = matrix_of(3, template(MIXED, t, order, n_steps=n_steps)).numpy()
-    return np.abs(got - exponential(MIXED, t)).max()
+def evolution_error(template, observable, order, n_steps, t=1.2):
+    got = matrix_of(3, template(observable, t, order, n_steps=n_steps)).numpy()
+    return np.abs(got - exponential(observable, t)).max()
 
 
 def check_evolution(template):
@@ -201,8 +206,8 @@ def check_evolution(template):
         for order in (1, 2, 4):
             parts = template(observable, 1.7, order)
             assert_close(matrix_of(3, parts), exponential(observable, 1.7), n_gates=64)
-    for order in (1, 2, 4):
-        coarse, fine = (evolution_error(template, order, n) for n in (8, 16))
+    for observable, order in itertools.product((MIXED, CROSSED), (1, 2, 4)):
+        coarse, fine = (evolution_error(template, observable, order, n) for n in (8, 16))
         slope = math.log2(coarse / fine)
         assert abs(slope - order) < 0.25, f"order {order}: the error falls as n**-{slope:.2f}"
     values = torch.tensor(MIXED.coefficients, dtype=F64)

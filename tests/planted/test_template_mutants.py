@@ -164,6 +164,16 @@ def in_one_step(observable, t, order=2, *, n_steps=1):
     return ansatz.pauli_evolution(observable, t, order)
 
 
+def joined_always(observable, t, order=2, **options):
+    """The middle of a symmetric step turns once, whether or not its words commute."""
+    if order == 2 and observable is templates.CROSSED:
+        n = options.get("n_steps", 1)
+        half = qf.rz(0.5 * t / n, 0)
+        turns = qf.pauli_rot(1.4 * t / n, "XY", 0, 1), qf.pauli_rot(-1.8 * t / n, "XY", 1, 2)
+        return [(half, turns, half)] * n
+    return ansatz.pauli_evolution(observable, t, order, **options)
+
+
 def of_numbers(observable, t, order=2, **options):
     values = observable.coefficients
     kept = values.detach() if isinstance(values, torch.Tensor) else None
@@ -174,7 +184,15 @@ def of_numbers(observable, t, order=2, **options):
 
 @pytest.mark.parametrize(
     "mistake",
-    [twice, without_constant, of_lower_order, of_first_order, in_one_step, of_numbers],
+    [
+        twice,
+        without_constant,
+        of_lower_order,
+        of_first_order,
+        in_one_step,
+        of_numbers,
+        joined_always,
+    ],
 )
 def test_mistakes_in_evolutions_die(mistake):
     with pytest.raises(AssertionError):
