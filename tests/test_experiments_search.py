@@ -182,7 +182,7 @@ def test_structures_train_alike_both_ways():
     *_, result = structures.results(FEW, Desk())
     loop, at_once = result.rows
     assert at_once["deviation"] < tolerance(torch.float32, 4096, scale=24)
-    assert loop["mean"] == pytest.approx(at_once["mean"], abs=at_once["deviation"])
+    assert abs(loop["mean"] - at_once["mean"]) <= at_once["deviation"]
     assert at_once["ratio"] > 0
     assert result.data["energies"].shape == (3, 2)
     assert result.data["least"] == pytest.approx(-8.0)
