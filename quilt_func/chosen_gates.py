@@ -44,7 +44,9 @@ def choice(gates: Candidates, index: Tensor | int, theta: Tensor, *wires: Any) -
     With the index as a tensor, circuits of other gates differ in values alone: they map over a
     batch, and a hundred of them train at once. A gate of fewer wires than the widest acts on the
     first of a set, and leaves the others alone; `(gate, places)` puts it elsewhere, as `(ry, (1,))`
-    on the second. Constant gates ignore the angle: their derivative is 0, as it should be.
+    on the second. Constant gates ignore the angle: their derivative is 0, as it should be. What
+    acts is a matrix, so there is no rule of shifts for it and no text: `parameter_shift` and
+    `to_qasm` want the gate itself.
 
     Args:
         gates: Unitary gates of at most one angle, which have a generator if they have an angle;
