@@ -25,6 +25,7 @@ from quilt_func import (
 )
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
+from quilt_func.chosen_gates import choice
 from quilt_func.circuits import Circuit, circuit, same_structure
 from quilt_func.custom_gates import gate
 from quilt_func.densities import mutual_information, trace_distance
@@ -61,6 +62,7 @@ from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
 from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.qasm import from_qasm, register_bits, to_qasm
+from quilt_func.random_structures import random_circuit
 from quilt_func.replay import jit
 from quilt_func.saving import from_json, to_json
 from quilt_func.shots import Estimate, estimate
@@ -95,6 +97,7 @@ __all__ = [
     "basis_state",
     "bit_strings",
     "bitstrings",
+    "choice",
     "circuit",
     "classical_fisher",
     "classical_natural_gradient",
@@ -150,6 +153,7 @@ __all__ = [
     "qfi_blocks",
     "qfi_diagonal",
     "qfi_vp",
+    "random_circuit",
     "random_state",
     "reduced_density",
     "register_bits",

@@ -135,7 +135,7 @@ def _refuse_parameter(gate: Row, position: int, given: Any, m: int) -> NoReturn:
     if isinstance(given, bool) and not shape:
         need = "be a number" if gate.param_names else "be an angle"
         raise kind_error(function, name, given, need, _number_remedy(gate))
-    remedy = "Convert it with `.to(...)`." if shape else _number_remedy(gate)
+    remedy = "Convert it with `.to(...)`." if shape else _number_remedy(gate, given)
     check_tensor(function, name, given, REAL_OF if shape else COMPLEX_OF, (...,), remedy)
     need = f"have shape {shape} or {(m, *shape)}"
     got = f"shape {tuple(given.shape)} for {m} wire set(s)"
@@ -148,6 +148,9 @@ _SETS_REMEDY = (
 )
 
 
-def _number_remedy(gate: Row) -> str:
+def _number_remedy(gate: Row, given: Any = None) -> str:
     unit = "" if gate.param_names else ", in radians"
-    return f"Give a Python number or a real floating-point tensor{unit}."
+    remedy = f"Give a Python number or a real floating-point tensor{unit}"
+    if isinstance(given, list | tuple | np.ndarray):
+        return f"{remedy}: `torch.as_tensor(values, dtype=torch.float32)`."
+    return f"{remedy}."

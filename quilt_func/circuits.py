@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from shutil import get_terminal_size
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,16 +20,19 @@ from quilt_func._checks import (
     check_wires,
     common_dtype_and_device,
     describe,
+    is_index,
     kind_error,
     message,
+    qubits,
 )
-from quilt_func._text_drawing import draw_text
+from quilt_func._text_drawing import Labels, draw_text, shown_texts
 from quilt_func._torch import register
 from quilt_func.derived import controlled
 from quilt_func.evolution import evolve_from, evolved
 from quilt_func.ops import OP_REMEDY, Op, Structure, check_fits
 from quilt_func.typing import Device, Parts
 
+_OR_MORE = ", or a larger `n_qubits`"
 _PLAIN = str.maketrans({"─": "-", "│": "|", "┼": "+", "●": "@", "⊕": "X", "×": "x", "†": "'"})
 
 
@@ -103,6 +108,37 @@ class Circuit:
         """Number of gates: each wire set counts."""
         return sum(map(len, self.ops))
 
+    @property
+    def depth(self) -> int:
+        """Number of moments: gates on other wires share one, gates on the same wire do not.
+
+        Examples:
+            >>> from quilt_func import cx, h
+            >>> circuit(3, h(range(3)), cx(0, 1), cx(1, 2)).depth
+            3
+        """
+        free: dict[Any, int] = {}
+        for op in self.ops:
+            keys = [key for key in (op.gate.writes, *op.gate.reads) if key]
+            for wire_set in op.wires:
+                moment = 1 + max(free.get(place, 0) for place in (*wire_set, *keys))
+                free |= dict.fromkeys((*wire_set, *keys), moment)
+        return max(free.values(), default=0)
+
+    @property
+    def gate_counts(self) -> dict[str, int]:
+        """Number of gates by name, in order of appearance; each wire set counts.
+
+        Examples:
+            >>> from quilt_func import cx, h
+            >>> circuit(3, h(range(3)), cx([(0, 1), (1, 2)])).gate_counts
+            {'h': 3, 'cx': 2}
+        """
+        found: dict[str, int] = {}
+        for op in filter(len, self.ops):
+            found[op.gate.name] = found.get(op.gate.name, 0) + len(op)
+        return found
+
     @cached_property
     def structure(self) -> tuple[int, tuple[Structure, ...]]:
         """The static part: number of qubits, and each op's gate, wires and kinds of parameters."""
@@ -150,11 +186,44 @@ class Circuit:
         need, remedy = "be a mapping or a function", "Give new wires by old ones: `{0: 1, 1: 0}`."
         check_is("map_wires", "wires", wires, (Mapping, Callable), need, remedy)
         get = wires if callable(wires) else lambda wire: wires.get(wire, wire)
-        new = check_wires(
-            "map_wires", [get(wire) for wire in self.wires], n, or_else=", or a larger `n_qubits`"
-        )
+        new = check_wires("map_wires", [get(wire) for wire in self.wires], n, or_else=_OR_MORE)
         table = dict(zip(self.wires, new, strict=True))
         return Circuit(n, tuple(op.map_wires(table.__getitem__) for op in self.ops))
+
+    def on(self, *wires: Any, n_qubits: int | None = None) -> "Circuit":
+        """The same circuit on chosen wires: its wire `i` becomes `wires[i]`.
+
+        Args:
+            *wires: One int for each qubit, or one iterable of them.
+            n_qubits: Number of qubits of the result; default: just enough for the wires.
+
+        Returns:
+            The circuit, which `circuit(n, ...)` takes as a part.
+
+        Raises:
+            TypeError: If a wire is not an int.
+            ValueError: If there are not as many wires as qubits, or a wire repeats or is out of
+                range.
+
+        Transforms:
+            vmap, grad, jvp, hessian.
+
+        Examples:
+            >>> from quilt_func import cx, h
+            >>> bell = circuit(2, h(0), cx(0, 1))
+            >>> circuit(6, bell.on(4, 5), bell.on(2, 0)).ops[1::2]
+            (<cx on (4, 5)>, <cx on (2, 0)>)
+        """
+        given = wires[0] if len(wires) == 1 and not is_index(wires[0]) else wires
+        listed = tuple(given) if isinstance(given, Iterable) else given
+        enough = _enough_for(listed)
+        n = enough if n_qubits is None else check_count("on", "n_qubits", n_qubits)
+        places = check_wires("on", listed, n, or_else="" if n_qubits is None else _OR_MORE)
+        if len(places) != self.n_qubits:
+            need, got = f"be {self.n_qubits} wire(s), one for each qubit", f"{len(places)}"
+            remedy = "Give the new wire of wire 0, of wire 1, and so on."
+            raise ValueError(message("on", "wires", places, need, got, remedy))
+        return Circuit(n, tuple(op.map_wires(places.__getitem__) for op in self.ops))
 
     @property
     def wires(self) -> tuple[int, ...]:
@@ -257,14 +326,50 @@ class Circuit:
         except Exception:  # a transform may have put anything into the leaves
             return f"Circuit({self.n_qubits} qubits, {len(self.ops)} ops)"
 
-    def draw(self, width: int | None = None, *, ascii: bool = False) -> str:  # noqa: A002
+    def _repr_html_(self) -> str:
+        """The drawing, as notebooks show it; lines are as long as they need to be."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.gate_counts.items())
+        title = f"{qubits(self.n_qubits)}, depth {self.depth}: {counts or 'no gates'}"
+        style = "line-height: 1.15; overflow-x: auto; white-space: pre"
+        return f'<div>{escape(title)}<pre style="{style}">{escape(self.draw(10**6))}</pre></div>'
+
+    def draw(
+        self,
+        width: int | None = None,
+        *,
+        ascii: bool = False,  # noqa: A002
+        values: bool = True,
+        labels: Labels | None = None,
+    ) -> str:
         """Draw the circuit as text; `quilt_func.draw.draw_mpl` makes a figure.
 
         Args:
             width: Characters to a line; default: the terminal's, or 100 where there is none.
             ascii: Whether to draw in plain characters: `@` controls and `X` targets.
+            values: Whether to show what parameters are; without them gates show their names alone.
+            labels: Texts in place of values: one for each angle of each op that has angles, op by
+                op. A text is for all wire sets of its op, and `{}` in it is their number, from 0;
+                a list has a text for each.
+
+        Returns:
+            The drawing.
+
+        Raises:
+            TypeError: If a label is neither a text nor a list of texts.
+            ValueError: If there are not as many labels as angles, or as wire sets in a list.
 
         Examples:
+            >>> from quilt_func import rx, ry
+            >>> two = circuit(2, ry(0.5, range(2)), rx(0.1, 0))
+            >>> print(two.draw(labels=["x{}", "θ"]))
+            q0: ─RY(x0)──RX(θ)─
+            <BLANKLINE>
+            q1: ─RY(x1)────────
+            >>> print(two.draw(values=False))
+            q0: ─RY──RX─
+            <BLANKLINE>
+            q1: ─RY─────
+
             >>> from quilt_func import h, cx
             >>> print(circuit(2, h(0), cx(0, 1)).draw())
             q0: ─H──●─
@@ -276,7 +381,8 @@ class Circuit:
             q1: ----X-
         """
         columns = get_terminal_size((100, 24)).columns if width is None else width
-        text = draw_text(self.n_qubits, self.ops, columns)
+        texts = shown_texts("draw", self.ops, values, labels)
+        text = draw_text(self.n_qubits, self.ops, columns, texts)
         return text.translate(_PLAIN).encode("ascii", "replace").decode() if ascii else text
 
 
@@ -286,6 +392,12 @@ register(
     lambda ops, n_qubits: Circuit(n_qubits, tuple(ops)),
     "quilt_func.circuits.Circuit",
 )
+
+
+def _enough_for(wires: Any) -> int:
+    """The number of qubits that wires need, before they are checked."""
+    known = filter(is_index, wires) if isinstance(wires, tuple) else ()
+    return 1 + max(known, default=len(wires) - 1 if isinstance(wires, tuple) else 0)
 
 
 def circuit(n_qubits: int, *parts: Parts) -> Circuit:

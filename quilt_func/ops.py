@@ -26,6 +26,7 @@ from quilt_func._checks import (
     message,
     qubits,
 )
+from quilt_func._gate_help import GateHelp
 from quilt_func._op_arguments import call_form, checked_parameter
 from quilt_func._op_arguments import called as called
 from quilt_func._op_arguments import parse_wires as parse_wires
@@ -166,6 +167,11 @@ class Gate:
         return f"<gate {self.name}>"
 
     @property
+    def form(self) -> str:
+        """How it is called, in a sentence."""
+        return call_form(self)
+
+    @property
     def refusal(self) -> str:
         """Why no state can be given to it, with the remedy; nothing for a gate."""
         return ""
@@ -225,6 +231,8 @@ class Gate:
             self._constants[key] = constant(self.matrix, dtype, device)
         return as_seen_here(self._constants[key])
 
+
+setattr(Gate, "__doc__", GateHelp(Gate.__doc__))  # noqa: B010  # mypy knows it as a string
 
 ROUNDING = 64 * np.finfo(np.float64).eps
 """How far a gate's facts may be from one another."""

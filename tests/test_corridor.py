@@ -19,12 +19,15 @@ PACKAGE = ROOT / "quilt_func"
 # fmt: off
 LAYERS = [
     {"_torch"},
-    {"typing", "_checks", "_op_arguments", "_spellings", "_parameter_trees", "_amplitudes"},
-    {"densities", "states", "ops", "derived", "custom_gates", "gates"},
+    {
+        "typing", "_checks", "_op_arguments", "_spellings", "_parameter_trees", "_amplitudes",
+        "_gate_help",
+    },
+    {"densities", "states", "ops", "derived", "custom_gates", "gates", "chosen_gates"},
     {"evolution", "pauli"},
     {
         "circuits", "observables", "diagonals", "measurement", "_density_measurement",
-        "_text_drawing", "_model_checks", "_placed_gates",
+        "_text_drawing", "_model_checks", "_placed_gates", "random_structures",
     },
     {
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",

@@ -4,6 +4,7 @@ The tables in `bad_calls/` hold one call per line; a new check is tested by bein
 """
 
 import builtins
+import pydoc
 import re
 import subprocess
 import sys
@@ -236,6 +237,13 @@ MEANT = {
     "expvall": "expval",
     "pauli_summ": "pauli_sum",
     "circuits_": "circuit",
+    "phase_shift": "p",
+    "hadamard": "h",
+    "mcrx": "controlled(rx, n_controls)",
+    "dagger": "inverse",
+    "QFT": "ansatz.qft",
+    "MottonenStatePreparation": "ansatz.prepare_state",
+    "TrotterProduct": "ansatz.pauli_evolution",
 }
 
 
@@ -257,6 +265,45 @@ def test_hints_are_no_names():
     assert not hasattr(qf, "cnot")
     with pytest.raises(AttributeError, match=r"attribute '_circuit'$"):
         _ = qf._circuit
+
+
+GATES = [*qf.GATES, qf.controlled(qf.u), qf.pauli_rot(0.1, "XYZ", 0, 1, 2).gate]
+
+
+@pytest.mark.parametrize("row", GATES, ids=lambda row: row.name)
+def test_help_of_a_gate_tells_of_the_gate(row):
+    """What it is, how it is called, and its matrix."""
+    text = pydoc.plain(pydoc.render_doc(row))
+    assert f"{row.name}: {row.doc}" in text
+    calls = re.findall(r"`([^`]*\(.*?\))`", row.__doc__.split("\n\n")[1])
+    assert len(calls) == 2
+    angles = dict.fromkeys(("theta", "theta0", "theta1", "theta2"), 0.1)
+    for call in calls:
+        assert eval(call.replace(", ...", ""), {**NAMES, row.name: row, **angles}).gate.n_wires
+    matrix = "Matrix at π/2" if row.n_params else "Matrix:"
+    assert matrix in text
+    assert "generator G" in text or row.generator is None
+
+
+def test_help_shows_the_matrix():
+    assert "[[ 0.7071 -0.7071]\n     [ 0.7071  0.7071]]" in qf.ry.__doc__
+    assert "[[1.+0.j 0.+0.j]\n     [0.+0.j 0.+1.j]]" in qf.s.__doc__
+    assert "Matrix" not in qf.controlled(qf.x, 5).__doc__
+    assert qf.Gate.__doc__.startswith("A row of facts about one gate.")
+
+
+def test_help_of_what_is_no_gate():
+    """Rows without a matrix of their own keep their words."""
+    assert "A row of facts" in pydoc.render_doc(qf.noise.bit_flip)
+    assert "row of `measure`" in pydoc.render_doc(qf.measure(0, "m").gate)
+    assert "Matrix" not in qf.linear(torch.eye(2) + 0j, 0).gate.__doc__
+
+    @qf.gate(n_wires=1, unitary=False)
+    def damp(strength):
+        """Damps."""
+        return torch.stack([torch.ones_like(strength), strength]).diag()
+
+    assert damp.__doc__.startswith("damp: Damps.")
 
 
 KINDS = {"an int": 1, "a str": "x", "an Op": qf.x(0), "a Gate": qf.x, "None": None, "a bool": True}

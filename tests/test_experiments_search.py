@@ -16,7 +16,7 @@ pytest.importorskip("tqdm")
 from experiments._desk import Desk
 from experiments.chemistry import __main__ as chemistry
 from experiments.search import __main__ as search
-from experiments.search import methods, problems
+from experiments.search import methods, problems, structures
 
 SMALL = problems.partitioning(8, 0)
 
@@ -160,3 +160,43 @@ def test_the_molecules_leave_a_complete_record(tmp_path):
     assert entry["status"] == "complete"
     assert len(entry["rows"]) == 21 + 22 + 2
     assert (tmp_path / entry["figures"][0]).stat().st_size > 10_000
+
+
+FEW = structures.Config(structures=3, seeds=2, epochs=4, layers=3, repeats=1)
+
+
+def test_structures_are_the_same_circuits_both_ways():
+    """Every gate of the list, at every place, as a number and as itself."""
+    shape = FEW.layers, FEW.qubits // 2
+    for first in range(0, len(structures.GATES), 6):
+        index = (torch.arange(6) + first).reshape(shape)
+        theta = 6 * qf.uniforms(shape, first, dtype=torch.float64)
+        chosen = structures.by_number(FEW, index, theta)
+        plain = structures.by_structure(FEW, index.tolist(), theta)
+        deviation = (chosen() - plain()).abs().max()
+        assert deviation < tolerance(torch.float64, 8 * plain.n_gates)
+
+
+def test_structures_train_alike_both_ways():
+    """And downhill."""
+    *_, result = structures.results(FEW, Desk())
+    loop, at_once = result.rows
+    assert at_once["deviation"] < tolerance(torch.float32, 4096, scale=24)
+    assert abs(loop["mean"] - at_once["mean"]) <= at_once["deviation"]
+    assert at_once["ratio"] > 0
+    assert result.data["energies"].shape == (3, 2)
+    assert result.data["least"] == pytest.approx(-8.0)
+    longer = structures.Config(structures=3, seeds=2, epochs=12, layers=3, repeats=1)
+    *_, after = structures.results(longer, Desk())
+    assert after.data["energies"].mean() < result.data["energies"].mean()
+
+
+def test_structures_leave_a_record(tmp_path):
+    search.main(["--choice", "--quick", f"--out={tmp_path}"])
+    entry = json.loads((tmp_path / "choice-quick.json").read_text(encoding="utf-8"))
+    assert entry["status"] == "complete"
+    assert [row["model"] for row in entry["rows"]] == list(structures.WAYS)
+    assert all(len(row["times"]) == 2 for row in entry["rows"])
+    assert (tmp_path / "choice-quick-structures.png").exists()
+    with pytest.raises(SystemExit):
+        search.main(["--choice", "--qubits=3", f"--out={tmp_path}"])

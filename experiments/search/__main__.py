@@ -5,8 +5,10 @@ samples; exactly, they see all costs, and stand apart. QAOA on even rings is com
 known value.
 
     python -m experiments.search
+    python -m experiments.search --choice    # structures trained at once (`structures.py`)
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -24,7 +26,7 @@ from experiments._desk import Desk, digest
 from experiments._record import Result, Row, spread
 from experiments._run import Experiment
 
-from . import plots
+from . import plots, structures
 from .methods import CIRCUITS, CLASSICAL, circuit_search
 from .problems import PROBLEMS, gap, ring, starts_of_ring
 
@@ -213,8 +215,13 @@ EXPERIMENT = Experiment("search", results, figures, COLUMNS, "table")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the experiment from the command line."""
+    """Run the experiment, or that of structures, from the command line."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if "--choice" in words:
+        structures.main(words)
+        return
     parser = _run.parser("search", "Search 12 to 20 bits at equal budgets; QAOA on rings.")
+    parser.add_argument("--choice", action="store_true", help="train structures at once instead")
     for name in ("instances", "shots", "budget", "largest", "layers"):
         parser.add_argument(f"--{name}", type=int, help=f"see Config.{name}")
     _run.main(EXPERIMENT, Config, parser, arguments, quick=QUICK)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from experiments._record import Row
 from experiments._style import BLUE, GREEN, GREY, INK, ORANGE, clean
@@ -39,6 +40,22 @@ def draw(data: Mapping[Any, Any], rows: Sequence[Row]) -> Figure:
     _rings(axes[0, -1], [row for row in rows if "known" in row])
     axes[1, -1].set_axis_off()
     clean(axes.flat, labelsize=8.5)
+    return figure
+
+
+def draw_structures(energies: Tensor, least: float) -> Figure:
+    """Energies of all seeds by structure, the best structure first, and their best."""
+    best, order = energies.amin(1).sort()
+    figure = Figure(figsize=(7.5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(best))
+    seeds = np.repeat(places, energies.shape[1])
+    axes.plot(seeds, energies[order].flatten().numpy(), ".", color=GREY, ms=3, label="each seed")
+    axes.plot(places, best.numpy(), color=BLUE, label="best seed")
+    axes.axhline(least, color=ORANGE, ls="--", label="ground state")
+    axes.set(xlabel="structure, the best first", ylabel="energy after training")
+    axes.legend(frameon=False, fontsize=8, loc=(0.75, 0.12))
+    clean([axes], labelsize=8.5)
     return figure
 
 

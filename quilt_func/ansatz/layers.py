@@ -14,15 +14,12 @@ from quilt_func._checks import (
     check_is,
     check_tensor,
     check_wires,
-    common_dtype_and_device,
     message,
     short_dtype_or_kind,
 )
-from quilt_func.diagonals import z_coefficients, z_wires
-from quilt_func.gates import cx, h, pauli_rot, rx, rxx, ry, ryy, rz, rzz, u
+from quilt_func.gates import cx, rxx, ry, ryy, rz, rzz, u
 from quilt_func.ops import Gate, Op
-from quilt_func.pauli import PauliSum
-from quilt_func.typing import Parts, WireSet
+from quilt_func.typing import WireSet
 
 Entangler = str | Iterable[tuple[int, int]]
 """One of "chain", "ring", "pairs", "all", or pairs of wires; see `entangler_pairs`."""
@@ -274,85 +271,6 @@ def init_brickwork(u: Tensor, *, low: float = 0.0, high: float = 2 * math.pi) ->
         torch.Size([2, 3, 9])
     """
     return angles_of("init_brickwork", u, ("n_layers", "n_qubits - 1", 9), low, high)
-
-
-def qaoa(params: Tensor, cost: PauliSum) -> tuple[Parts, ...]:
-    r"""Quantum approximate optimisation: from |+...+⟩, layers of $e^{-i\gamma C}$ and RX(2β).
-
-    A word of the cost with the coefficient $c$ becomes a rotation by $2 \gamma c$; the constant,
-    a global phase, is left out. Costs here are minimised: a cut that others maximise comes with
-    the opposite sign, and so does its $\gamma$.
-
-    Args:
-        params (real, (n_layers, 2)): γ and β of every layer.
-        cost: Pauli sum of the letters I and Z.
-
-    Returns:
-        Hadamard gates, then, in every layer, one op for each number of Zs in a word up to five
-        (more take CNOTs), and RX, on wires `range(cost.n_qubits)`.
-
-    Raises:
-        TypeError: If `params` is not a real tensor, `cost` not a Pauli sum, or dtypes differ.
-        ValueError: If the shape does not fit, or a word has the letters X or Y.
-
-    Transforms:
-        vmap, grad, jvp, hessian; differentiable in `params` and the coefficients.
-
-    Examples:
-        >>> from quilt_func import pauli_sum
-        >>> [op.gate.name for op in qaoa(torch.zeros(1, 2), pauli_sum({"ZZI": 1.0, "IIZ": 1.0}))]
-        ['h', 'rz', 'rzz', 'rx']
-
-    References:
-        Farhi, Goldstone and Gutmann (2014), arXiv:1411.4028.
-    """
-    check_argument("qaoa", "params", params, ("n_layers", 2), "Give γ and β of every layer.")
-    common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
-    given = z_coefficients("qaoa", "cost", cost, params.dtype, params.device)
-    sets = [z_wires(word) for word in cost.words]
-    sizes = sorted({len(found) for found in sets if found})
-    places = [[i for i, found in enumerate(sets) if len(found) == size] for size in sizes]
-    rotations = [(chosen, [sets[i] for i in chosen]) for chosen in places]
-    wires = range(cost.n_qubits)
-    ops: list[Parts] = [h(wires)]
-    for gamma, beta in zip(*params.unbind(-1), strict=True):
-        ops += [_z_rotation(2 * gamma * given[chosen], found) for chosen, found in rotations]
-        ops.append(rx(2 * beta, wires))
-    return tuple(ops)
-
-
-def _z_rotation(theta: Tensor, wires: list[WireSet]) -> Parts:
-    """Rotations about words of Z of one size."""
-    size = len(wires[0])
-    if size > 2:
-        return pauli_rot(theta, "Z" * size, wires)
-    return rzz(theta, wires) if size == 2 else rz(theta, [wire for (wire,) in wires])
-
-
-def init_qaoa(u: Tensor, *, low: float = 0.0, high: float = 2 * math.pi) -> Tensor:
-    """Parameters of `qaoa`: angles uniform in [low, high).
-
-    Args:
-        u (real, (n_layers, 2)): Uniform numbers in [0, 1), from `uniforms`.
-        low: Smallest angle.
-        high: Upper end, excluded but for rounding.
-
-    Returns:
-        (real, (n_layers, 2)): Angles in radians, of the dtype and device of `u`.
-
-    Raises:
-        TypeError: If `u` is not a real tensor.
-        ValueError: If its shape does not fit.
-
-    Transforms:
-        vmap (an ensemble), grad, jvp.
-
-    Examples:
-        >>> from quilt_func import uniforms
-        >>> init_qaoa(uniforms((3, 2), 0)).shape
-        torch.Size([3, 2])
-    """
-    return angles_of("init_qaoa", u, ("n_layers", 2), low, high)
 
 
 def angles_of(function: str, u: Any, form: tuple[Any, ...], low: float, high: float) -> Tensor:

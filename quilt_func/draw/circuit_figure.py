@@ -1,13 +1,14 @@
 """Where each gate of a drawing goes, and the artists that show it."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch
 
-from quilt_func._text_drawing import columns_of
+from quilt_func._text_drawing import Texts, columns_of
 from quilt_func.ops import Op, numbers
 from quilt_func.typing import WireSet
 
@@ -16,6 +17,7 @@ FILLS = {"plain": "#DCE9F5", "turn": "#FBE3D0", "own": "#E2EFDA"}
 """Constant gates, gates of angles, given matrices."""
 _NARROW, _PER_CHARACTER, _HEIGHT = 0.72, 0.135, 0.66
 _MARKS = ("●", "⊕", "×")
+_MATHS_COMMAND, _MATHS_MARKS = re.compile(r"\\[A-Za-z]+"), str.maketrans("", "", "$_^{}")
 _DENOMINATORS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
@@ -37,13 +39,14 @@ class Row(NamedTuple):
     width: float
 
 
-def placed(n_qubits: int, ops: Sequence[Op]) -> list[Placed]:
+def placed(n_qubits: int, ops: Sequence[Op], texts: Texts | None = None) -> list[Placed]:
     """Put each gate into the first column that is free between its outer wires."""
     columns = columns_of(n_qubits, ops)
     found: list[Placed] = []
-    for op in ops:
+    for i, op in enumerate(ops):
         fill = "own" if op.gate.param_shape else "turn" if op.params else "plain"
-        for wires, angles in zip(op.wires, _angle_texts(op), strict=True):
+        own = _angle_texts(op) if texts is None else texts[i]
+        for wires, angles in zip(op.wires, own, strict=True):
             found.append(Placed(next(columns), wires, op.gate.symbol, angles, fill))
     return found
 
@@ -126,8 +129,13 @@ def _box(axes: Axes, gate: Placed, x: float, ends: tuple[float, float], label: s
 
 def _box_width(gate: Placed) -> float:
     boxed = [1.25 * len(label) for label in gate.labels if label not in _MARKS]
-    longest = max([*boxed, len(gate.angles)]) if boxed else 0
+    longest = max([*boxed, _length(gate.angles)]) if boxed else 0
     return max(_NARROW, 0.22 + _PER_CHARACTER * longest)
+
+
+def _length(text: str) -> int:
+    """Characters that a text shows, of which mathematics hides its marks."""
+    return len(_MATHS_COMMAND.sub("x", text).translate(_MATHS_MARKS))
 
 
 def _angle_texts(op: Op) -> Iterator[str]:

@@ -31,6 +31,7 @@ from quilt_func._checks import (
     message,
     shape_error,
 )
+from quilt_func._text_drawing import Labels, shown_texts
 from quilt_func._torch import is_transformed, tree_leaves, tree_map
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.diagonals import bit_strings
@@ -44,19 +45,30 @@ _FAINT = "#DDE2E6"
 _ENDS = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
 
 
-def draw_mpl(circuit: Circuit, *, width: float = 14.0) -> Figure:
+def draw_mpl(
+    circuit: Circuit,
+    *,
+    width: float = 14.0,
+    values: bool = True,
+    labels: Labels | None = None,
+) -> Figure:
     """Draw a circuit: blue boxes are constant gates, orange ones turn by the angle below.
 
     Args:
         circuit: Circuit; labels are its gates' `symbol`. Angles that can't be read show as "…".
         width: Width at which the drawing breaks into rows; a simple gate is about 1 wide.
+        values: Whether to show angles; without them gates show their names alone.
+        labels: Texts in place of angles, such as `["$x_{}$", "θ"]`: one for each angle of each op
+            that has angles, op by op. A text is for all wire sets of its op, and `{}` in it is
+            their number, from 0; a list has a text for each. Maths goes between dollar signs.
 
     Returns:
         The figure.
 
     Raises:
-        TypeError: If `circuit` is not a circuit.
-        ValueError: If it has no qubits, or the width is not positive.
+        TypeError: If `circuit` is not a circuit, or a label neither a text nor a list of texts.
+        ValueError: If it has no qubits, the width is not positive, or there are not as many labels
+            as angles, or as wire sets in a list.
 
     Transforms:
         None: a figure has no derivative.
@@ -69,7 +81,7 @@ def draw_mpl(circuit: Circuit, *, width: float = 14.0) -> Figure:
     check_circuit("draw_mpl", "circuit", circuit)
     n = _some_qubits("draw_mpl", "circuit", circuit, circuit.n_qubits)
     check_positive("draw_mpl", "width", width, "Give about 14 for a page.")
-    gates = placed(n, circuit.ops)
+    gates = placed(n, circuit.ops, shown_texts("draw_mpl", circuit.ops, values, labels))
     found = rows(gates, width)
     right, height = max(row.width for row in found) + 0.3, len(found) * (n + 0.5)
     figure = Figure(figsize=(0.62 * (right + 0.8), 0.62 * height), layout="constrained")

@@ -271,3 +271,81 @@ def test_ops_may_come_from_a_generator():
 def test_factors_may_be_one_tensor():
     rows = torch.stack([qf.basis_state("1"), qf.basis_state("0")])
     assert torch.equal(qf.product_state(rows), qf.basis_state("10"))
+
+
+# --- on chosen wires, and counted ---
+
+
+@given(data=st.data())
+def test_circuits_on_chosen_wires(data):
+    """The wires chosen hold the state, in their order; the others stay."""
+    circuit = data.draw(qst.circuits(min_qubits=1, max_qubits=3))
+    n = circuit.n_qubits
+    places = data.draw(st.permutations(range(5)))[:n]
+    moved = circuit.on(*places, n_qubits=5)
+    expected = dense.embed(dense.circuit_matrix(n, circuit.ops), places, 5)
+    assert_close(moved.unitary(), expected, n_gates=steps(circuit))
+    narrow = circuit.on(places)
+    assert (moved.n_qubits, narrow.n_qubits) == (5, 1 + max(places))
+    assert qf.same_structure(qf.circuit(5, narrow), moved)
+    back = moved.map_wires({place: i for i, place in enumerate(places)} | {}, 5)
+    assert [op.wires for op in back.ops] == [op.wires for op in circuit.ops]
+
+
+def test_no_wires_are_chosen():
+    assert qf.circuit(0).on().n_qubits == 0
+    assert qf.circuit(0).on(n_qubits=3).n_qubits == 3
+
+
+@given(circuit=qst.circuits(min_qubits=0, max_qubits=5))
+def test_depth_is_the_longest_path(circuit):
+    """Of gates that share a wire, found from the last gate back."""
+    gates = [{*wires} for op in circuit.ops for wires in op.wires]
+    longest = [1] * len(gates)
+    for i in reversed(range(len(gates))):
+        later = [longest[j] for j in range(i + 1, len(gates)) if gates[i] & gates[j]]
+        longest[i] += max(later, default=0)
+    assert circuit.depth == max(longest, default=0)
+    assert (circuit + circuit).depth <= 2 * circuit.depth
+
+
+@given(circuit=qst.circuits(min_qubits=0, max_qubits=4))
+def test_counts_of_gates(circuit):
+    counts = circuit.gate_counts
+    assert sum(counts.values()) == circuit.n_gates
+    names = [op.gate.name for op in circuit.ops for _ in op.wires]
+    assert counts == {name: names.count(name) for name in names}
+    assert [*counts] == [*dict.fromkeys(names)]
+
+
+def test_depth_waits_for_outcomes():
+    measured = qf.circuit(2, qf.h(0), qf.measure(0, "m"), qf.conditional("m", qf.x(1), 1))
+    assert measured.depth == 3
+    assert qf.circuit(2, qf.h(0), qf.measure(0, "m"), qf.x(1)).depth == 2
+
+
+def test_counts_leave_out_ops_on_no_wires():
+    assert qf.circuit(2, qf.h([]), qf.cx(0, 1)).gate_counts == {"cx": 1}
+
+
+def test_notebooks_show_the_drawing():
+    circuit = qf.circuit(2, qf.h(0), qf.ry(0.5, [0, 1]), qf.cx(0, 1))
+    html = circuit._repr_html_()
+    assert "2 qubits, depth 3: 1 h, 2 ry, 1 cx" in html
+    assert circuit.draw(10**6) in html
+    own = qf.gate(n_wires=1, symbol=("<&>",))(lambda: torch.eye(2))
+    assert "&lt;&amp;&gt;" in qf.circuit(1, own(0))._repr_html_()
+    assert "no gates" in qf.circuit(1)._repr_html_()
+
+
+@pytest.mark.parametrize("transform", [grad, vmap, lambda f: vmap(grad(f))])
+def test_notebooks_show_circuits_under_transforms(transform):
+    shown = []
+
+    def model(theta):
+        circuit = qf.circuit(1, qf.ry(theta, 0))
+        shown.append(circuit._repr_html_())
+        return qf.expval(circuit(), qf.pauli_sum({"Z": 1.0}))
+
+    transform(model)(torch.tensor(0.1) if transform is grad else torch.tensor([0.1, 0.2]))
+    assert "RY(float32[1])" in shown[0]

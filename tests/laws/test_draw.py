@@ -102,6 +102,65 @@ def test_drawing_under_transforms_shows_shapes(transform):
         assert "…" in [t.get_text() for t in figure.axes[0].texts]
 
 
+# --- symbols in place of values ---
+
+
+def test_labels_in_text():
+    layer = qf.ry(0.5, range(2)), qf.u(0.1, 0.2, 0.3, 0), qf.cx(0, 1), qf.rzz(0.4, 0, 1)
+    circuit = qf.circuit(2, layer, qf.unitary(torch.eye(2, dtype=torch.complex64), 1))
+    drawn = circuit.draw(labels=["x{}", "α", "β", "γ", ["2γ"]])
+    assert drawn.splitlines() == [
+        "q0: ─RY(x0)──U(α, β, γ)──●──RZZ(2γ)────",
+        "                         │     │",
+        "q1: ─RY(x1)──────────────⊕──RZZ(2γ)──U─",
+    ]
+    assert circuit.draw(values=False).splitlines()[0] == "q0: ─RY──U──●──RZZ────"
+    assert qf.circuit(2, qf.h(0)).draw(labels=[]) == qf.circuit(2, qf.h(0)).draw()
+
+
+@given(circuit=qst.circuits(min_qubits=1, max_qubits=4))
+def test_labels_stand_at_their_angle(circuit):
+    """One text for each angle of each op: all are shown, as often as there are wire sets."""
+    angled = [op for op in circuit.ops if op.params and not op.gate.param_shape]
+    n_angles = sum(len(op.params) for op in angled)
+    names = [f"<{i}:{{}}>" for i in range(n_angles)]
+    text, shown = circuit.draw(10**6, labels=names), circuit.draw(10**6, values=False)
+    found = re.findall(r"<(\d+):(\d+)>", text)
+    place = iter(range(n_angles))
+    expected = [
+        (str(next_), str(i))
+        for op in angled
+        for next_ in [next(place) for _ in op.params]
+        for i in range(len(op))
+    ]
+    assert set(found) <= set(expected)
+    boxes = [sum(s != "●" for s in op.gate.symbol) for op in angled]
+    assert len(found) == sum(
+        box * len(op) * len(op.params) for box, op in zip(boxes, angled, strict=True)
+    )
+    assert "(" not in re.sub(r"pauli_rot\[\w+\]", "", shown)
+
+
+def test_labels_in_figures():
+    circuit = qf.circuit(2, qf.ry(0.5, range(2)), qf.rzz(0.4, 0, 1))
+    figure = draw.draw_mpl(circuit, labels=["$x_{}$", "γ"])
+    assert {"$x_0$", "$x_1$", "γ"} <= set(texts(figure))
+    plain = texts(draw.draw_mpl(circuit, values=False))
+    assert plain == ["$q_{0}$", "$q_{1}$", "RY", "RY", "RZZ"]
+    with pytest.raises(ValueError, match=r"draw_mpl\(labels=.*must hold 2 label"):
+        draw.draw_mpl(circuit, labels=["x"])
+
+
+def test_boxes_are_as_wide_as_what_they_show():
+    """Marks of mathematics take no room."""
+    circuit = qf.circuit(1, qf.ry(0.5, 0))
+    widths = [
+        artists(draw.draw_mpl(circuit, labels=[label]), FancyBboxPatch)[0].get_width()
+        for label in ("θ0", "$\\theta_{0}$", "a long label")
+    ]
+    assert widths[0] == widths[1] < widths[2]
+
+
 # --- circuits ---
 
 

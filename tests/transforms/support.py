@@ -75,6 +75,27 @@ def two_probs(p):
     return qf.probs(state_of(p))
 
 
+def chosen(index, theta):
+    """The state that gates make which numbers choose."""
+    gates = [qf.id, qf.rx, qf.rzz, (qf.ry, 1), qf.cx, qf.cp]
+    return of_parts(2, qf.choice(gates, index, theta, [(0, 1), (1, 0), (0, 1)]))
+
+
+def mixed(mixer, start):
+    """Layers of optimisation by another mixer, from another start."""
+    cost = qf.pauli_sum({"ZZ": 0.7, "IZ": -0.4})
+    return lambda p: qf.circuit(2, qf.ansatz.qaoa(p, cost, mixer, start))()
+
+
+def warm(solution, p):
+    cost = qf.pauli_sum({"ZZ": 0.7, "IZ": -0.4})
+    return qf.circuit(2, qf.ansatz.qaoa(p, cost, *qf.ansatz.warm_start(solution, 0.05)))()
+
+
+def evolved(c, t):
+    return of_parts(2, qf.ansatz.pauli_evolution(words(c), t, 4))
+
+
 def all_gates(theta, phi, lam):
     """Each row of the table, and what is made of rows."""
     angles = (theta, phi, lam)
@@ -277,6 +298,7 @@ CASES = {
     "inverse": (lambda t: of_parts(2, qf.inverse(qf.crz)(t, 1, 0)), (u(),)),
     "power": (lambda t: of_parts(2, qf.power(qf.rzz, -0.75)(t, 0, 1)), (u(),)),
     "gate": (lambda t: of_parts(2, turned(t, 1)), (u(),)),
+    "choice": (chosen, (torch.tensor([3, 1, 5]), u(3))),
     "conjugate": (lambda t: of_parts(2, qf.conjugate(qf.crx)(t, 0, 1)), (u(),)),
     "Circuit.inverse": (
         lambda t, s: (qf.circuit(2, qf.ry(t, [0, 1]), qf.cx(0, 1)).inverse())(s),
@@ -454,6 +476,13 @@ CASES = {
         lambda p, c: of_parts(2, qf.ansatz.qaoa(p, diagonal_words(c))),
         (u(1, 2), u(2)),
     ),
+    "qaoa by exchanges": (mixed("xy", qf.x(0)), (u(1, 2),)),
+    "qaoa by Grover": (mixed("grover", qf.ry(0.7, range(2))), (u(1, 2),)),
+    "ansatz.warm_start": (warm, (u(2), u(1, 2, seed=1))),
+    "ansatz.interpolate_qaoa": (qf.ansatz.interpolate_qaoa, (u(2, 2),)),
+    "ansatz.pauli_evolution": (evolved, (u(3), u())),
+    "ansatz.prepare_state": (through(qf.ansatz.prepare_state, 2), (psi(),)),
+    "ansatz.two_qubit_unitary": (through(qf.ansatz.two_qubit_unitary, 2), (u(15),)),
     "ansatz.init_hardware_efficient": (qf.ansatz.init_hardware_efficient, (u(1, 2, 2),)),
     "ansatz.init_strongly_entangling": (qf.ansatz.init_strongly_entangling, (u(1, 2, 3),)),
     "ansatz.init_brickwork": (qf.ansatz.init_brickwork, (u(*BRICKS),)),
