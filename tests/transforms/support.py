@@ -79,7 +79,7 @@ def all_gates(theta, phi, lam):
     """Each row of the table, and what is made of rows."""
     angles = (theta, phi, lam)
     ops = [row(*angles[: row.n_params], *range(row.n_wires)) for row in qf.GATES]
-    return of_parts(3, ops)
+    return of_parts(4, ops)
 
 
 @qf.noise.channel(n_wires=1)
