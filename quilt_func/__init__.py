@@ -12,6 +12,7 @@ from typing import Any as _Any
 from quilt_func import (
     ansatz,
     bitstrings,
+    chemistry,
     convert,
     diagnostics,
     instruments,
@@ -93,6 +94,7 @@ __all__ = [
     "basis_state",
     "bit_strings",
     "bitstrings",
+    "chemistry",
     "circuit",
     "classical_fisher",
     "classical_natural_gradient",

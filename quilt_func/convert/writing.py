@@ -91,8 +91,11 @@ def form_of(function: str, gate: Gate, angles: tuple[Any, ...]) -> Any:
 def _terms(gate: Gate) -> tuple[tuple[str, float], ...]:
     """The Pauli words of a gate's generator, and their coefficients."""
     letters = map("".join, product("IXYZ", repeat=gate.n_wires))
-    overlaps = ((word, np.vdot(word_matrix(word), gate.generator).real) for word in letters)
-    return tuple((word, float(c) / 2**gate.n_wires) for word, c in overlaps if c)
+    generator = np.asarray(gate.generator)
+    overlaps = (
+        (word, float((word_matrix(word).conj() * generator).sum().real)) for word in letters
+    )
+    return tuple((word, c / 2**gate.n_wires) for word, c in overlaps if c)
 
 
 def words_of(gate: Gate, angles: tuple[Any, ...]) -> Words:
