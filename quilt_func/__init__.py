@@ -58,7 +58,14 @@ from quilt_func.natural_descent import classical_natural_gradient, natural_gradi
 from quilt_func.noise import run_density, run_trajectory
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
-from quilt_func.pauli import PauliSum, pauli_sum
+from quilt_func.pauli import (
+    GroundState,
+    PauliSum,
+    anticommutator,
+    commutator,
+    ground_state,
+    pauli_sum,
+)
 from quilt_func.qasm import from_qasm, register_bits, to_qasm
 from quilt_func.replay import jit
 from quilt_func.saving import from_json, to_json
@@ -86,11 +93,13 @@ __all__ = [
     "Diagonal",
     "Estimate",
     "Gate",
+    "GroundState",
     "Hermitian",
     "Op",
     "PauliSum",
     "Qasm",
     "ansatz",
+    "anticommutator",
     "basis_state",
     "bit_strings",
     "bitstrings",
@@ -98,6 +107,7 @@ __all__ = [
     "circuit",
     "classical_fisher",
     "classical_natural_gradient",
+    "commutator",
     "conditional",
     "conjugate",
     "controlled",
@@ -121,6 +131,7 @@ __all__ = [
     "fubini_study",
     "gate",
     "ghz_state",
+    "ground_state",
     "hermitian",
     "hessian_spectrum",
     "hvp",
