@@ -58,6 +58,7 @@ from quilt_func.natural_descent import classical_natural_gradient, natural_gradi
 from quilt_func.noise import run_density, run_trajectory
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
+from quilt_func.parameter_files import load_parameters, save_parameters
 from quilt_func.pauli import (
     GroundState,
     PauliSum,
@@ -139,6 +140,7 @@ __all__ = [
     "inverse",
     "jacobian_state",
     "jit",
+    "load_parameters",
     "marginal",
     "measure",
     "molecules",
@@ -169,6 +171,7 @@ __all__ = [
     "run_trajectory",
     "same_structure",
     "sample",
+    "save_parameters",
     "shots",
     "spsa",
     "testing",

@@ -32,8 +32,8 @@ LAYERS = [
     },
     {"instruments", "noise", "shots"},
     {
-        "ansatz", "bitstrings", "chemistry", "diagnostics", "draw", "molecules", "nn", "problems",
-        "qasm", "saving", "testing", "convert",
+        "ansatz", "bitstrings", "chemistry", "diagnostics", "draw", "molecules", "nn",
+        "parameter_files", "problems", "qasm", "saving", "testing", "convert",
     },
 ]
 # fmt: on

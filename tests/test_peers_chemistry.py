@@ -64,7 +64,7 @@ def test_excitations_are_pennylanes(qml, counts):
 @pytest.mark.parametrize("counts", [(2, 4), (2, 6), (3, 6)])
 def test_the_ansatz_is_pennylanes(qml, counts):
     """PennyLane's angles are exp(θ (T - T†) / 2) too; the sign of its doubles' T is the other."""
-    n_electrons, n = counts
+    n = counts[1]
     singles, doubles = qml.qchem.excitations(*counts)
     theta = 0.2 + qf.uniforms(len(singles) + len(doubles), 0, dtype=torch.float64)
 

@@ -4,7 +4,7 @@ from itertools import product
 
 from quilt_func._checks import common_dtype_and_device, kind_error, message, qubits
 from quilt_func.pauli.entry import PauliSum, pauli_sum
-from quilt_func.pauli.products import merged, word_product
+from quilt_func.pauli.products import merged, times, word_product
 
 
 def commutator(a: PauliSum, b: PauliSum) -> PauliSum:
@@ -73,8 +73,11 @@ def _brackets(function: str, a: PauliSum, b: PauliSum, *, is_odd: bool) -> Pauli
         need, got = f"act on {qubits(a.n_qubits)}, as `a` does", qubits(b.n_qubits)
         raise ValueError(message(function, "b", b, need, got, "Pad the shorter words with I."))
     common_dtype_and_device(function, [*a.leaves, *b.leaves])
-    found = [(word_product(left, right), x, y)
-             for (left, x), (right, y) in product(a.items(), b.items())]  # fmt: skip
-    kept = [((word, 2 * x * y if (power + is_odd) % 4 == 0 else -2 * x * y))
-            for (power, word), x, y in found if power % 2 == is_odd]  # fmt: skip
+    pairs = product(a.items(), b.items())
+    found = ((word_product(left, right), times(x, y)) for (left, x), (right, y) in pairs)
+    kept = (
+        (word, times(2.0 if (power + is_odd) % 4 == 0 else -2.0, value))
+        for (power, word), value in found
+        if power % 2 == is_odd
+    )
     return pauli_sum(merged(kept) or {"I" * a.n_qubits: 0.0}).simplify()

@@ -210,7 +210,8 @@ class PauliSum:
         common_dtype_and_device("pauli_sum", leaves)
         return PauliSum(words, torch.cat([one._tensor(leaves[0]) for one in (self, other)]))
 
-    __radd__ = __add__
+    def __radd__(self, other: Tensor | float) -> "PauliSum":
+        return self if type(other) is int and not other else self + other  # as `sum` starts
 
     def __mul__(self, factor: Tensor | float) -> "PauliSum":
         if not (_is_number(factor) or _is_coefficient(factor)):
@@ -246,7 +247,12 @@ class PauliSum:
 
     def __pow__(self, exponent: int) -> "PauliSum":
         """The product of a sum with itself, so many times; words that do not commute cancel."""
-        check_count("PauliSum.__pow__", "exponent", exponent)
+        if type(exponent) is not int or exponent < 0:
+            got = describe(exponent)
+            raise TypeError(
+                f"PauliSum ** exponent: `exponent` must be an int of 0 or more, but got {got}. "
+                "Take other functions of the matrix: `to_matrix()`."
+            )
         power = pauli_sum({"I" * self.n_qubits: 1.0})
         for _ in range(exponent):  # which commutes with the sum, so that the product is Hermitian
             power = pauli_sum(merged(real_products(power.items(), self.items())))

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
+from torch import Tensor
+
 _PRODUCT = {
     "II": (0, "I"), "IX": (0, "X"), "IY": (0, "Y"), "IZ": (0, "Z"),
     "XI": (0, "X"), "XX": (0, "I"), "XY": (1, "Z"), "XZ": (3, "Y"),
@@ -36,4 +38,16 @@ def real_products(left: Terms, right: Terms) -> Iterator[tuple[str, Any]]:
     for (a, one), (b, other) in product(left, right):
         power, word = word_product(a, b)
         if power % 2 == 0:
-            yield word, one * other if power == 0 else -(one * other)
+            yield word, times(one, other) if power == 0 else -times(one, other)
+
+
+def times(a: Any, b: Any) -> Any:
+    """A product of numbers and 0-d tensors, whose tangents keep their precision.
+
+    The tangent of a 0-d float32 tensor times a Python number is float64.
+    """
+    if isinstance(a, Tensor) and not isinstance(b, Tensor):
+        return (a[None] * b)[0]
+    if isinstance(b, Tensor) and not isinstance(a, Tensor):
+        return (a * b[None])[0]
+    return a * b

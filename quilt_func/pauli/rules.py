@@ -187,8 +187,10 @@ class Search:
         return self
 
 
-class _Searching(_Broadcasting):
+class _Searching(Primitive):
     """A Function that sees Σ c_t P_t in a Krylov space; the coefficients are its first tensor."""
+
+    batch_first = staticmethod(_Broadcasting.batch_first)
 
     @staticmethod
     def image(search: Search, coefficients: Tensor) -> Callable[[Tensor], Tensor]:

@@ -113,4 +113,8 @@ CALLS = [
     ('power(x, float("nan"))', ValueError, 'power(exponent=nan): `exponent` must be finite, and whole for a gate of angles without a generator, but got nan. Give a whole exponent or a gate with a generator.'),
     ('power(gate(n_wires=1, unitary=False)(lambda: eye(2)), 2)', ValueError, 'power(base=<gate <lambda>>): `base` must be unitary, but got a gate that is not known to be. If it is, make it with `unitary(matrix, *wires)`, or by `@gate` without `unitary=False`.'),
     ('inverse(gate(n_wires=1, unitary=False)(lambda: eye(2)))', ValueError, 'inverse(base=<gate <lambda>>): `base` must be unitary, but got a gate that is not known to be. If it is, make it with `unitary(matrix, *wires)`, or by `@gate` without `unitary=False`.'),
+    ('single_excitation(0.1, 0)', TypeError, 'single_excitation(wires=(0,)): `wires` must be 2 int(s) or one iterable of wire sets, but got 1 arguments. Write `single_excitation(theta, 0, 1)` or, for many wire sets, `single_excitation(theta, [(0, 1), ...])`.'),
+    ('double_excitation(0.1, 0, 1)', TypeError, 'double_excitation(wires=(0, 1)): `wires` must be 4 int(s) or one iterable of wire sets, but got 2 arguments. Write `double_excitation(theta, 0, 1, 2, 3)` or, for many wire sets, `double_excitation(theta, [(0, 1, 2, 3), ...])`.'),
+    ('double_excitation(0.1, [(0, 1, 2, 2)])', ValueError, 'double_excitation(wires=[(0, 1, 2, 2)]): `wires` must be distinct, but got (0, 1, 2, 2). Give different wires.'),
+    ('givens(True, 0, 1)', TypeError, 'givens(theta=True): `theta` must be an angle, but got a bool. Give a Python number or a real floating-point tensor, in radians.'),
 ]
