@@ -180,6 +180,8 @@ def test_the_ansatz_reaches_the_exact_energy(name):
 
     theta = torch.zeros(sum(map(len, chemistry.excitations(2, n))), dtype=F64)
     slopes = torch.func.grad(energy)(theta)
-    assert float(slopes[: len(chemistry.excitations(2, n).singles)].abs().max()) < 100 * WRITTEN, "Brillouin; orbitals converge as roots of energies"
+    assert float(slopes[: len(chemistry.excitations(2, n).singles)].abs().max()) < 100 * WRITTEN, (
+        "Brillouin; orbitals converge as roots of energies"
+    )
     found = qf.optim.minimise(energy, theta, qf.optim.lbfgs(), 30)
     assert abs(float(energy(found.params)) - float(sector(name, length, "jordan_wigner"))) < WRITTEN

@@ -304,7 +304,10 @@ CASES = {
         lambda c, k, s: (((k - words(c)) ** 3).apply(s), (1 + words(c)).apply(s)),
         (u(3), u(), psi()),
     ),
-    "commutator": (lambda c, d, s: qf.commutator(words(c), sum_of(d)).apply(s), (u(3), u(3), psi())),
+    "commutator": (
+        lambda c, d, s: qf.commutator(words(c), sum_of(d)).apply(s),
+        (u(3), u(3), psi()),
+    ),
     "anticommutator": (
         lambda c, d, s: qf.anticommutator(words(c), sum_of(d)).apply(s),
         (u(3), u(3), psi()),
