@@ -20,22 +20,48 @@ WRITTEN = 10.0**-9
 FEW = st.sampled_from([(1, 2), (1, 4), (2, 4), (3, 4), (2, 5), (3, 6), (2, 6), (4, 6)])
 
 
+def assert_encodes(found, mapping, n_electrons, n):
+    occupied = np.arange(n) < n_electrons
+    expected = fermions.encoding(mapping, n) @ occupied % 2
+    assert found == "".join(map(str, expected))
+
+
 @pytest.mark.parametrize("mapping", MAPPINGS)
 @given(counts=COUNTS)
 def test_a_mapping_is_its_matrix(mapping, counts):
-    n_electrons, n = counts
-    occupied = np.arange(n) < n_electrons
-    expected = fermions.encoding(mapping, n) @ occupied % 2
-    found = chemistry.hartree_fock(n_electrons, n, mapping)
-    assert found == "".join(map(str, expected))
+    assert_encodes(chemistry.hartree_fock(*counts, mapping), mapping, *counts)
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_mutants_of_mappings_die(mapping):
+    right = chemistry.hartree_fock(3, 7, mapping)
+    others = {chemistry.hartree_fock(3, 7, other) for other in MAPPINGS} - {right}
+    for wrong in {right[::-1], chemistry.hartree_fock(4, 7, mapping), *others}:
+        with pytest.raises(AssertionError):
+            assert_encodes(wrong, mapping, 3, 7)
+
+
+def assert_all_there_are(found, counts):
+    expected = fermions.brute_force_excitations(*counts)
+    for some, those in zip(found, expected, strict=True):
+        assert set(some) == those
+        assert list(some) == sorted(those)
 
 
 @given(counts=COUNTS)
 def test_excitations_are_all_there_are(counts):
-    found, expected = chemistry.excitations(*counts), fermions.brute_force_excitations(*counts)
-    for some, those in zip(found, expected, strict=True):
-        assert set(some) == those
-        assert list(some) == sorted(those)
+    assert_all_there_are(chemistry.excitations(*counts), counts)
+
+
+def test_mutants_of_excitations_die():
+    singles, doubles = chemistry.excitations(2, 6)
+    wrong = [
+        (singles[1:], doubles), (singles, doubles[::-1]), ((*singles, (0, 3)), doubles),
+        (singles, (*doubles, (0, 1, 2, 4))), chemistry.excitations(3, 6),
+    ]  # fmt: skip
+    for found in wrong:
+        with pytest.raises(AssertionError):
+            assert_all_there_are(found, (2, 6))
 
 
 # --- what is kept ---
