@@ -169,6 +169,7 @@ def ansatz(theta, x):
         qf.u(x, -theta[0], 0.5, 2), qf.controlled(qf.rxx)(theta[1] + theta[2], 0, 1, 2),
         qf.p(theta.flip(0), range(3)), qf.power(qf.rz, 0.3)(x, 1), qf.inverse(qf.u)(x, 0.1, x, 0),
         qf.pauli_rot(theta[0] - x, "XZ", 2, 0), qf.rx(math.pi / 3, 1),
+        qf.single_excitation(theta[1], 0, 2), qf.givens(x / 2, 1, 0),
     )  # fmt: skip
 
 
