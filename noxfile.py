@@ -62,7 +62,7 @@ def deep(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Compare circuits, noisy ones, programs that decide and training; convert them."""
     session.install("-e", ".[test,peers]")
-    parts = "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn"
+    parts = "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn", "_chemistry"
     files = [f"tests/test_peers{part}.py" for part in parts]
     session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
 

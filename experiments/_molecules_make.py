@@ -6,7 +6,8 @@
 Restricted Hartree-Fock orbitals in the STO-3G basis. H2 keeps both of its orbitals. LiH freezes
 the two electrons of the 1s shell and keeps two electrons in the three sigma orbitals 1, 2 and 5;
 the two pi orbitals, to which no single excitation leads, stay empty. Spin orbitals become qubits
-by `symmetry_conserving_bravyi_kitaev`, which spends no qubit on the parities of spin up and down.
+by `symmetry_conserving_bravyi_kitaev`, which spends no qubit on the parities of spin up and down,
+and by `jordan_wigner`, a qubit for each spin orbital: orbital 0 up, 0 down, 1 up, 1 down, ...
 Every Hamiltonian is checked against a configuration interaction by pyscf in the same space.
 """
 
@@ -22,6 +23,7 @@ from openfermion import (
     QubitOperator,
     get_fermion_operator,
     get_sparse_operator,
+    jordan_wigner,
     symmetry_conserving_bravyi_kitaev,
 )
 from openfermionpyscf import run_pyscf
@@ -38,6 +40,11 @@ LENGTHS = {
 }
 SMALLEST = 1e-10  # hartree; below is rounding
 N_ELECTRONS = 2  # active ones, in both
+HARTREE_FOCK = {
+    "reduced": {"H2": "11", "LiH": "1111"},
+    "jordan_wigner": {"H2": "1100", "LiH": "110000"},
+}
+"""Basis states; their energies are checked against those of pyscf's orbitals."""
 
 
 def main() -> None:
@@ -53,19 +60,38 @@ def main() -> None:
 def molecule(name: str, lengths: list[float]) -> dict[str, Any]:
     """Hamiltonians of one molecule: words, and one row of coefficients for each bond length."""
     rows = [hamiltonian(name, round(float(length), 6)) for length in lengths]
-    words = sorted({word for terms, _ in rows for word in terms}, reverse=True)
     return {
         "basis": "STO-3G",
         "active": f"{N_ELECTRONS} electrons in orbitals {SETTINGS[name]['active']}",
-        "words": words,
         "bond_lengths": [round(float(length), 6) for length in lengths],
         "nuclear_repulsion": [round(nuclear, 12) for _, nuclear in rows],
-        "coefficients": [[round(terms.get(w, 0.0), 12) for w in words] for terms, _ in rows],
+        **{
+            mapping: _table([terms[mapping] for terms, _ in rows], states[name])
+            for mapping, states in HARTREE_FOCK.items()
+        },
     }
 
 
-def hamiltonian(name: str, length: float) -> tuple[dict[str, float], float]:
-    """Coefficients by word of the electronic Hamiltonian, and the energy of the nuclei."""
+def _table(rows: list[dict[str, float]], hartree_fock: str) -> dict[str, Any]:
+    """One mapping: the basis state of Hartree-Fock, words, and coefficients by bond length."""
+    words = sorted({word for terms in rows for word in terms}, reverse=True)
+    return {
+        "hartree_fock": hartree_fock,
+        "words": words,
+        "coefficients": [[round(terms.get(w, 0.0), 12) for w in words] for terms in rows],
+    }
+
+
+def _diagonal(terms: dict[str, float], bits: str) -> float:
+    """The energy of a basis state."""
+    diagonal = {word: c for word, c in terms.items() if not set(word) & {"X", "Y"}}
+    ones = {i for i, bit in enumerate(bits) if bit == "1"}
+    odd = {word for word in diagonal if sum(word[i] == "Z" for i in ones) % 2}
+    return sum(-c if word in odd else c for word, c in diagonal.items())
+
+
+def hamiltonian(name: str, length: float) -> tuple[dict[str, dict[str, float]], float]:
+    """Coefficients by mapping and word of the electrons' energy, and the energy of the nuclei."""
     chosen = SETTINGS[name]
     atoms = [(atom, (0.0, 0.0, length * i)) for i, atom in enumerate(chosen["atoms"])]
     data = run_pyscf(MolecularData(atoms, "sto-3g", 1), run_scf=True)
@@ -76,8 +102,19 @@ def hamiltonian(name: str, length: float) -> tuple[dict[str, float], float]:
     operator = symmetry_conserving_bravyi_kitaev(ladder, n_orbitals, N_ELECTRONS)
     n_qubits = n_orbitals - 2
     _check(name, atoms, operator, n_qubits, data.nuclear_repulsion)
+    found = {
+        "reduced": _terms(operator, n_qubits),
+        "jordan_wigner": _terms(jordan_wigner(ladder), n_orbitals),
+    }
+    for mapping, terms in found.items():
+        energy = _diagonal(terms, HARTREE_FOCK[mapping][name]) + data.nuclear_repulsion
+        assert abs(energy - data.hf_energy) < 1e-7, (name, length, energy, data.hf_energy)
+    return found, float(data.nuclear_repulsion)
+
+
+def _terms(operator: QubitOperator, n_qubits: int) -> dict[str, float]:
     found = {_word(key, n_qubits): float(np.real(c)) for key, c in operator.terms.items()}
-    return {w: c for w, c in found.items() if abs(c) > SMALLEST}, float(data.nuclear_repulsion)
+    return {w: c for w, c in found.items() if abs(c) > SMALLEST}
 
 
 def _check(name: str, atoms: Any, operator: QubitOperator, n_qubits: int, nuclear: float) -> None:
@@ -97,15 +134,16 @@ def _word(key: tuple[tuple[int, str], ...], n_qubits: int) -> str:
     return "".join(letters.get(wire, "I") for wire in range(n_qubits))
 
 
-def _layout(entry: dict[str, Any]) -> str:
+def _layout(entry: dict[str, Any], space: str = "  ") -> str:
     """One line for each field, and for each row of coefficients."""
     fields = []
     for key, value in entry.items():
-        text = json.dumps(value)
+        text = _layout(value, f"{space} ") if isinstance(value, dict) else json.dumps(value)
         if key == "coefficients":
-            text = "[\n   " + ",\n   ".join(map(json.dumps, value)) + "\n  ]"
-        fields.append(f'  "{key}": {text}')
-    return "{\n" + ",\n".join(fields) + "\n }"
+            rows = f",\n{space} ".join(map(json.dumps, value))
+            text = f"[\n{space} {rows}\n{space}]"
+        fields.append(f'{space}"{key}": {text}')
+    return "{\n" + ",\n".join(fields) + f"\n{space[:-1]}}}"
 
 
 if __name__ == "__main__":

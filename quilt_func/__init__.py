@@ -12,6 +12,7 @@ from typing import Any as _Any
 from quilt_func import (
     ansatz,
     bitstrings,
+    chemistry,
     convert,
     diagnostics,
     instruments,
@@ -60,7 +61,15 @@ from quilt_func.natural_descent import classical_natural_gradient, natural_gradi
 from quilt_func.noise import run_density, run_trajectory
 from quilt_func.observables import Diagonal, Hermitian, diagonal, hermitian
 from quilt_func.ops import Gate, Op, Qasm
-from quilt_func.pauli import PauliSum, pauli_sum
+from quilt_func.parameter_files import load_parameters, save_parameters
+from quilt_func.pauli import (
+    GroundState,
+    PauliSum,
+    anticommutator,
+    commutator,
+    ground_state,
+    pauli_sum,
+)
 from quilt_func.qasm import from_qasm, register_bits, to_qasm
 from quilt_func.random_structures import random_circuit
 from quilt_func.replay import jit
@@ -89,18 +98,22 @@ __all__ = [
     "Diagonal",
     "Estimate",
     "Gate",
+    "GroundState",
     "Hermitian",
     "Op",
     "PauliSum",
     "Qasm",
     "ansatz",
+    "anticommutator",
     "basis_state",
     "bit_strings",
     "bitstrings",
+    "chemistry",
     "choice",
     "circuit",
     "classical_fisher",
     "classical_natural_gradient",
+    "commutator",
     "conditional",
     "conjugate",
     "controlled",
@@ -124,6 +137,7 @@ __all__ = [
     "fubini_study",
     "gate",
     "ghz_state",
+    "ground_state",
     "hermitian",
     "hessian_spectrum",
     "hvp",
@@ -132,6 +146,7 @@ __all__ = [
     "jacobian_state",
     "jit",
     "learn",
+    "load_parameters",
     "marginal",
     "measure",
     "molecules",
@@ -163,6 +178,7 @@ __all__ = [
     "run_trajectory",
     "same_structure",
     "sample",
+    "save_parameters",
     "shots",
     "spsa",
     "testing",

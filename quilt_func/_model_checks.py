@@ -18,7 +18,7 @@ from quilt_func._checks import (
 from quilt_func._torch import is_differentiated
 from quilt_func.circuits import Circuit
 from quilt_func.ops import Gate, Op
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.typing import Observable, PyTree
 
 StateFn = Callable[[Any], Tensor]
@@ -27,9 +27,11 @@ StateFn = Callable[[Any], Tensor]
 def check_observable(
     function: str, observable: Any, n_qubits: int, argument: str = "observable"
 ) -> Observable:
-    """Check that a value is an observable of as many qubits as a state."""
+    """Check that a value is an observable of as many qubits as a state; a mapping becomes one."""
+    if isinstance(observable, Mapping):
+        observable = pauli_sum(observable, n_qubits=n_qubits)
     if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
-        remedy = _observable_remedy(observable)
+        remedy = _observable_remedy(observable, n_qubits)
         raise kind_error(function, argument, observable, "be an observable", remedy)
     if observable.n_qubits != n_qubits:
         need = f"act on {qubits(n_qubits)}, as the state has"
@@ -43,9 +45,12 @@ def check_observable(
     return checked
 
 
-def _observable_remedy(given: object) -> str:
-    if isinstance(given, Mapping):
-        return "Make a Pauli sum of it: `pauli_sum({...})`."
+def _observable_remedy(given: object, n_qubits: int) -> str:
+    if isinstance(given, Op) and given.gate.name in ("x", "y", "z") and len(given.wires) == 1:
+        letter, (wire,) = given.gate.name.upper(), given.wires[0]
+        word = "I" * wire + letter + "I" * (n_qubits - wire - 1)
+        named = f'{{("{letter}", ({wire},)): 1.0}}'
+        return f'A gate is no observable: write `{{"{word}": 1.0}}` or `{named}`.'
     if isinstance(given, (list, tuple)):
         return "Give one observable at a time, or one sum: `a + b`."
     if hasattr(given, "ndim"):

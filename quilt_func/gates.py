@@ -3,6 +3,9 @@ r"""The gate table. Adding a gate is adding one row.
 Rows are written in OpenQASM's names and conventions (Cross et al., OpenQASM 3, 2022; Nielsen and
 Chuang, 2010, section 4.2): half angles, `rx(θ) = exp(-i θ X / 2)`, the first wire is the most
 significant bit, controls come first.
+
+Excitation gates are PennyLane's, with the definitions of Anselmetti, Wierichs, Gogolin and Parrish
+(2021), New J. Phys. 23, 113010 (`double_excitation`), and `givens` is Cirq's.
 """
 
 from dataclasses import replace
@@ -21,9 +24,10 @@ from quilt_func.ops import Gate, InverseRule, Made, Matrix, Op, Qasm
 from quilt_func.typing import Angle
 
 __all__ = [
-    "GATES", "ccx", "ccz", "ch", "cp", "crx", "cry", "crz", "cswap", "cx", "cy", "cz", "h",
-    "id", "iswap", "linear", "p", "pauli_rot", "rx", "rxx", "ry", "ryy", "rz", "rzz", "s",
-    "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "unitary", "x", "y", "z",
+    "GATES", "ccx", "ccz", "ch", "cp", "crx", "cry", "crz", "cswap", "cx", "cy", "cz",
+    "double_excitation", "givens", "h", "id", "iswap", "linear", "p", "pauli_rot", "rx", "rxx",
+    "ry", "ryy", "rz", "rzz", "s", "sdg", "single_excitation", "swap", "sx", "sxdg", "t", "tdg",
+    "u", "unitary", "x", "y", "z",
 ]  # fmt: skip
 
 
@@ -107,6 +111,38 @@ def _parts(word: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor,
     return tuple(constant(part, dtype, device) for part in parts)
 
 
+def _excitation(
+    name: str, n_wires: int, slope: float, label: str, definition: str, doc: str
+) -> Gate:
+    """The row of a rotation by `slope * θ / 2` from the state 0…01…1, half of it 1, to 1…10…0."""
+    size, half = 2**n_wires, 2 ** (n_wires // 2)
+    low, high = half - 1, size - half
+
+    def matrix(theta: Tensor) -> Tensor:
+        rest, plane, turn = _plane(size, low, high, theta.dtype, theta.device)
+        angle = slope * theta[:, None, None] / 2
+        real = rest + angle.cos() * plane + angle.sin() * turn
+        return torch.complex(real, torch.zeros_like(real))
+
+    generator = _array(np.zeros((size, size)))
+    generator[high, low], generator[low, high] = 1j * slope, -1j * slope
+    return with_inverse(Gate(
+        name, n_wires, 1, matrix, generator, tags=_tags("group real"),
+        qasm=Qasm(name, definition), symbol=(label,) * n_wires, doc=doc,
+    ))  # fmt: skip
+
+
+@remembered(64)
+def _plane(
+    size: int, low: int, high: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, ...]:
+    """The projectors onto all basis states but two and onto these, and a quarter turn of them."""
+    plane, turn = np.zeros((2, size, size))
+    plane[low, low] = plane[high, high] = turn[high, low] = 1.0
+    turn[low, high] = -1.0
+    return tuple(constant(part, dtype, device) for part in (np.eye(size) - plane, plane, turn))
+
+
 # fmt: off
 id: Gate = _constant(
     "id", np.eye(2), "hermitian diagonal permutation real clifford", ("I",), "Identity.")
@@ -154,6 +190,23 @@ ryy: Gate = _rotation("ryy", "YY", qasm=Qasm(
 rzz: Gate = _rotation("rzz", "ZZ", qasm=Qasm(
     "rzz", "gate rzz(theta) a, b { cx a, b; rz(theta) b; cx a, b; }"))
 
+givens: Gate = _excitation(
+    "givens", 2, 2.0, "Givens",
+    "gate givens(theta) a, b { cx a, b; ry(theta) a; cx b, a; ry(-theta) a; cx b, a; cx a, b; }",
+    "Givens rotation by θ, the whole angle, in the plane of 01 and 10.")
+single_excitation: Gate = _excitation(
+    "single_excitation", 2, 1.0, "G",
+    "gate single_excitation(theta) a, b { cx a, b; ry(theta/2) a; cx b, a; ry(-theta/2) a; "
+    "cx b, a; cx a, b; }",
+    "Rotation by θ / 2 in the plane of 01 and 10: one excitation moves, 01 to 10.")
+double_excitation: Gate = _excitation(
+    "double_excitation", 4, 1.0, "G²",
+    "gate double_excitation(theta) a, b, c, d { cx c, d; cx a, c; h d; h a; cx c, d; cx a, b; "
+    "ry(theta/8) b; ry(-theta/8) a; cx a, d; h d; cx d, b; ry(theta/8) b; ry(-theta/8) a; "
+    "cx c, b; cx c, a; ry(-theta/8) b; ry(theta/8) a; cx d, b; h d; cx a, d; ry(-theta/8) b; "
+    "ry(theta/8) a; cx a, b; cx c, a; h a; h d; cx a, c; cx c, d; }",
+    "Rotation by θ / 2 in the plane of 0011 and 1100: two excitations move, 0011 to 1100.")
+
 _EXACT = frozenset({"unitary", "hermitian", "real", "clifford"})
 cx: Gate = named_controlled(
     x, "cx", "Controlled X.", symbol=("●", "⊕"), tags=_EXACT | {"permutation"})
@@ -174,7 +227,7 @@ cswap: Gate = named_controlled(swap, "cswap", "Fredkin: controlled exchange.")
 
 GATES = (
     id, x, y, z, h, s, sdg, t, tdg, sx, sxdg, rx, ry, rz, p, u, cx, cy, cz, ch, cp, crx, cry, crz,
-    swap, iswap, rxx, ryy, rzz, ccx, ccz, cswap,
+    swap, iswap, rxx, ryy, rzz, givens, single_excitation, double_excitation, ccx, ccz, cswap,
 )  # fmt: skip
 """The rows of the table, in the order of the reference pages."""
 

@@ -27,7 +27,7 @@ from quilt_func._model_checks import check_not_differentiated, check_observable
 from quilt_func._torch import matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, expectations_at_once
-from quilt_func.typing import Observable
+from quilt_func.typing import Observable, ObservableLike
 
 _MANY_SHOTS = 2**13
 """Shots from which on halving all intervals at once beats a search for each shot, on few threads.
@@ -39,7 +39,7 @@ and most of the halving not, so that more than `_FEW_THREADS` search faster.
 _FEW_THREADS = 2
 
 
-def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tensor:
+def expval(state: Tensor, observable: ObservableLike | Sequence[ObservableLike]) -> Tensor:
     r"""Expectation value ⟨ψ|O|ψ⟩, or tr(O ρ), of one observable, or of several.
 
     Equal to `torch.vdot(state, O @ state).real`, without building the matrix `O`.
@@ -47,7 +47,8 @@ def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tens
     Args:
         state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
             density matrix; wire 0 is the most significant bit.
-        observable: A Pauli sum, Hermitian or diagonal observable, or a sequence of `k` of them.
+        observable: A Pauli sum, Hermitian or diagonal observable, or a dict that `pauli_sum` would
+            take; or a sequence of `k` of them.
 
     Returns:
         (real, () or (k,)): Expectation values, in the units of the coefficients.
@@ -63,6 +64,8 @@ def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tens
         >>> from quilt_func import pauli_sum, zero_state
         >>> expval(zero_state(2), pauli_sum({"ZI": 1.0}))
         tensor(1.)
+        >>> expval(zero_state(2), [{"ZI": 1.0, "XX": 0.5}, {("Z", (1,)): 2.0}])
+        tensor([1., 2.])
 
     References:
         Nielsen and Chuang (2010), section 2.2.5.
@@ -74,8 +77,9 @@ def expval(state: Tensor, observable: Observable | Sequence[Observable]) -> Tens
         remedy = "Give at least one observable."
         raise ValueError(message("expval", "observable", [], "not be empty", "none", remedy))
     given = [check_observable("expval", one, n) for one in observable]
-    if all(isinstance(one, PauliSum) for one in observable) and not is_density(state):
-        return expectations_at_once(observable, state)
+    sums = [one for one in given if isinstance(one, PauliSum)]
+    if len(sums) == len(given) and not is_density(state):
+        return expectations_at_once(sums, state)
     return torch.stack([_expectation(state, one) for one in given])
 
 
@@ -92,13 +96,13 @@ def _check_alike(function: str, state: Tensor, observable: Observable) -> None:
     common_dtype_and_device(function, (state, *leaves))
 
 
-def variance(state: Tensor, observable: Observable) -> Tensor:
+def variance(state: Tensor, observable: ObservableLike) -> Tensor:
     """Variance ⟨O²⟩ - ⟨O⟩², computed as ‖(O - ⟨O⟩)ψ‖² so that it does not cancel.
 
     Args:
         state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
             density matrix.
-        observable: One observable.
+        observable: One observable, or a dict that `pauli_sum` would take.
 
     Returns:
         (real, ()): Variance, in squared units of the coefficients.
@@ -121,14 +125,14 @@ def variance(state: Tensor, observable: Observable) -> Tensor:
     return _product(centred, centred)
 
 
-def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
+def covariance(state: Tensor, a: ObservableLike, b: ObservableLike) -> Tensor:
     """Symmetrised covariance ½⟨AB + BA⟩ - ⟨A⟩⟨B⟩ of two observables.
 
     Args:
         state (complex, (2**n_qubits,) or (2**n_qubits, 2**n_qubits)): Normalised statevector, or
             density matrix.
-        a: Observable.
-        b: Observable.
+        a: Observable, or a dict that `pauli_sum` would take.
+        b: Likewise.
 
     Returns:
         (real, ()): Covariance, in the product of the observables' units.
@@ -154,12 +158,14 @@ def covariance(state: Tensor, a: Observable, b: Observable) -> Tensor:
     return _product(left, left if a is b else _centred("covariance", state, b, "b"))
 
 
-def _of_densities(function: str, rho: Tensor, a: Observable, b: Observable) -> Tensor:
+def _of_densities(function: str, rho: Tensor, a: ObservableLike, b: ObservableLike) -> Tensor:
     n = check_mixed(function, rho)
     names = ("observable",) * 2 if a is b else ("a", "b")
-    for one, name in zip((a, b), names, strict=True):
-        _check_alike(function, rho, check_observable(function, one, n, name))
-    return product_of_deviations(rho, a, b)
+    left = check_observable(function, a, n, names[0])
+    right = left if a is b else check_observable(function, b, n, names[1])
+    for one in (left, right):
+        _check_alike(function, rho, one)
+    return product_of_deviations(rho, left, right)
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -167,9 +173,9 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
     return (left.real * right.real + left.imag * right.imag).sum()
 
 
-def _centred(function: str, state: Tensor, observable: Observable, argument: str) -> Tensor:
+def _centred(function: str, state: Tensor, given: ObservableLike, argument: str) -> Tensor:
     """The state (O - ⟨O⟩)ψ."""
-    check_observable(function, observable, check_state(function, state), argument)
+    observable = check_observable(function, given, check_state(function, state), argument)
     _check_alike(function, state, observable)
     state = unconjugated(state)
     image = observable.apply(state)

@@ -9,23 +9,32 @@ from quilt_func._checks import describe, message
 from quilt_func.pauli import PauliSum, pauli_sum
 
 
-def molecule(name: str, bond_length: float, *, nuclear_repulsion: bool = True) -> PauliSum:
-    """Energy of H2 (2 qubits) or LiH (4 qubits) in the STO-3G basis, in hartree.
+def molecule(
+    name: str, bond_length: float, *, nuclear_repulsion: bool = True, mapping: str = "reduced"
+) -> PauliSum:
+    """Energy of H2 or LiH in the STO-3G basis, in hartree.
 
     LiH keeps two electrons in three sigma orbitals; the other two stay in the 1s shell of Li.
-    The coefficients come from pyscf and openfermion, with a qubit saved for the parity of either
-    spin; `experiments/_molecules_make.py` makes them.
+    The coefficients come from pyscf and openfermion; `experiments/_molecules_make.py` makes them.
+
+    Spin orbitals become qubits by one of two mappings:
+
+    - `"reduced"`: Bravyi and Kitaev's, spin up before spin down, without the qubits of the parities
+      of either spin. H2 has 2 qubits, and its Hartree-Fock state is `11`; LiH has 4, `1111`.
+    - `"jordan_wigner"`: a qubit each, in the order of orbital 0 up, 0 down, 1 up, ... H2 has 4
+      qubits, and its Hartree-Fock state is `1100`; LiH has 6, `110000`.
 
     Args:
         name: "H2" or "LiH".
         bond_length: In ångström; one of `bond_lengths(name)`.
         nuclear_repulsion: Whether the energy of the nuclei is part of the constant.
+        mapping: "reduced" or "jordan_wigner".
 
     Returns:
         Pauli sum; the words of a molecule are the same for all bond lengths.
 
     Raises:
-        ValueError: If the molecule or the bond length is not in the table.
+        ValueError: If the molecule, the bond length or the mapping is not in the table.
 
     Transforms:
         None: it has no tensor argument. Coefficients are Python numbers.
@@ -34,6 +43,8 @@ def molecule(name: str, bond_length: float, *, nuclear_repulsion: bool = True) -
         >>> import torch
         >>> torch.linalg.eigvalsh(molecule("H2", 0.735, nuclear_repulsion=False).to_matrix())[0]
         tensor(-1.8573, dtype=torch.float64)
+        >>> molecule("H2", 0.735, mapping="jordan_wigner").n_qubits
+        4
 
     References:
         Bravyi, Gambetta, Mezzacapo and Temme (2017), arXiv:1701.08213 (the reduction);
@@ -46,10 +57,38 @@ def molecule(name: str, bond_length: float, *, nuclear_repulsion: bool = True) -
         got = describe(bond_length)
         raise ValueError(message("molecule", "bond_length", bond_length, need, got, remedy))
     place = lengths.index(bond_length)
-    terms = dict(zip(entry["words"], entry["coefficients"][place], strict=True))
+    table = _mapped("molecule", entry, mapping)
+    terms = dict(zip(table["words"], table["coefficients"][place], strict=True))
     if nuclear_repulsion:
-        terms["I" * len(entry["words"][0])] += entry["nuclear_repulsion"][place]
+        terms["I" * len(table["words"][0])] += entry["nuclear_repulsion"][place]
     return pauli_sum(terms)
+
+
+def hartree_fock(name: str, mapping: str = "reduced") -> str:
+    """Basis state of the Hartree-Fock determinant of a molecule of the table.
+
+    Its energy is that of restricted Hartree-Fock, at every bond length.
+
+    Args:
+        name: "H2" or "LiH".
+        mapping: "reduced" or "jordan_wigner", as in `molecule`.
+
+    Returns:
+        Bits for `basis_state`; wire 0 comes first.
+
+    Raises:
+        ValueError: If the molecule or the mapping is not in the table.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> from quilt_func import basis_state, expval
+        >>> expval(basis_state(hartree_fock("H2")), molecule("H2", 0.735))
+        tensor(-1.1170)
+    """
+    bits: str = _mapped("hartree_fock", _molecule("hartree_fock", name), mapping)["hartree_fock"]
+    return bits
 
 
 def bond_lengths(name: str) -> tuple[float, ...]:
@@ -79,6 +118,17 @@ def _table() -> dict[str, Any]:
     text = files("quilt_func").joinpath("molecules.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return {name: entry for name, entry in table.items() if isinstance(entry, dict)}
+
+
+def _mapped(function: str, entry: dict[str, Any], mapping: str) -> dict[str, Any]:
+    """The part of a molecule's table for one mapping."""
+    known = ("reduced", "jordan_wigner")
+    if mapping not in known:
+        remedy = f"Choose one of {', '.join(known)}."
+        got = describe(mapping)
+        raise ValueError(message(function, "mapping", mapping, "be in the table", got, remedy))
+    found: dict[str, Any] = entry[mapping]
+    return found
 
 
 def _molecule(function: str, name: str) -> dict[str, Any]:

@@ -49,3 +49,7 @@ class Observable(Protocol):
     def expectation(self, state: Tensor) -> Tensor:
         """The number ⟨ψ|O|ψ⟩."""
         ...
+
+
+ObservableLike: TypeAlias = Observable | PauliTerms
+"""An observable, or what `pauli_sum` makes one of: `{"ZII": 1.0}`, `{("ZX", (0, 2)): 1.0}`."""

@@ -54,7 +54,7 @@ def layers(p, x):
 
 
 @qf.gate(n_wires=2)
-def givens(theta):
+def beam_splitter(theta):
     c, s, one = theta.cos(), theta.sin(), torch.ones_like(theta)
     zero = torch.zeros_like(theta)
     rows = [
@@ -85,7 +85,7 @@ def every_form(p, x):
         qf.u(x[0], p[3], p[4], 1),
         qf.controlled(qf.rx)(p[4], 2, 0),
         qf.cp(x[1], 0, 1),
-        givens(p[5], 2, 1),
+        beam_splitter(p[5], 2, 1),
         qf.power(qf.ryy, -0.5)(p[5], 0, 2),
         qf.pauli_rot(p[6], "XZY", 2, 0, 1),
         qf.inverse(qf.crz)(p[6], 1, 2),

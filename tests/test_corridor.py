@@ -35,8 +35,8 @@ LAYERS = [
     },
     {"instruments", "noise", "shots"},
     {
-        "ansatz", "bitstrings", "convert", "diagnostics", "draw", "explaining", "molecules", "nn",
-        "problems", "qasm", "saving", "testing",
+        "ansatz", "bitstrings", "chemistry", "convert", "diagnostics", "draw", "explaining",
+        "molecules", "nn", "parameter_files", "problems", "qasm", "saving", "testing",
     },
     {"learn"},
 ]

@@ -72,7 +72,7 @@ CALLS = [row for room in ROOMS for row in room.CALLS]
 FORM = re.compile(r"\w+\((\w+)=.*\): `\1` must .+, but .+\. .+[.`\"]")
 OTHER_FORMS = re.compile(
     r"\w+\(\): .+\..+\."  # of several arguments at once
-    r"|(Circuit|circuit|PauliSum) [+*@] \w+: .+, but .+\. .+\."
+    r"|(Circuit|circuit|PauliSum) ([+*@]|\*\*) \w+: .+, but .+\. .+\."
     r"|\w+\.inverse\(\): .+\. .+\."
 )
 

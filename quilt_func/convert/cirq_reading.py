@@ -23,7 +23,7 @@ from quilt_func.convert.terms import (
     raised,
     reset_to_zero,
 )
-from quilt_func.gates import cswap, h, p, rxx, ry, ryy, rz, rzz
+from quilt_func.gates import cswap, h, p, rxx, ry, ryy, rz, rzz, single_excitation
 from quilt_func.gates import id as identity
 from quilt_func.instruments import measure
 
@@ -125,6 +125,13 @@ class _Reader:
             turn = multiplied(math.pi, axis)
             middle = self.power("XPowGate", t, self.shift(gate), wires)
             return [placed(p, [-turn], wires), *middle, placed(p, [turn], wires)]
+        if is_a(gate, "PhasedISwapPowGate") and (gate.phase_exponent, self.shift(gate)) == (
+            0.25,
+            0,
+        ):
+            return [
+                placed(single_excitation, [multiplied(math.pi, self.angle(gate.exponent))], wires)
+            ]
         if is_a(gate, "EigenGate") and hasattr(gate, "exponent"):
             for kind in type(gate).__mro__:
                 if kind.__name__ in POWERS:

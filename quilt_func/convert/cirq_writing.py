@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from quilt_func._affine_angles import Symbolic
+from quilt_func.convert.formulas import scaled
 from quilt_func.convert.names import BASES, NAMES
 from quilt_func.convert.peers import imported
 from quilt_func.convert.writing import (
@@ -15,10 +16,12 @@ from quilt_func.convert.writing import (
     Matrices,
     Named,
     Word,
+    Words,
     form_of,
     linear_sum,
     read_angles,
     refuse_gate,
+    words_of,
 )
 from quilt_func.gates import p, ry, u
 from quilt_func.instruments import Conditional, Instrument, Measurement, Reset
@@ -90,6 +93,10 @@ class _Writer:
                 exponent = linear_sum(angle * (1 / math.pi), self.symbols)
                 return [self.cirq.PauliStringPhasorGate(dense, exponent_neg=exponent / 2,
                                                         exponent_pos=-exponent / 2)]  # fmt: skip
+            case Words(terms, angle):
+                return [
+                    one for word, c in terms for one in self.gates(Word(word, scaled(angle, c)))
+                ]
             case Controlled(inner):
                 return [self.cirq.ControlledGate(one) for one in self.gates(inner)]
             case Inverse(inner):
@@ -103,6 +110,8 @@ class _Writer:
         if row is u:
             theta, phi, lam = angles
             return [*self.row(p, (lam,)), *self.row(ry, (theta,)), *self.row(p, (phi,))]
+        if not names.cirq and row not in BASES:
+            return self.gates(words_of(row, angles))
         if not names.cirq:
             return [self.cirq.ControlledGate(one) for one in self.row(BASES[row], angles)]
         kind = getattr(self.cirq, names.cirq)

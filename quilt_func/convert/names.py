@@ -17,6 +17,8 @@ from quilt_func.gates import (
     cx,
     cy,
     cz,
+    double_excitation,
+    givens,
     h,
     id,  # noqa: A004  # OpenQASM's name
     iswap,
@@ -29,6 +31,7 @@ from quilt_func.gates import (
     rzz,
     s,
     sdg,
+    single_excitation,
     swap,
     sx,
     sxdg,
@@ -56,7 +59,7 @@ class Names(NamedTuple):
     """One gate elsewhere.
 
     Attributes:
-        qiskit: Its `name`.
+        qiskit: Its `name`; nothing for what is written as a product of rotations about words.
         pennylane: Its `name`.
         cirq: Its class; nothing for what is written by `ControlledGate`, or as other gates.
         exponent: Of a class of powers: a number, or None for the angle over π.
@@ -100,13 +103,18 @@ NAMES: dict[Gate, Names] = {
     rxx: Names("rxx", "IsingXX", "XXPowGate", None, -0.5),
     ryy: Names("ryy", "IsingYY", "YYPowGate", None, -0.5),
     rzz: Names("rzz", "IsingZZ", "ZZPowGate", None, -0.5),
+    single_excitation: Names("", "SingleExcitation", "PhasedISwapPowGate", None),
+    double_excitation: Names("", "DoubleExcitation"),
     ccx: Names("ccx", "Toffoli", "CCXPowGate"),
     ccz: Names("ccz", "CCZ", "CCZPowGate"),
     cswap: Names("cswap", "CSWAP", "CSwapGate"),
 }
 """The table: one line for a gate."""
 
-OF_QISKIT = {names.qiskit: row for row, names in NAMES.items()}
+MULTIPLES = {givens: (single_excitation, 2.0)}
+"""Gates that are another one at a multiple of their angle, and are written as that one."""
+
+OF_QISKIT = {names.qiskit: row for row, names in NAMES.items() if names.qiskit}
 OF_QISKIT |= {"u1": p, "u3": u, "cu1": cp}
 """Gates by Qiskit's names, older ones of equal matrices among them."""
 

@@ -13,10 +13,12 @@ from quilt_func.convert.writing import (
     Matrices,
     Named,
     Word,
+    Words,
     form_of,
     linear_sum,
     read_angles,
     refuse_gate,
+    words_of,
 )
 from quilt_func.instruments import Conditional, Instrument, Measurement, Reset
 from quilt_func.noise import Channel
@@ -117,6 +119,11 @@ class _Writer:
                 operator = imported(NAME, "qiskit.quantum_info").Pauli(word[::-1])
                 time = linear_sum(angle * 0.5, self.symbols)
                 return self.library.PauliEvolutionGate(operator, time)
+            case Words(terms, angle):
+                info = imported(NAME, "qiskit.quantum_info")
+                operator = info.SparsePauliOp.from_list([(word[::-1], c) for word, c in terms])
+                time = linear_sum(angle * 0.5, self.symbols)
+                return self.library.PauliEvolutionGate(operator, time)
             case Controlled(inner):
                 return self.gate(inner).control(1)
             case Inverse(inner):
@@ -128,5 +135,7 @@ class _Writer:
         raise AssertionError(form)
 
     def row(self, row: Gate, angles: tuple[Any, ...]) -> Any:
+        if not NAMES[row].qiskit:
+            return self.gate(words_of(row, angles))
         kind = self.rows[NAMES[row].qiskit].base_class
         return kind(*(linear_sum(angle, self.symbols) for angle in angles))

@@ -1,6 +1,8 @@
 """What a gate is written as elsewhere: by its name, by what it is made of, or by its matrix."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +13,9 @@ from quilt_func._affine_angles import Symbolic, symbolic
 from quilt_func._checks import is_hidden, is_number, message
 from quilt_func.circuits import Circuit, check_circuit
 from quilt_func.convert.formulas import scaled
-from quilt_func.convert.names import BASES, NAMES
+from quilt_func.convert.names import BASES, MULTIPLES, NAMES
 from quilt_func.derived import controlled, inverse, power
-from quilt_func.gates import word_gate
+from quilt_func.gates import word_gate, word_matrix
 from quilt_func.ops import Gate, Op, numbers
 
 
@@ -28,6 +30,13 @@ class Word(NamedTuple):
     """A rotation about a Pauli word."""
 
     word: str
+    angle: Any
+
+
+class Words(NamedTuple):
+    """A product of rotations about Pauli words that commute: factors of one angle."""
+
+    terms: tuple[tuple[str, float], ...]
     angle: Any
 
 
@@ -51,7 +60,7 @@ class Matrices(NamedTuple):
 
 
 def form_of(function: str, gate: Gate, angles: tuple[Any, ...]) -> Any:
-    """How a gate is written: as one of the five forms.
+    """How a gate is written: as one of the forms.
 
     Raises:
         ValueError: If it is a matrix that is not known to be unitary, or one of angles that are not
@@ -59,6 +68,9 @@ def form_of(function: str, gate: Gate, angles: tuple[Any, ...]) -> Any:
     """
     if gate in NAMES:
         return Named(gate, angles)
+    if gate in MULTIPLES:
+        row, factor = MULTIPLES[gate]
+        return Named(row, (scaled(angles[0], factor),))
     if word := gate.made_by(word_gate):
         return Word(word[0], angles[0])
     if made := gate.made_by(controlled):
@@ -73,6 +85,22 @@ def form_of(function: str, gate: Gate, angles: tuple[Any, ...]) -> Any:
             return form_of(function, found, tuple(turned))
         return Inverse(form_of(function, made[0], angles))
     return Matrices(_matrix(function, gate, angles), gate.name)
+
+
+@lru_cache
+def _terms(gate: Gate) -> tuple[tuple[str, float], ...]:
+    """The Pauli words of a gate's generator, and their coefficients."""
+    letters = map("".join, product("IXYZ", repeat=gate.n_wires))
+    generator = np.asarray(gate.generator)
+    overlaps = (
+        (word, float((word_matrix(word).conj() * generator).sum().real)) for word in letters
+    )
+    return tuple((word, c / 2**gate.n_wires) for word, c in overlaps if c)
+
+
+def words_of(gate: Gate, angles: tuple[Any, ...]) -> Words:
+    """A gate of the table, whose generator is a sum of words that commute, as rotations."""
+    return Words(_terms(gate), angles[0])
 
 
 def controls_of(gate: Gate) -> Gate | None:

@@ -14,7 +14,7 @@ from quilt_func._torch import tree_leaves
 from quilt_func.instruments.branch_walk import norms
 from quilt_func.instruments.conditions import Bits, keys_and_condition, truth_of
 from quilt_func.instruments.running import Branches
-from quilt_func.typing import Observable
+from quilt_func.typing import ObservableLike
 
 
 class Conditioned(NamedTuple):
@@ -63,7 +63,7 @@ def branch_probabilities(branches: Branches) -> Tensor:
     return found
 
 
-def branch_expval(branches: Branches, observable: Observable) -> Tensor:
+def branch_expval(branches: Branches, observable: ObservableLike) -> Tensor:
     """Expectation value of each branch times its probability: their sum is the mean.
 
     Args:
@@ -126,7 +126,7 @@ def branch_mean(branches: Branches, fn: Callable[[Tensor, Bits], Tensor]) -> Ten
 
 def conditional_expval(
     branches: Branches,
-    observable: Observable,
+    observable: ObservableLike,
     key: str | Sequence[str] | None = None,
     value: int | Sequence[int] | Callable[[Tensor], Tensor] = 1,
 ) -> Conditioned:
@@ -177,10 +177,10 @@ def conditional_expval(
     return Conditioned(torch.where(is_possible, ratio, torch.nan), probability)
 
 
-def _values(function: str, branches: Branches, observable: Observable) -> Tensor:
+def _values(function: str, branches: Branches, given: ObservableLike) -> Tensor:
     """`probability * value` of each branch."""
     states = branches.states
-    check_observable(function, observable, states.shape[-1].bit_length() - 1)
+    observable = check_observable(function, given, states.shape[-1].bit_length() - 1)
     leaves = (leaf for leaf in tree_leaves(observable) if isinstance(leaf, Tensor))
     common_dtype_and_device(function, (states, *leaves))
 

@@ -1,9 +1,15 @@
 """Sums of Pauli words: observables with real coefficients."""
 
+from quilt_func.pauli.brackets import anticommutator, commutator
 from quilt_func.pauli.entry import PauliSum, expectations_at_once, pauli_sum
+from quilt_func.pauli.ground_states import GroundState, ground_state
 
 __all__ = [
+    "GroundState",
     "PauliSum",
+    "anticommutator",
+    "commutator",
     "expectations_at_once",
+    "ground_state",
     "pauli_sum",
 ]

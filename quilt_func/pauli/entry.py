@@ -20,13 +20,16 @@ from quilt_func._checks import (
     common_dtype_and_device,
     describe,
     dtype_or_kind,
+    is_hidden,
     is_index,
     kind_error,
     message,
     shape_error,
 )
 from quilt_func._torch import matmul, register
+from quilt_func.pauli.products import merged, real_products, word_product
 from quilt_func.pauli.rules import Energy, Image, Values
+from quilt_func.pauli.sparse import sparse_matrix
 from quilt_func.pauli.words import dense, interned
 from quilt_func.typing import PauliTerms
 
@@ -34,14 +37,6 @@ SMALL = 5
 """On at most so many qubits a sum acts as one dense matrix."""
 
 Coefficients = Tensor | tuple[float, ...]
-
-_PRODUCT = {
-    "II": (0, "I"), "IX": (0, "X"), "IY": (0, "Y"), "IZ": (0, "Z"),
-    "XI": (0, "X"), "XX": (0, "I"), "XY": (1, "Z"), "XZ": (3, "Y"),
-    "YI": (0, "Y"), "YX": (3, "Z"), "YY": (0, "I"), "YZ": (1, "X"),
-    "ZI": (0, "Z"), "ZX": (1, "Y"), "ZY": (3, "X"), "ZZ": (0, "I"),
-}  # fmt: skip
-"""Power of i and letter of the product of two letters."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,6 +136,39 @@ class PauliSum:
         columns = torch.eye(2**self.n_qubits, dtype=dtype, device=device).unbind(0)
         return torch.stack([self.apply(column) for column in columns], -1)
 
+    def to_sparse(
+        self, *, dtype: torch.dtype = torch.complex128, device: torch.device | str | None = None
+    ) -> Tensor:
+        """The matrix as a sparse tensor: an entry in each row for each set of flipped wires.
+
+        Args:
+            dtype: Of the result, where the coefficients are Python numbers.
+            device: Of the result, where the coefficients are Python numbers.
+
+        Returns:
+            (complex, (2**n_qubits, 2**n_qubits)): Hermitian matrix, coalesced, of layout
+            `torch.sparse_coo`.
+
+        Raises:
+            TypeError: If `dtype` is not complex, or the coefficients are hidden behind a transform.
+
+        Transforms:
+            None: `torch.func` has no sparse tensors. Ordinary `backward` goes through it.
+
+        Examples:
+            >>> pauli_sum({"ZZZ": 1.0, "XII": 0.5}).to_sparse()._nnz()
+            16
+        """
+        check_complex_dtype("to_sparse", dtype)
+        if isinstance(self.coefficients, Tensor):
+            dtype, device = COMPLEX_OF[self.coefficients.dtype], self.coefficients.device
+            if is_hidden(self.coefficients):
+                need, got = "have coefficients that can be read", "hidden ones"
+                remedy = "Take `apply`, which every transform goes through."
+                raise TypeError(message("to_sparse", "self", self, need, got, remedy))
+        like = torch.empty(0, dtype=dtype, device=device)
+        return sparse_matrix(self.words, self._tensor(like), dtype)
+
     def simplify(self) -> "PauliSum":
         """Merge equal words, and drop those whose coefficient is the Python number 0.
 
@@ -151,10 +179,10 @@ class PauliSum:
             >>> (pauli_sum({"Z": 1.0}) + pauli_sum({"Z": 0.5})).simplify()
             PauliSum(1.5 Z)
         """
-        merged = _merged(self.items())
+        found = merged(self.items())
         if isinstance(self.coefficients, tuple):
-            merged = {w: c for w, c in merged.items() if c} or {"I" * self.n_qubits: 0.0}
-        return pauli_sum(merged)
+            found = {w: c for w, c in found.items() if c} or {"I" * self.n_qubits: 0.0}
+        return pauli_sum(found)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over words and coefficients."""
@@ -162,12 +190,15 @@ class PauliSum:
         each = values.unbind(0) if isinstance(values, Tensor) else values
         return zip(self.words, each, strict=True)
 
-    def __add__(self, other: "PauliSum") -> "PauliSum":
-        if _is_number(other) or isinstance(other, Tensor):
-            term = f'pauli_sum({{"{"I" * self.n_qubits}": 1.0}})'
+    def __add__(self, other: "PauliSum | Tensor | float") -> "PauliSum":
+        """The sum; a number, or a 0-d real tensor, is so many times the identity."""
+        if _is_number(other) or _is_coefficient(other):
+            other = pauli_sum({"I" * self.n_qubits: other})
+        elif isinstance(other, Tensor | complex):
+            got = describe(other) if isinstance(other, Tensor) else a_kind(other)
             raise TypeError(
-                f"PauliSum + {type(other).__name__}: both must be Pauli sums, but got "
-                f"{describe(other)}. Write a number as `number * {term}`."
+                "PauliSum + number: `number` must be a real number or a 0-d real tensor, but got "
+                f"{got}. Pauli sums are Hermitian: a constant is real."
             )
         if not isinstance(other, PauliSum):
             return NotImplemented
@@ -178,6 +209,9 @@ class PauliSum:
         leaves = self.leaves + other.leaves
         common_dtype_and_device("pauli_sum", leaves)
         return PauliSum(words, torch.cat([one._tensor(leaves[0]) for one in (self, other)]))
+
+    def __radd__(self, other: Tensor | float) -> "PauliSum":
+        return self if type(other) is int and not other else self + other  # as `sum` starts
 
     def __mul__(self, factor: Tensor | float) -> "PauliSum":
         if not (_is_number(factor) or _is_coefficient(factor)):
@@ -198,27 +232,43 @@ class PauliSum:
     def __neg__(self) -> "PauliSum":
         return self * -1.0
 
-    def __sub__(self, other: "PauliSum") -> "PauliSum":
-        return self + -other
+    def __sub__(self, other: "PauliSum | Tensor | float") -> "PauliSum":
+        return self + -1 * other
+
+    def __rsub__(self, other: Tensor | float) -> "PauliSum":
+        return -self + other
 
     def __matmul__(self, other: "PauliSum") -> "PauliSum":
         """Operator product. The factors must be equal or commute word by word."""
         if not isinstance(other, PauliSum):
             return NotImplemented
         self._check_length("@", other)
-        return pauli_sum(_merged(self._products(other)))
+        return pauli_sum(merged(self._products(other)))
+
+    def __pow__(self, exponent: int) -> "PauliSum":
+        """The product of a sum with itself, so many times; words that do not commute cancel."""
+        if type(exponent) is not int or exponent < 0:
+            got = describe(exponent)
+            raise TypeError(
+                f"PauliSum ** exponent: `exponent` must be an int of 0 or more, but got {got}. "
+                "Take other functions of the matrix: `to_matrix()`."
+            )
+        power = pauli_sum({"I" * self.n_qubits: 1.0})
+        for _ in range(exponent):  # which commutes with the sum, so that the product is Hermitian
+            power = pauli_sum(merged(real_products(power.items(), self.items())))
+        return power
 
     def _products(self, other: "PauliSum") -> Iterator[tuple[str, Any]]:
         """Words and coefficients of a product; those that cancel in a square are left out."""
-        for (left, a), (right, b) in product(self.items(), other.items()):
-            power, word = _word_product(left, right)
-            if power % 2 == 0:
-                yield word, a * b if power == 0 else -(a * b)
-            elif other is not self:
+        pairs = () if other is self else product(self.words, other.words)
+        for left, right in pairs:
+            if word_product(left, right)[0] % 2:
                 raise ValueError(
                     "PauliSum @ PauliSum: the product must be Hermitian, but "
-                    f"{left} and {right} do not commute. Multiply words that commute."
+                    f"{left} and {right} do not commute. Multiply words that commute, or take "
+                    "`commutator(a, b)` and `anticommutator(a, b)`."
                 )
+        return real_products(self.items(), other.items())
 
     def __len__(self) -> int:
         """Number of words."""
@@ -410,16 +460,3 @@ def _checked_coefficients(given: Any, n_terms: int) -> Tensor:
     if given.shape != (n_terms,):
         raise shape_error("pauli_sum", "coefficients", given, requirement, remedy)
     return given
-
-
-def _merged(terms: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Words and coefficients -> the sum of the coefficients of each word."""
-    found: dict[str, Any] = {}
-    for word, value in terms:
-        found[word] = found[word] + value if word in found else value
-    return found
-
-
-def _word_product(left: str, right: str) -> tuple[int, str]:
-    powers, letters = zip(*(_PRODUCT[a + b] for a, b in zip(left, right, strict=True)), strict=True)
-    return sum(powers) % 4, "".join(letters)

@@ -1,12 +1,14 @@
 """Expectation values and images of states under sums of Pauli words, with their rules."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
 
 import torch
 from torch import Tensor
 
 from quilt_func._torch import Primitive, trusts_forward_rules, unconjugated
+from quilt_func.pauli.lanczos import lowest, response
 from quilt_func.pauli.words import Words, apply_sum, expectations
 
 
@@ -170,6 +172,114 @@ class _Scaled(_Multilinear):
             _inner(state, gradient) if of_factor else None,
             factor.unsqueeze(-1) * gradient if of_state else None,
         )
+
+
+@dataclass(frozen=True)
+class Search:
+    """Words, and the number of steps of Lanczos' method."""
+
+    words: Words
+    n_steps: int
+
+    def mapped(self, dims: Sequence[int | None], size: int) -> Self:
+        """The same for every sum of a batch."""
+        del dims, size
+        return self
+
+
+class _Searching(Primitive):
+    """A Function that sees Σ c_t P_t in a Krylov space; the coefficients are its first tensor."""
+
+    batch_first = staticmethod(_Broadcasting.batch_first)
+
+    @staticmethod
+    def image(search: Search, coefficients: Tensor) -> Callable[[Tensor], Tensor]:
+        """State to Σ c_t P_t ψ."""
+
+        def apply(state: Tensor) -> Tensor:
+            return apply_sum(search.words, coefficients, state, has_windows=True)
+
+        return apply
+
+    @staticmethod
+    def start(coefficients: Tensor, vector: Tensor) -> Tensor:
+        """A vector with all batch axes."""
+        batch = torch.broadcast_shapes(coefficients.shape[:-1], vector.shape[:-1])
+        return unconjugated(vector).expand(*batch, vector.shape[-1])
+
+
+class Lowest(_Searching):
+    """The lowest eigenvalue E of Σ c_t P_t and its eigenvector ψ, up to a phase, from a start.
+
+    dE = ⟨ψ|dH|ψ⟩ and dψ = -(H - E)⁻¹ dH ψ, orthogonal to ψ; the start changes a phase at most.
+    """
+
+    @classmethod
+    def forward(cls, search: Search, coefficients: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+        vector = cls.start(coefficients, start)
+        return lowest(cls.image(search, coefficients), vector, search.n_steps)
+
+    @staticmethod
+    def setup_context(
+        ctx: Any, tensors: Sequence[Tensor | None], output: tuple[Tensor, Tensor]
+    ) -> None:
+        ctx.save_for_backward(tensors[0], *output)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(
+        ctx: Any, by_energy: Tensor | None, by_state: Tensor | None
+    ) -> tuple[Tensor | None, None]:
+        search, (coefficients, energy, state) = ctx.static, ctx.saved_tensors
+        found: list[Tensor] = []
+        if by_energy is not None:
+            found.append(by_energy.unsqueeze(-1) * Values.of(search.words, state))
+        if by_state is not None:
+            answer = _Response.apply(search, coefficients, energy, state, by_state)
+            found.append(_Overlaps.of(search.words, answer, state))
+        return sum(found[1:], found[0]) if found else None, None
+
+    @staticmethod
+    def push(
+        search: Search, values: Sequence[Tensor], tangents: Sequence[Tensor | None]
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        (coefficients, start), (by_coefficients, _) = values, tangents
+        energy, state = Lowest.apply(search, coefficients, start)
+        if by_coefficients is None:
+            return (energy, state), (torch.zeros_like(energy), torch.zeros_like(state))
+        force = Image.apply(search.words, by_coefficients, state)
+        answer = _Response.apply(search, coefficients, energy, state, force)
+        return (energy, state), (_inner(state, force), answer)
+
+
+class _Response(_Searching):
+    """-(H - E)⁻¹ b without the part along ψ; what it would change by is not known."""
+
+    @classmethod
+    def forward(
+        cls, search: Search, coefficients: Tensor, energy: Tensor, state: Tensor, force: Tensor
+    ) -> Tensor:
+        force, state = cls.start(coefficients, force), unconjugated(state)
+        return response(cls.image(search, coefficients), energy, state, force, search.n_steps)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> NoReturn:
+        del ctx, gradient
+        raise _no_second_derivative()
+
+    @staticmethod
+    def push(
+        search: Search, values: Sequence[Tensor], tangents: Sequence[Tensor | None]
+    ) -> NoReturn:
+        del search, values, tangents
+        raise _no_second_derivative()
+
+
+def _no_second_derivative() -> TypeError:
+    return TypeError(
+        "ground_state(): its state has first derivatives, and its energy has second ones, but got "
+        "one more. Take `torch.linalg.eigh(observable.to_matrix())` on few qubits."
+    )
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

@@ -151,15 +151,14 @@ def clifford_shadow_estimate(
     if n_shots < 2:
         need, got = "have two shots or more", f"{n_shots}"
         raise ValueError(message(function, "shadow", shadow.states, need, got, remedy))
-    given = listed(observable)
+    given = [check_observable(function, one, size.bit_length() - 1) for one in listed(observable)]
     traces = []
     for one in given:
-        check_observable(function, one, size.bit_length() - 1)
         remedy = "Make one with `pauli_sum`, `hermitian` or `diagonal`."
         kinds = (PauliSum, Hermitian, Diagonal)
         check_is(function, "observable", one, kinds, "be of a known kind", remedy)
         traces.append(_trace(one, shadow.states.real))
-    means = vmap(lambda state: expval(state, list(given)))(shadow.states)
+    means = vmap(lambda state: expval(state, given))(shadow.states)
     values = (size + 1) * means - torch.stack(traces)
     found = median_of_means(function, values, n_groups)
     is_many = isinstance(observable, (list, tuple))

@@ -134,4 +134,8 @@ CALLS = [
     ('choice([rx, cx], 0, a32, 0)', TypeError, 'choice(wires=(0,)): `wires` must be 2 int(s) or one iterable of wire sets, but got 1 arguments. Write `choice(gates, index, theta, 0, 1)` or, for many wire sets, `choice(gates, index, theta, [(0, 1), ...])`.'),
     ('choice([rx, cx], 0, a32, 1, 1)', ValueError, 'choice(wires=[(1, 1)]): `wires` must be distinct, but got (1, 1). Give two different wires.'),
     ('choice([controlled(x, 6)], 0, a32, *range(7))', ValueError, 'choice(gates=<gate ccccccx>): `gates` must hold unitary gates of at most one angle, but got one of 7 wires. Choose among gates of 6 or less.'),
+    ('single_excitation(0.1, 0)', TypeError, 'single_excitation(wires=(0,)): `wires` must be 2 int(s) or one iterable of wire sets, but got 1 arguments. Write `single_excitation(theta, 0, 1)` or, for many wire sets, `single_excitation(theta, [(0, 1), ...])`.'),
+    ('double_excitation(0.1, 0, 1)', TypeError, 'double_excitation(wires=(0, 1)): `wires` must be 4 int(s) or one iterable of wire sets, but got 2 arguments. Write `double_excitation(theta, 0, 1, 2, 3)` or, for many wire sets, `double_excitation(theta, [(0, 1, 2, 3), ...])`.'),
+    ('double_excitation(0.1, [(0, 1, 2, 2)])', ValueError, 'double_excitation(wires=[(0, 1, 2, 2)]): `wires` must be distinct, but got (0, 1, 2, 2). Give different wires.'),
+    ('givens(True, 0, 1)', TypeError, 'givens(theta=True): `theta` must be an angle, but got a bool. Give a Python number or a real floating-point tensor, in radians.'),
 ]

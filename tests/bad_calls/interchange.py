@@ -86,4 +86,9 @@ CALLS = [
     ('to_qasm(rx)', TypeError, 'to_qasm(inputs=None): `inputs` must map names to tensors, but got None. Give an example of each argument: `inputs={"theta": torch.zeros(3)}`.'),
     ('to_qasm(abs, inputs={"x": zeros(())})', TypeError, 'to_qasm(circuit=<built-in function abs>): `circuit` must return a circuit, but got a Tensor. Measure what it returns elsewhere.'),
     ('problems.maxcut(3)', TypeError, 'maxcut(edges=None): `edges` must be a sequence, but got None. Write `[(0, 1)]` for one pair.'),
+    ('save_parameters(3, {})', TypeError, 'save_parameters(path=3): `path` must be the name of a file, but got an int. Write "params.safetensors".'),
+    ('save_parameters("x", {"a": 1j})', TypeError, 'save_parameters(tree=1j): `tree` must hold dicts, lists, tuples, tensors, numbers, strings and None, but got a complex. Make a dict, a list or a plain tuple of it; circuits and Pauli sums go to `to_json`.'),
+    ('save_parameters("x", {1.5: 1})', TypeError, 'save_parameters(tree=1.5): `tree` must have strings or ints as keys, but got a float. Rename the keys.'),
+    ('save_parameters("x", circuit(1))', TypeError, 'save_parameters(tree=Circuit(1 qubits, 0 gates) q0: ───): `tree` must hold dicts, lists, tuples, tensors, numbers, strings and None, but got a Circuit. Make a dict, a list or a plain tuple of it; circuits and Pauli sums go to `to_json`.'),
+    ('load_parameters(None)', TypeError, 'load_parameters(path=None): `path` must be the name of a file, but got None. Write "params.safetensors".'),
 ]

@@ -26,7 +26,7 @@ from quilt_func import convert
 from quilt_func._affine_angles import Affine, inputs_of, symbolic
 from quilt_func._placed_gates import PHASE, Placed
 from quilt_func.convert.formulas import Formula, added, multiplied, raised, value_of
-from quilt_func.convert.names import BASES, NAMES
+from quilt_func.convert.names import BASES, MULTIPLES, NAMES
 from quilt_func.convert.programs import FromInputs, runs_of
 from quilt_func.convert.recognition import recognised
 from quilt_func.convert.terms import controlled, inverted, little_endian
@@ -150,9 +150,10 @@ def test_counts_turn_round():
 
 
 def test_the_table_of_names_is_of_the_whole_gate_table():
-    assert tuple(NAMES) == qf.GATES
+    assert tuple(row for row in qf.GATES if row not in MULTIPLES) == tuple(NAMES)
     for column in ("qiskit", "pennylane"):
-        assert len({getattr(names, column) for names in NAMES.values()}) == len(NAMES)
+        names = [name for row in NAMES.values() if (name := getattr(row, column))]
+        assert len(set(names)) == len(names) >= len(NAMES) - 2
     assert all(qf.controlled(base) is row for row, base in BASES.items())
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import dense
 from oracles.compare import assert_close
-from systems import damp, givens
+from systems import beam_splitter, damp
 from torch.func import grad, hessian, jvp, vmap
 
 import quilt_func as qf
@@ -144,7 +144,7 @@ def test_gates_that_are_not_unitary(n):
         n,
         qf.h(range(n)),
         damp(theta, 0.3, [0, 1]),
-        givens(theta, 1, 0),
+        beam_splitter(theta, 1, 0),
         qf.linear(projector, n - 1),
     )
     state = qf.zero_state(n, dtype=torch.complex128)

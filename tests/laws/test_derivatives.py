@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracles.closed_forms import CLOSED_FORMS
 from oracles.compare import assert_close, assert_close_fd, central_difference
-from systems import MODELS, givens
+from systems import MODELS, beam_splitter
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 from torch.utils import _pytree as pytree
 
@@ -90,7 +90,7 @@ def tree_ansatz(params):
         qf.ry(a[0], range(3)),
         qf.crx(a * b["c"], [(0, 1), (2, 0)]),
         qf.rz(0.3, 1),
-        givens(b["c"].square(), 1, 2),
+        beam_splitter(b["c"].square(), 1, 2),
         qf.unitary(torch.eye(2).to(a.dtype.to_complex()), 0),
         qf.u(a[1].sin(), b["c"], a.sum(), 2),
         qf.rx(torch.ones(2, dtype=a.dtype), [0, 1]),
@@ -149,7 +149,7 @@ COSTS = {
     "two a Pauli rotation": (lambda t: qf.circuit(2, qf.ry(t, [0, 1])), 4),
     "two a phase": (lambda t: qf.circuit(2, qf.cp(t, 0, 1)), 2),
     "four a controlled rotation": (lambda t: qf.circuit(2, qf.crx(t, 0, 1)), 4),
-    "twice the gaps": (lambda t: qf.circuit(2, givens(t, 0, 1)), 4),
+    "twice the gaps": (lambda t: qf.circuit(2, beam_splitter(t, 0, 1)), 4),
     "none for constants": (lambda t: qf.circuit(2, qf.rx(t, 0), qf.rz(torch.ones(2), [0, 1])), 2),
     "none without wires": (lambda t: qf.circuit(1, qf.rx(t, [])), 0),
 }

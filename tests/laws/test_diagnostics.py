@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
-from systems import givens
+from systems import beam_splitter
 from torch.func import grad, vmap
 
 import quilt_func as qf
@@ -225,7 +225,7 @@ def uploads(gates):
 
 
 @pytest.mark.parametrize(
-    "gates", [[qf.rx], [qf.rx, qf.rz], [qf.rx, qf.ry, qf.rzz], [givens, qf.rx]], ids=str
+    "gates", [[qf.rx], [qf.rx, qf.rz], [qf.rx, qf.ry, qf.rzz], [beam_splitter, qf.rx]], ids=str
 )
 def test_models_have_the_allowed_frequencies_only(gates):
     allowed = allowed_frequencies(gates)
@@ -260,7 +260,7 @@ def test_allowed_frequencies():
     tripled = qf.power(qf.rz, 3)
     assert allowed_frequencies([qf.rz, tripled]) == (0.0, 1.0, 2.0, 3.0, 4.0)
     assert allowed_frequencies([qf.crx]) == (0.0, 0.5, 1.0)
-    assert allowed_frequencies([givens]) == (0.0, 1.0, 2.0)
+    assert allowed_frequencies([beam_splitter]) == (0.0, 1.0, 2.0)
 
 
 # --- effective dimension ---

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
-from systems import givens
+from systems import beam_splitter
 from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
@@ -91,7 +91,7 @@ def test_drawing_under_transforms_shows_shapes(transform):
     drawn = []
 
     def model(theta):
-        circuit = qf.circuit(2, qf.rx(theta, range(2)), givens(theta.reshape(-1)[0], 0, 1))
+        circuit = qf.circuit(2, qf.rx(theta, range(2)), beam_splitter(theta.reshape(-1)[0], 0, 1))
         drawn.append((repr(circuit), draw.draw_mpl(circuit)))
         return qf.expval(qf.circuit(2, qf.rx(theta, range(2)))(), qf.pauli_sum({"ZZ": 1.0}))
 

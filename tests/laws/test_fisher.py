@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracles.compare import assert_close, assert_close_fd, central_difference, to_numpy
-from systems import givens
+from systems import beam_splitter
 from torch.func import grad, hessian, jacrev, jvp, vmap
 from torch.utils import _pytree as pytree
 
@@ -36,7 +36,7 @@ def state(params):
         qf.h(range(3)),
         qf.ry(a[0], range(3)),
         qf.crx(a * b, [(0, 1), (2, 0)]),
-        givens(b.square(), 1, 2),
+        beam_splitter(b.square(), 1, 2),
         qf.u(a[1].sin(), b, a.sum(), 2),
         qf.p(a[0], 1),
     )()

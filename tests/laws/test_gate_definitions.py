@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from systems import damp, givens
+from systems import beam_splitter, damp
 
 import quilt_func as qf
 from quilt_func.custom_gates import _check_points
@@ -119,8 +119,8 @@ def test_a_unitary_gate_need_not_promise_it():
 def test_a_gate_that_is_not_unitary_has_no_inverse():
     assert "unitary" not in damp.tags
     assert damp.inverse is None
-    assert "unitary" in givens.tags
-    assert givens.inverse is not None
+    assert "unitary" in beam_splitter.tags
+    assert beam_splitter.inverse is not None
 
 
 OTHER_GENERATORS = {

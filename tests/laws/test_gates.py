@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import dense, qasm
 from oracles.compare import assert_close
-from systems import damp, givens
+from systems import beam_splitter, damp
 
 import quilt_func as qf
 from quilt_func.testing import gate_laws, tolerance
@@ -21,18 +21,19 @@ from quilt_func.testing import strategies as qst
 NAMES = [
     "id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx",
     "ry", "rz", "p", "u", "cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz",
-    "swap", "iswap", "rxx", "ryy", "rzz", "ccx", "ccz", "cswap",
+    "swap", "iswap", "rxx", "ryy", "rzz", "givens", "single_excitation",
+    "double_excitation", "ccx", "ccz", "cswap",
 ]
 # fmt: on
 F32, F64 = torch.float32, torch.float64
 CPU = torch.device("cpu")
 each_row = pytest.mark.parametrize("row", qf.GATES, ids=lambda row: row.name)
 MADE = {
-    "user's": givens,
+    "user's": beam_splitter,
     "user's, not unitary": damp,
     "controlled twice": qf.controlled(qf.ry, 2),
     "controlled, of three angles": qf.controlled(qf.u),
-    "controlled user's": qf.controlled(givens),
+    "controlled user's": qf.controlled(beam_splitter),
     "inverse": qf.inverse(qf.crx),
     "inverse of three angles": qf.inverse(qf.u),
     "power": qf.power(qf.rzz, -0.75),
@@ -61,7 +62,7 @@ def test_laws_of_gates_made(row):
     gate_laws(row, settings=A_THIRD)()
 
 
-test_one_liner = gate_laws(givens)
+test_one_liner = gate_laws(beam_splitter)
 
 
 def test_table_is_complete():
@@ -117,7 +118,7 @@ def test_wires_and_drawing(row):
     assert len(row.symbol) == row.n_wires
     op = row(*(0.5,) * row.n_params, *range(row.n_wires))
     assert row.name in repr(op)
-    assert "q0" in repr(qf.circuit(3, op))
+    assert "q0" in repr(qf.circuit(4, op))
 
 
 @pytest.mark.parametrize("row", [*qf.GATES, *MADE.values()], ids=lambda row: row.name)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from systems import damp, givens
+from systems import beam_splitter, damp
 from torch.func import vmap
 
 import quilt_func as qf
@@ -18,7 +18,7 @@ from quilt_func.instruments import lookup, parity
 from quilt_func.saving import reading, tensors
 from quilt_func.testing import strategies as qst
 
-OWN = [givens, damp]
+OWN = [beam_splitter, damp]
 FORM = re.compile(
     r"from_json\(text=.*\): `text` must be a whole file of `to_json`, but got .+\. .+[.`]",
     re.DOTALL,
@@ -72,7 +72,7 @@ def test_circuits(real, data):
     round_trip(data.draw(qst.circuits(dtype=real, min_qubits=0)))
 
 
-@given(circuit=qst.circuits(min_qubits=2, rows=[givens, *qf.GATES[:3]]))
+@given(circuit=qst.circuits(min_qubits=2, rows=[beam_splitter, *qf.GATES[:3]]))
 def test_circuits_of_own_gates(circuit):
     round_trip(circuit, OWN)
 
@@ -91,7 +91,7 @@ def test_made_gates():
         qf.controlled(qf.pauli_rot(0.1, "XY", 0, 1).gate)(0.2, 1, 2, 3), qf.linear(matrix, [0, 1]),
         qf.power(qf.controlled(qf.inverse(qf.u)), 2)(0.1, 0.2, 0.3, 0, 1), qf.h([]),
         qf.pauli_rot(0.4, "XYZXYZ", 0, 1, 2, 3, 4, 5), qf.pauli_rot(0.5, "II", 0, 1),
-        qf.controlled(givens)(0.2, 2, 3, 4),
+        qf.controlled(beam_splitter)(0.2, 2, 3, 4),
     ]  # fmt: skip
     round_trip(qf.circuit(6, ops), OWN)
 
@@ -120,8 +120,8 @@ def test_functions_are_saved_as_their_tables():
         inner = qf.conditional(["k", "m"], qf.ry(0.3, [0, 1]), condition, **table)
         return qf.circuit(
             2, qf.h([0, 1]), qf.measure(0, "m"), qf.measure([1, 0], "k"), qf.measure(1, "m"),
-            qf.conditional("m", inner, 1), givens(0.2, 0, 1),
-            qf.conditional("k", givens(0.1, 0, 1), (0, 1)),
+            qf.conditional("m", inner, 1), beam_splitter(0.2, 0, 1),
+            qf.conditional("k", beam_splitter(0.1, 0, 1), (0, 1)),
         )  # fmt: skip
 
     again = qf.from_json(qf.to_json(circuit(most), gates=OWN), gates=OWN)
@@ -323,11 +323,11 @@ def test_newer_files_tell_what_to_do():
 
 
 def test_own_gates_are_refused_by_name():
-    text = qf.to_json(qf.circuit(2, givens(0.1, 0, 1)), gates=[givens])
-    with pytest.raises(ValueError, match="the unknown gate 'givens'"):
+    text = qf.to_json(qf.circuit(2, beam_splitter(0.1, 0, 1)), gates=[beam_splitter])
+    with pytest.raises(ValueError, match="the unknown gate 'beam_splitter'"):
         qf.from_json(text)
-    with pytest.raises(ValueError, match=r"`to_json\(value, gates=\[givens\]\)`"):
-        qf.to_json(qf.circuit(2, givens(0.1, 0, 1)))
+    with pytest.raises(ValueError, match=r"`to_json\(value, gates=\[beam_splitter\]\)`"):
+        qf.to_json(qf.circuit(2, beam_splitter(0.1, 0, 1)))
 
 
 def test_values_behind_a_transform_are_refused():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from systems import damp, givens
+from systems import beam_splitter, damp
 
 import quilt_func as qf
 from quilt_func._shift_rules import _generator, rule_of, shift_rule
@@ -90,7 +90,10 @@ GAPS = {
     qf.controlled(qf.crx): [0.5, 1.0],
     qf.inverse(qf.cry): [0.5, 1.0],
     qf.power(qf.ryy, -2.5): [2.5],
-    givens: [1.0, 2.0],
+    beam_splitter: [1.0, 2.0],
+    qf.givens: [1.0, 2.0],
+    qf.single_excitation: [0.5, 1.0],
+    qf.double_excitation: [0.5, 1.0],
     qf.u: [1.0],
     qf.controlled(qf.u): [0.5, 1.0],
 }

@@ -42,6 +42,13 @@ def rotation(word: str, theta: float) -> Array:
     return np.cos(theta / 2) * np.eye(2 ** len(word)) - 1j * np.sin(theta / 2) * word_matrix(word)
 
 
+def hopping(n: int) -> Array:
+    """i (A - A†), where A moves n excitations from the last n of 2 n wires to the first n."""
+    lower = np.array([[0, 1], [0, 0]], dtype=complex)
+    moves = reduce(np.kron, [lower.T] * n + [lower] * n)
+    return np.asarray(1j * (moves - moves.T))
+
+
 def control(matrix: Array) -> Array:
     """`|0><0| ⊗ 1 + |1><1| ⊗ U`."""
     zero, one = np.diag([1, 0]), np.diag([0, 1])
@@ -85,6 +92,9 @@ MATRICES: dict[str, Callable[..., Array]] = {
     "rxx": lambda theta: rotation("XX", theta),
     "ryy": lambda theta: rotation("YY", theta),
     "rzz": lambda theta: rotation("ZZ", theta),
+    "givens": lambda theta: exponential(hopping(1), -1j * theta),
+    "single_excitation": lambda theta: exponential(hopping(1), -1j * theta / 2),
+    "double_excitation": lambda theta: exponential(hopping(2), -1j * theta / 2),
     "unitary": lambda matrix: matrix,
     "linear": lambda matrix: matrix,
 }

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import Phase, settings
-from systems import givens
+from systems import beam_splitter
 
 import quilt_func as qf
 from quilt_func.derived import named_controlled
@@ -380,7 +380,7 @@ def test_the_unharmed_mutant_lives():
     gate_laws(as_class(Gate, qf.crx), settings=QUICKLY)()
     gate_laws(with_matrix(qf.ry, lambda theta: qf.ry.matrices(theta)), settings=QUICKLY)()
     gate_laws(with_matrix(qf.ry, by_rule(Sine)), settings=QUICKLY)()
-    gate_laws(givens, settings=QUICKLY)()
+    gate_laws(beam_splitter, settings=QUICKLY)()
     observable_laws(Mutant(), settings=QUICKLY)()
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from oracles.compare import assert_close
 from oracles.qasm import phase_distance, text_matrix
 from oracles.qasm_texts import OF_2, OF_3, PROGRAMS
-from systems import givens
+from systems import beam_splitter
 from torch.func import vmap
 
 import quilt_func as qf
@@ -150,7 +150,7 @@ def test_a_definition_that_we_write_is_read_as_the_row():
 
 NOT_WRITTEN = {
     "a matrix": (lambda: qf.unitary(torch.eye(2, dtype=C128), 0), 3, "matrices"),
-    "without a definition": (lambda: givens(0.1, 0, 1), 3, "`givens`"),
+    "without a definition": (lambda: beam_splitter(0.1, 0, 1), 3, "`beam_splitter`"),
     "derived, in version 2": (lambda: qf.controlled(qf.iswap)(0, 1, 2), 2, "version 3"),
     "a phase that matters": (lambda: qf.controlled(mine)(0.1, 0, 1, 2), 3, "phase of `mine`"),
     "not finite": (lambda: qf.rx(torch.tensor(torch.nan), 0), 3, "not finite"),

@@ -27,6 +27,7 @@ def assert_same(a, b):
 # --- a text's own definitions ---
 
 ROWS = [row for row in qf.GATES if row.qasm.definition]
+WRITTEN = ("rxx", "ryy", "rzz", "iswap", "givens", "single_excitation", "double_excitation")
 OTHERS = {
     "cx": "gate cx a, b { CX b, a; }",
     "rz": "gate rz(t) a { U(0, 0, 2*t) a; }",
@@ -38,6 +39,7 @@ OTHERS = {
 TRUE = {
     "cx": "gate cx a, b { CX a, b; }",
     "rz": "gate rz(t) a { U(0, 0, t) a; }",
+    "ry": "gate ry(t) a { U(t, 0, 0) a; }",
     "rx": "gate rx(t) a { U(t, -pi/2, pi/2) a; }",
     "h": "gate h a { U(pi/2, 0, pi) a; }",
     "s": "gate s a { U(0, 0, pi/2) a; }",
@@ -66,12 +68,13 @@ def test_renaming_a_definition_changes_nothing(row, names, has_include):
     assert_same(*map(qf.from_qasm, texts))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.name in ("rxx", "ryy", "rzz", "iswap")])
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name in WRITTEN])
 def test_true_definitions_of_inner_gates_give_the_row(row):
     """In matrix; the row itself is put in only where the inner gates are the standard ones."""
     own = " ".join(TRUE.values())
-    mixed = [qf.u(0.5 + i, 0.3 * i, 0.2, i) for i in range(2)]
-    expected = qf.circuit(2, mixed, row(*[0.7] * row.n_params, 0, 1))
+    n = row.n_wires
+    mixed = [qf.u(0.5 + i, 0.3 * i, 0.2, i) for i in range(n)]
+    expected = qf.circuit(n, mixed, row(*[0.7] * row.n_params, *range(n)))
     inlined = qf.from_qasm(of_a_row(row, f"OPENQASM 3.0; {own}", row.name))
     recognised = qf.from_qasm(of_a_row(row, HEADER.replace(" qubit[3] q;", ""), row.name))
     assert_same(inlined, expected)

@@ -40,6 +40,10 @@ def words(values):
     return qf.pauli_sum(["XZ", "YI", "ZZ"], values)
 
 
+def sum_of(values):
+    return qf.pauli_sum(["XI", "YZ", "ZX"], values)
+
+
 def diagonal_words(values):
     return qf.pauli_sum(["ZZ", "IZ"], values)
 
@@ -100,7 +104,7 @@ def all_gates(theta, phi, lam):
     """Each row of the table, and what is made of rows."""
     angles = (theta, phi, lam)
     ops = [row(*angles[: row.n_params], *range(row.n_wires)) for row in qf.GATES]
-    return of_parts(3, ops)
+    return of_parts(4, ops)
 
 
 @qf.noise.channel(n_wires=1)
@@ -285,6 +289,7 @@ OPERATORS = torch.stack([hermitian_matrix(), hermitian_matrix(seed=3)])
 MATRIX_OF_4 = hermitian_matrix(2)
 CONFUSION = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=F64)
 BRICKS = (1, 1, 9)
+START = u(2, 4, seed=1).tolist()
 SHOTS, FIXED = u(9, seed=4).tolist(), psi().tolist()
 SHADOW = [one.tolist() for one in qf.shots.shadow(psi(), u(9, 3, seed=4))]
 STATES = qf.shots.clifford_shadow(psi(), u(4, 5, seed=4)).states.tolist()
@@ -322,6 +327,23 @@ CASES = {
     "purity": (qf.purity, (qf.reduced_density(psi(), [0]),)),
     "entropy": (lambda s: qf.entropy(qf.reduced_density(s, [0])), (psi(),)),
     "pauli_sum": (lambda c, s: words(c).apply(s), (u(3), psi())),
+    "numbers and powers of sums": (
+        lambda c, k, s: (((k - words(c)) ** 3).apply(s), (1 + words(c)).apply(s)),
+        (u(3), u(), psi()),
+    ),
+    "commutator": (
+        lambda c, d, s: qf.commutator(words(c), sum_of(d)).apply(s),
+        (u(3), u(3), psi()),
+    ),
+    "anticommutator": (
+        lambda c, d, s: qf.anticommutator(words(c), sum_of(d)).apply(s),
+        (u(3), u(3), psi()),
+    ),
+    "ground_state": (lambda c, v: qf.ground_state(sum_of(c), v).energy, (u(3), u(2, 4, seed=1))),
+    "ground_state's state": (
+        lambda c: qf.ground_state(sum_of(c), like(c, START)).state,
+        (u(3),),
+    ),
     "diagonal": (lambda v, s: qf.diagonal(v).apply(s), (u(4), psi())),
     "hermitian": (lambda m, s: qf.hermitian(m).apply(s), (hermitian_matrix(2), psi())),
     "expval": (lambda c, d, s: qf.expval(s, [words(c), qf.diagonal(d)]), (u(3), u(4), psi())),
@@ -488,6 +510,10 @@ CASES = {
     "ansatz.init_brickwork": (qf.ansatz.init_brickwork, (u(*BRICKS),)),
     "ansatz.init_data_reuploading": (qf.ansatz.init_data_reuploading, (u(2, 2, 2),)),
     "ansatz.init_qaoa": (qf.ansatz.init_qaoa, (u(1, 2),)),
+    "chemistry.uccsd": (
+        lambda t: qf.circuit(4, qf.x([0, 1]), qf.chemistry.uccsd(t, 2, 4))(),
+        (u(3),),
+    ),
     "bitstrings.mean_cost": (qf.bitstrings.mean_cost, (u(4), u(4, seed=1))),
     "bitstrings.cvar": (qf.bitstrings.cvar(0.4), (u(4) / u(4).sum(), u(4, seed=1))),
     "bitstrings.gibbs": (qf.bitstrings.gibbs(), (u(4), u(4, seed=1))),

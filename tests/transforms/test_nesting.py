@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
-from systems import damp, givens
+from systems import beam_splitter, damp
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 import quilt_func as qf
@@ -44,7 +44,7 @@ def value(a, b, c, state):
         6,
         qf.ry(a, range(6)),
         qf.cx([(0, 3), (5, 1), (2, 4)]),
-        givens(b, [(0, 5), (3, 2)]),
+        beam_splitter(b, [(0, 5), (3, 2)]),
         qf.unitary(matrix, [1, 4]),
         qf.rzz(a[:3], [(0, 2), (1, 5), (4, 3)]),
         qf.crx(b, 5, 0),
