@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from quilt_func._checks import message
+from quilt_func.pennylane_device.boundaries import BOUNDARIES, is_hidden
 from quilt_func.pennylane_device.jacobians import Derivatives
 from quilt_func.pennylane_device.library import qml
 from quilt_func.pennylane_device.preprocessing import pipeline
@@ -81,11 +82,21 @@ class _Base(Device):  # type: ignore[misc]
         return replace(config, **updated)
 
     def _mcm_config(self, given: Any, circuit: Any) -> Any:
-        del circuit
-        method = given.mcm_method or "deferred"
-        if method != "deferred":
+        """Deferred measurements, or, of statevectors, branches."""
+        fills = given.postselect_mode == "fill-shots"
+        has_shots = bool(getattr(circuit, "shots", None))
+        is_native = has_shots and not fills and not self.is_density
+        method = given.mcm_method or ("tree-traversal" if is_native else "deferred")
+        if method == "device":
+            method = "deferred" if self.is_density else "tree-traversal"
+        known = {"deferred"} if self.is_density else {"deferred", "tree-traversal", "one-shot"}
+        if method not in known:
             raise qml.exceptions.DeviceError(
-                f"mcm_method {method} not supported on {self.name}. Supported: deferred"
+                f"mcm_method {method} not supported on {self.name}. Supported: {sorted(known)}"
+            )
+        if fills and method != "deferred":
+            raise qml.exceptions.DeviceError(
+                "postselect_mode='fill-shots' is supported with mcm_method='deferred' only"
             )
         return replace(given, mcm_method=method)
 
@@ -106,15 +117,20 @@ class _Base(Device):  # type: ignore[misc]
         )
 
     def _exact(self, tapes: Sequence[Any], config: Any) -> list[Any]:
-        is_torch = config is not None and config.interface == qml.math.Interface.TORCH
-        is_backprop = config is not None and config.gradient_method in ("backprop", None)
-        found = self._engine.values(tapes)
-        return [_result(values, is_torch and is_backprop) for values in found]
+        interface = config and config.interface
+        if config is None or config.gradient_method not in ("backprop", None):
+            interface = None
+        if interface == qml.math.Interface.TORCH:
+            return [_result(values) for values in self._engine.values(tapes)]
+        lifted = BOUNDARIES.get(interface) if config and config.gradient_method else None
+        if lifted is not None and any(map(is_hidden, tapes)):
+            return [_result(lifted(self._derivatives, tape)) for tape in tapes]
+        return [_result([*map(_array, values)]) for values in self._engine.values(tapes)]
 
     def compute_derivatives(self, circuits: Sequence[Any], execution_config: Any = None) -> Any:
         """The Jacobian of each tape in its trainable parameters."""
         del execution_config
-        return tuple(map(self._derivatives.jacobian, circuits))
+        return self._derivatives.jacobians(circuits)
 
     def execute_and_compute_derivatives(self, circuits: Any, execution_config: Any = None) -> Any:
         """Values and Jacobians."""
@@ -203,13 +219,10 @@ def _dtype(name: str, given: Any) -> torch.dtype:
         raise TypeError(message(name, "c_dtype", given, need, str(given), remedy)) from None
 
 
-def _result(values: Sequence[Tensor], is_torch: bool) -> Any:
-    """One value, or a tuple of them, in the interface's kind."""
-    found = tuple(values) if is_torch else tuple(_array(value) for value in values)
-    return found[0] if len(found) == 1 else found
+def _result(values: Sequence[Any]) -> Any:
+    """One value, or a tuple of them."""
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _array(value: Tensor) -> Any:
-    if value.requires_grad:
-        return value
-    return value.resolve_conj().cpu().numpy()[()]
+    return value.detach().resolve_conj().cpu().numpy()[()]

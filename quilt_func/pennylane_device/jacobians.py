@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import jacfwd, jacrev, jvp, vjp, vmap
 
 from quilt_func.pennylane_device.programs import Inputs
-from quilt_func.pennylane_device.running import Engine, Ready
+from quilt_func.pennylane_device.running import Engine, Ready, stacked
 
 Values = tuple[Tensor, ...]
 
@@ -98,14 +98,62 @@ class Derivatives:
         _, found = jvp(values, given, moved)
         return _one_or_all([_array(one) for one in found])
 
-    def jacobian(self, tape: Any) -> Any:
-        """The Jacobian: by measurement, and by trainable parameter."""
+    def jacobians(self, tapes: Sequence[Any]) -> tuple[Any, ...]:
+        """For each tape its Jacobian: by measurement, and by trainable parameter."""
+        found: list[Any] = [None] * len(tapes)
+        groups: dict[Any, list[int]] = {}
+        prepared: dict[int, tuple[Ready, list[int]]] = {}
+        for i, tape in enumerate(tapes):
+            ready, places = self._angles(tape)
+            if places is None or ready.axes is not None:
+                found[i] = self._jacobian(tape)
+            else:
+                prepared[i] = ready, places
+                groups.setdefault(ready.key, []).append(i)
+        for members in groups.values():
+            rows = self._slopes([prepared[i][0] for i in members])
+            for k, i in enumerate(members):
+                own = [_array(row[k]) for row in rows]
+                parts = [[row[..., place] for place in prepared[i][1]] for row in own]
+                found[i] = _one_or_all([_one_or_all(part) for part in parts])
+        return tuple(found)
+
+    def _slopes(self, some: Sequence[Ready]) -> Values:
+        """Jacobians `(n_tapes, *shape, n_angles)` of each measurement, of tapes of one key."""
+        ready = some[0]
+        values = self.engine.measured(ready)
+
+        def of_angles(angles: Tensor, slots: Any) -> Values:
+            return values(Inputs(angles, angles[:0], slots))
+
+        angles, slots = ready.inputs.shared, ready.inputs.slots
+        route = _route(self._n_outputs(ready), len(angles))
+        if len(some) == 1:
+            found = self.engine.replayed(ready, "jacobian", route(of_angles))(angles, slots)
+            return tuple(one[None] for one in found)
+        inputs, _ = stacked(some)
+        whole = self.engine.replayed(ready, "jacobians", vmap(route(of_angles)))
+        return whole(inputs.shared, inputs.slots)
+
+    def _n_outputs(self, ready: Ready) -> int:
+        """Numbers that a tape measures, which its layout keeps."""
+        kept, key = ready.layout.kept, ("n_outputs", id(ready.plan))
+        if key not in kept:
+            values = self.engine.measured(ready)(ready.inputs)
+            kept[key] = sum(one.numel() for one in values), ready.plan
+        return int(kept[key][0])
+
+    def _jacobian(self, tape: Any) -> Any:
+        """Of whatever is trainable, by torch."""
         values, given = self._function(tape)
-        places = tuple(range(len(given)))
         n_outputs = sum(one.numel() for one in values(*given))
-        route = jacrev if n_outputs <= sum(one.numel() for one in given) else jacfwd
-        found = route(values, argnums=places)(*given)
+        route = _route(n_outputs, sum(one.numel() for one in given))
+        found = route(values, argnums=tuple(range(len(given))))(*given)
         return _one_or_all([_one_or_all([_array(one) for one in row]) for row in found])
+
+
+def _route(n_outputs: int, n_inputs: int) -> Any:
+    return jacrev if n_outputs <= n_inputs else jacfwd
 
 
 def _one_or_all(found: Sequence[Any]) -> Any:

@@ -49,10 +49,18 @@ def is_native(op: Any) -> bool:
     if isinstance(op, qml.ops.Controlled):
         return len(op.wires) <= MAX_CONTROLLED and is_native(op.base)
     if isinstance(op, qml.ops.Adjoint):
-        return op.base.name != "QubitUnitary" and is_native(op.base)
+        return _is_invertible(op.base)
     if name in GENERATED:
         return len(op.wires) <= MAX_MATRIX
     return is_constant(op) or (not op.has_decomposition and op.has_matrix and _is_small(op))
+
+
+def _is_invertible(op: Any) -> bool:
+    """Tell whether the reader inverts an operation by its row."""
+    if isinstance(op, qml.ops.Controlled) and op.name not in NAMED:
+        return len(op.wires) <= MAX_CONTROLLED and _is_invertible(op.base)
+    is_row = op.name in NAMED - {"QubitUnitary"} or op.name in GENERATED or is_constant(op)
+    return is_row and is_native(op)
 
 
 def is_constant(op: Any) -> bool:

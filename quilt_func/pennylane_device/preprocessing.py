@@ -18,7 +18,9 @@ def pipeline(device: Any, config: Any) -> Any:
     """The transforms for a device and a configuration."""
     found = qml.CompilePipeline()
     is_density = device.is_density
-    found.add_transform(qml.defer_measurements, allow_postselect=True)
+    is_deferred = config.mcm_config.mcm_method in (None, "deferred")
+    if is_deferred:
+        found.add_transform(qml.defer_measurements, allow_postselect=True)
     found.add_transform(
         STEPS.decompose,
         stopping_condition=is_native_to_densities if is_density else is_native,
@@ -26,7 +28,7 @@ def pipeline(device: Any, config: Any) -> Any:
         target_gates=set(TARGETS),
         name=device.name,
     )
-    found.add_transform(STEPS.device_resolve_dynamic_wires, wires=device.wires, allow_resets=False)
+    found.add_transform(STEPS.device_resolve_dynamic_wires, wires=device.wires, allow_resets=not is_deferred)
     found.add_transform(STEPS.validate_device_wires, device.wires, name=device.name)
     found.add_transform(
         STEPS.validate_measurements,

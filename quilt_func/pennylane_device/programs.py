@@ -13,9 +13,11 @@ from torch import Tensor
 from quilt_func._affine_angles import Affine
 from quilt_func.circuits import Circuit
 from quilt_func.convert import Run
+from quilt_func.instruments import Branches, run_branches
 from quilt_func.noise import run_density
 from quilt_func.ops import Op
 from quilt_func.pennylane_device.tracing import Slot, Traced
+from quilt_func.states import zero_state
 
 
 class Inputs(NamedTuple):
@@ -102,6 +104,15 @@ class Layout:
             found = circuit(start) if start is not None else circuit(**_kind(inputs, dtype))
         is_whole = is_raw or not self.program.traced.is_projecting
         return found if is_whole else _normalised(found, is_density)
+
+    def branches(self, inputs: Inputs, dtype: torch.dtype) -> Branches:
+        """All branches of a tape that measures in the middle."""
+        slots = iter(inputs.slots)
+        start = None if self.program.traced.start is None else next(slots)
+        circuit = self._circuit(inputs, slots, dtype)
+        if start is None:
+            start = zero_state(circuit.n_qubits, **_kind(inputs, dtype))
+        return run_branches(circuit, start)
 
     def phase(self, inputs: Inputs) -> Any:
         """The angle of the global phase."""

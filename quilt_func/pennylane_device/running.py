@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from quilt_func.pennylane_device.branching import BranchPlan
 from quilt_func.pennylane_device.observing import Plan, key_of_measurement
 from quilt_func.pennylane_device.programs import Inputs, Layout, Program
 from quilt_func.pennylane_device.tracing import key_of, traced
@@ -42,7 +43,7 @@ class Ready(NamedTuple):
     layout: Layout
     inputs: Inputs
     axes: Inputs | None
-    plan: Plan
+    plan: Any
     key: Hashable
     wires: tuple[Any, ...]
     is_numeric: bool
@@ -90,6 +91,9 @@ class Engine:
         """The function of one sample's inputs to what is measured."""
         layout, plan = one.layout, one.plan
 
+        if isinstance(plan, BranchPlan):
+            return lambda inputs: plan(layout.branches(inputs, self.dtype))
+
         def values(inputs: Inputs) -> tuple[Tensor, ...]:
             return plan(self.state(layout, inputs, plan.needs_phase))
 
@@ -133,7 +137,10 @@ class Engine:
         program = _kept(self._programs, key, lambda: Program(traced(ops, wires), max(1, len(wires))))
         real = self.dtype.to_real()
         measured = (wires, *map(key_of_measurement, tape.measurements))
-        plan = _kept(self._plans, measured, lambda: Plan(tape.measurements, wires or (0,), real))
+        if program.traced.keys:
+            plan: Any = BranchPlan(tape, wires, program.traced.keys, real) if not tape.shots else None
+        else:
+            plan = _kept(self._plans, measured, lambda: Plan(tape.measurements, wires or (0,), real))
         if values is None:
             values = [value for op in ops for value in op.data]
         angles = [values[place] for place in program.angles]

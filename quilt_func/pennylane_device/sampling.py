@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.func import vmap
 
 from quilt_func.measurement import probs, sample, to_bits
+from quilt_func.ops import ROUNDING
+from quilt_func.pennylane_device.branching import mark
 from quilt_func.pennylane_device.library import qml
 from quilt_func.pennylane_device.observing import rotation
 from quilt_func.pennylane_device.programs import Inputs
@@ -25,10 +27,14 @@ def sampled(engine: Engine, tape: Any, seeds: Seeds, mode: Any) -> Any:
     """The results of a tape, one for each entry of its shot vector if it has one."""
     with torch.no_grad():
         ready = engine.ready(tape)
-        states = prepared(engine, ready)
-        shots = _kept(tape.shots, ready, states, seeds, mode)
-        final = Final(states, ready.axes is not None, ready.wires or (0,), seeds)
-        found = measured(tape.measurements, final, shots)
+        is_batch, wires = ready.axes is not None, ready.wires or (0,)
+        if ready.layout.program.traced.keys:
+            final, measurements = branched(engine, ready, tape, seeds)
+        else:
+            final = Final(prepared(engine, ready), is_batch, wires, seeds)
+            measurements = tape.measurements
+        shots = _kept(tape.shots, ready, final, mode)
+        found = measured(measurements, final, shots)
     if not tape.shots.has_partitioned_shots:
         first = tuple(one[0] for one in found)
         return first[0] if len(first) == 1 else first
@@ -44,12 +50,50 @@ class Final(NamedTuple):
         is_batch: Whether they are a batch, or one.
         wires: Labels of wires 0, 1, ...
         seeds: Where seeds come from.
+        outcomes: Labels of outcomes in the middle, and their bits `(n_branches, n_outcomes)`.
+            The first wires are then the branch's number.
     """
 
     states: Tensor
     is_batch: bool
     wires: tuple[Any, ...]
     seeds: Seeds
+    outcomes: tuple[tuple[Any, ...], Any] | None = None
+
+
+def branched(engine: Engine, ready: Ready, tape: Any, seeds: Seeds) -> tuple[Final, list[Any]]:
+    """Branches side by side as one state of more wires, and measurements on their labels."""
+    if ready.axes is not None:
+        raise qml.exceptions.DeviceError(
+            "quilt.qubit: a batch with shots and native measurements in the middle is not "
+            'supported. Give `mcm_method="deferred"`, or `broadcast_expand`.'
+        )
+    found = ready.layout.branches(ready.inputs, engine.dtype)
+    n_bits = (len(found.states) - 1).bit_length()
+    numbers = tuple(f"branch {i}" for i in range(n_bits))
+    labels = {uid: f"outcome {key}" for uid, key in ready.layout.program.traced.keys.items()}
+    keys = [*ready.layout.program.traced.keys.values()]
+    bits = torch.cat([found.bits[key] for key in keys], -1).numpy()
+    measurements = [_relabelled(mp, labels) for mp in tape.measurements]
+    outcomes = tuple(f"outcome {key}" for key in keys), bits
+    state = found.states.reshape(1, -1)
+    return Final(state, False, (*numbers, *ready.wires), seeds, outcomes), measurements
+
+
+def _relabelled(mp: Any, labels: Any) -> Any:
+    """A measurement of outcomes in the middle, on their labels."""
+    if mp.mv is None:
+        return mp
+    given = mp.mv if isinstance(mp.mv, list | tuple) else [mp.mv]
+    made = [
+        qml.ops.MeasurementValue(
+            [qml.map_wires(m, {m.wires[0]: labels[mark(m)]}) for m in one.measurements],
+            one.processing_fn if one.has_processing else None,
+        )
+        for one in given
+    ]
+    facts = {"all_outcomes": mp.all_outcomes} if hasattr(mp, "all_outcomes") else {}
+    return type(mp)(obs=made if isinstance(mp.mv, list | tuple) else made[0], **facts)
 
 
 def prepared(engine: Engine, ready: Ready) -> Tensor:
@@ -64,16 +108,18 @@ def prepared(engine: Engine, ready: Ready) -> Tensor:
     return found
 
 
-def _kept(shots: Any, ready: Ready, states: Tensor, seeds: Seeds, mode: Any) -> list[int]:
+def _kept(shots: Any, ready: Ready, final: Final, mode: Any) -> list[int]:
     """Shots of each entry of the vector; those that a postselection loses are drawn."""
-    if not ready.layout.program.traced.is_projecting or mode == "fill-shots":
+    is_whole = not ready.layout.program.traced.is_projecting and final.outcomes is None
+    if is_whole or mode == "fill-shots":
         return [*shots]
     if ready.axes is not None:
         raise ValueError(
             "quilt(): a batch must not be postselected with shots. Give `broadcast_expand(tape)`."
         )
-    total = probs(states[0]).sum()
-    return [int((uniforms(n, seeds.next(), dtype=torch.float64) < total).sum()) for n in shots]
+    total = float(probs(final.states[0]).sum()) + ROUNDING
+    draws = (uniforms(n, final.seeds.next(), dtype=torch.float64) for n in shots)
+    return [int((u < total).sum()) for u in draws]
 
 
 def measured(measurements: Sequence[Any], final: Final, shots: Sequence[int]) -> list[list[Any]]:
@@ -109,13 +155,21 @@ def _is_word(mp: Any) -> bool:
 
 def _measured(own: Sequence[Any], final: Final, shots: Sequence[int]) -> list[list[Any]]:
     """Values of measurements that share samples."""
-    wires = qml.wires.Wires(final.wires)
+    wires = qml.wires.Wires(_columns(final))
     if _is_shadow(own[0]):
         return [[_shadow(own[0], final, n) for n in shots]]
     bits = _bits(final._replace(states=_turned(own, final)), sum(shots))
     ends = np.cumsum([0, *shots])
     parts = [bits[..., a:b, :] for a, b in zip(ends[:-1], ends[1:], strict=True)]
     return [[mp.process_samples(part, wires) for part in parts] for mp in own]
+
+
+def _columns(final: Final) -> tuple[Any, ...]:
+    """Labels of the columns of `_bits`."""
+    if final.outcomes is None:
+        return final.wires
+    labels, table = final.outcomes
+    return (*labels, *final.wires[(len(table) - 1).bit_length() :])
 
 
 def _turned(own: Sequence[Any], final: Final) -> Tensor:
@@ -136,7 +190,12 @@ def _bits(final: Final, n_shots: int) -> Any:
     states, size = final.states, (len(final.states), n_shots)
     u = uniforms(size, final.seeds.next(), dtype=torch.float64, device=states.device)
     found = to_bits(vmap(sample)(states, u), len(final.wires)).cpu().numpy()
-    return found if final.is_batch else found[0]
+    if final.outcomes is None:
+        return found if final.is_batch else found[0]
+    table = final.outcomes[1]
+    n_bits = (len(table) - 1).bit_length()
+    branch = found[0, :, :n_bits] @ (1 << np.arange(n_bits)[::-1])
+    return np.concatenate([table[branch], found[0, :, n_bits:]], -1)
 
 
 def _shadow(mp: Any, final: Final, n_shots: int) -> Any:

@@ -27,7 +27,8 @@ from quilt_func.pennylane_device.native import (
 from quilt_func.typing import WireSet
 
 Values = Sequence[Any]
-PREPARATIONS = frozenset({"StatePrep", "BasisState", "AmplitudeEmbedding", "QubitDensityMatrix"})
+PREPARATIONS = frozenset({"StatePrep", "BasisState", "QubitDensityMatrix"})
+"""Preparations whose key is their size; others are read anew."""
 
 
 class Slot(NamedTuple):
@@ -52,12 +53,14 @@ class Traced(NamedTuple):
         phases: Angles of global phases.
         start: The state or density matrix before, or None.
         is_projecting: Whether the state is projected, and so has another norm.
+        keys: What outcomes in the middle are kept under.
     """
 
     runs: tuple[Run, ...]
     phases: tuple[Any, ...]
     start: Slot | None
     is_projecting: bool
+    keys: Mapping[Any, str]
 
 
 def key_of(op: Any, places: Mapping[Any, int]) -> Any:
@@ -92,14 +95,19 @@ def traced(ops: Sequence[Any], wires: Sequence[Any]) -> Traced:
     """Read operations on wires, the first of them wire 0."""
     tracer = Tracer(wires)
     start, first = None, 0
-    if ops and ops[0].name in PREPARATIONS:
+    if ops and is_preparation(ops[0]):
         start, first = tracer.preparation(ops[0]), 1
     placed: list[Placed] = []
     for op in ops[first:]:
         tracer.give_places(op)
         placed += tracer.operation(op)
     phases = tuple(one.angles[0] for one in placed if one.gate is PHASE)
-    return Traced(tuple(runs_of(placed)), phases, start, tracer.is_projecting)
+    return Traced(tuple(runs_of(placed)), phases, start, tracer.is_projecting, tracer.keys)
+
+
+def is_preparation(op: Any) -> bool:
+    """Tell whether an operation is a state to start from."""
+    return op.name == "QubitDensityMatrix" or isinstance(op, qml.operation.StatePrepBase)
 
 
 class Tracer(Reader):
@@ -127,7 +135,7 @@ class Tracer(Reader):
         order = qml.wires.Wires(self.order)
         if op.name == "QubitDensityMatrix":
             return self.slot(op, lambda values: _density(op, values[0], self.order))
-        if op.name == "BasisState":
+        if isinstance(op, qml.BasisState):
             own = [self.wires[wire] for wire in op.wires]
             return self.slot(op, lambda values: _basis_state(values[0], own, len(order)), 1)
         return self.slot(op, lambda values: _flat(_bound(op, values), order), 1)
