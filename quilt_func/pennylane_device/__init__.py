@@ -1,4 +1,4 @@
-"""Devices of PennyLane on the primitive: `qml.device("quilt.qubit")` and `qml.device("quilt.mixed")`.
+"""Devices of PennyLane on the primitive: `quilt.qubit` and `quilt.mixed`, for `qml.device`.
 
 A tape becomes a circuit, tapes of equal structure one circuit of many samples, and derivatives are
 those of the circuit. PennyLane finds the classes by the package's entry points.

@@ -93,7 +93,7 @@ def _lifted_to_autograd(fn: Flat, known: Callable[..., Any] | None = None) -> An
         del answer, kwargs
 
         def pulled(*tensors: Tensor) -> Tensor:
-            _, pull = vjp(fn, *tensors[:-1])
+            _, pull, *_ = vjp(fn, *tensors[:-1])
             parts = pull(tensors[-1])
             return torch.cat([parts[i].conj().reshape(-1) for i in argnums])
 
@@ -124,7 +124,7 @@ def _lifted_to_jax(fn: Flat) -> Any:
     def host(*arrays: Any) -> Any:
         return _array(fn(*map(_tensor, map(np.asarray, arrays))))
 
-    @jax.custom_jvp
+    @jax.custom_jvp  # type: ignore[untyped-decorator]
     def call(*args: Any) -> Any:
         example = host(*(np.zeros(one.shape) for one in args))
         dtype = jnp.result_type(jnp.zeros((), example.dtype))
@@ -135,7 +135,7 @@ def _lifted_to_jax(fn: Flat) -> Any:
 
         return jax.pure_callback(cast, shape, *args, vmap_method="sequential")
 
-    @call.defjvp
+    @call.defjvp  # type: ignore[untyped-decorator]
     def rule(primals: Any, tangents: Any) -> Any:
         total = 0.0
         for i, tangent in enumerate(tangents):

@@ -15,6 +15,7 @@ from torch.func import vmap
 from quilt_func.instruments import Branches
 from quilt_func.pennylane_device.library import qml
 from quilt_func.pennylane_device.observing import Plan
+from quilt_func.pennylane_device.tracing import mark, values_of
 
 
 class BranchPlan:
@@ -70,7 +71,7 @@ class BranchPlan:
             return lambda found, share, _: _shares(
                 [number(found) for number in numbers], share, [_size(one) for one in given]
             )
-        table = torch.as_tensor(_values(given[0]), dtype=self._real)
+        table = torch.tensor([*map(float, values_of(given[0]))], dtype=self._real)
 
         def measure(found: Branches, share: Tensor, total: Tensor) -> Tensor:
             del total
@@ -92,11 +93,6 @@ class BranchPlan:
         return number
 
 
-def mark(measurement: Any) -> Any:
-    """What tells a measurement in the middle from others."""
-    return getattr(measurement, "meas_uid", None) or measurement.id
-
-
 def _sum(plan: Plan, found: Branches) -> Tensor:
     (values,) = vmap(plan)(found.states)
     return values.sum(0)
@@ -104,13 +100,6 @@ def _sum(plan: Plan, found: Branches) -> Tensor:
 
 def _size(one: Any) -> int:
     return int(2 ** len(one.measurements))
-
-
-def _values(one: Any) -> list[float]:
-    """A value at all of its outcomes."""
-    n = len(one.measurements)
-    bits = (tuple(i >> (n - 1 - k) & 1 for k in range(n)) for i in range(2**n))
-    return [float(one.processing_fn(*own)) for own in bits]
 
 
 def _shares(numbers: Sequence[Tensor], share: Tensor, sizes: Sequence[int]) -> Tensor:

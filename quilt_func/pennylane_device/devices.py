@@ -26,19 +26,22 @@ OWN_METHODS = frozenset({"backprop", "device", "adjoint", "best"})
 DTYPES = {np.dtype("complex64"): torch.complex64, np.dtype("complex128"): torch.complex128}
 
 
-class _Base(Device):  # type: ignore[misc]
+class _Base(Device):
     """What both devices share."""
 
     is_density = False
 
     def __init__(
-        self, wires: Any = None, shots: Any = None, seed: Any = "global", c_dtype: Any = "complex128"
+        self,
+        wires: Any = None,
+        shots: Any = None,
+        seed: Any = "global",
+        c_dtype: Any = "complex128",
     ) -> None:
         super().__init__(wires=wires, shots=shots)
         self._engine = Engine(_dtype(self.name, c_dtype), self.is_density)
         self._derivatives = Derivatives(self._engine)
         self._seeds = Seeds(seed)
-        self._debugger = None
 
     # --- what PennyLane asks before it runs ---
 

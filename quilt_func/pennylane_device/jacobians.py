@@ -49,15 +49,17 @@ class Derivatives:
         values = self.engine.measured(ready)
 
         def pulled(angles: Tensor, slots: Any, cots: Values) -> Tensor:
-            out, pull = vjp(lambda own: values(Inputs(own, angles[:0], slots)), angles)
+            out, pull, *_ = vjp(lambda own: values(Inputs(own, angles[:0], slots)), angles)
             if not cots[0].ndim > out[0].ndim:
-                return pull(cots)[0]
+                gradient: Tensor = pull(cots)[0]
+                return gradient
             found: Tensor = vmap(lambda *c: pull(c)[0])(*cots)
             return found
 
         rows = [(one.inputs.shared, one.inputs.slots, cots) for one, _, cots in some]
         if len(rows) == 1:
-            return self.engine.replayed(ready, "vjp", pulled)(*rows[0])[None]
+            alone: Tensor = self.engine.replayed(ready, "vjp", pulled)(*rows[0])
+            return alone[None]
         angles, slots, cots = zip(*rows, strict=True)
         columns = [tuple(map(torch.stack, zip(*part, strict=True))) for part in (slots, cots)]
         return self.engine.replayed(ready, "vjps", vmap(pulled))(torch.stack(angles), *columns)
@@ -86,7 +88,7 @@ class Derivatives:
 
     def _pulled(self, tape: Any, cots: Values) -> tuple[Any, ...]:
         values, given = self._function(tape)
-        out, pull = vjp(values, *given)
+        out, pull, *_ = vjp(values, *given)
         is_many = cots[0].ndim > out[0].ndim
         found = vmap(lambda *c: pull(c))(*cots) if is_many else pull(cots)
         return tuple(map(_array, found))
@@ -94,8 +96,10 @@ class Derivatives:
     def jvp(self, tape: Any, tangents: Sequence[Any]) -> Any:
         """The product with a tangent, for each measurement."""
         values, given = self._function(tape)
-        moved = tuple(torch.as_tensor(np.asarray(t)).to(g) for t, g in zip(tangents, given, strict=True))
-        _, found = jvp(values, given, moved)
+        moved = tuple(
+            torch.as_tensor(np.asarray(t)).to(g) for t, g in zip(tangents, given, strict=True)
+        )
+        _, found, *_ = jvp(values, given, moved)
         return _one_or_all([_array(one) for one in found])
 
     def jacobians(self, tapes: Sequence[Any]) -> tuple[Any, ...]:
@@ -123,17 +127,21 @@ class Derivatives:
         ready = some[0]
         values = self.engine.measured(ready)
 
-        def of_angles(angles: Tensor, slots: Any) -> Values:
-            return values(Inputs(angles, angles[:0], slots))
-
         angles, slots = ready.inputs.shared, ready.inputs.slots
         route = _route(self._n_outputs(ready), len(angles))
+
+        def slopes(angles: Tensor, slots: Any) -> Values:
+            found: Values = route(lambda own: values(Inputs(own, own[:0], slots)))(angles)
+            return found
+
         if len(some) == 1:
-            found = self.engine.replayed(ready, "jacobian", route(of_angles))(angles, slots)
+            found = self.engine.replayed(ready, "jacobian", slopes)(angles, slots)
             return tuple(one[None] for one in found)
         inputs, _ = stacked(some)
-        whole = self.engine.replayed(ready, "jacobians", vmap(route(of_angles)))
-        return whole(inputs.shared, inputs.slots)
+        many: Values = self.engine.replayed(ready, "jacobians", vmap(slopes))(
+            inputs.shared, inputs.slots
+        )
+        return many
 
     def _n_outputs(self, ready: Ready) -> int:
         """Numbers that a tape measures, which its layout keeps."""

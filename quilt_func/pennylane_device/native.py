@@ -4,6 +4,7 @@ A gate of one angle that PennyLane gives a generator is a row by that generator,
 it and derivatives by its angle are ours.
 """
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
@@ -88,7 +89,8 @@ def is_native_to_densities(op: Any) -> bool:
 
 def generated_row(op: Any) -> Gate:
     """The row of an operation by its generator."""
-    return _generated_row(op.name, len(op.wires), tuple(sorted(_facts(op).items())), type(op))
+    kind: Any = type(op)
+    return _generated_row(op.name, len(op.wires), tuple(sorted(_facts(op).items())), kind)
 
 
 def _facts(op: Any) -> dict[str, int]:
@@ -97,9 +99,12 @@ def _facts(op: Any) -> dict[str, int]:
 
 
 @lru_cache(maxsize=256)
-def _generated_row(name: str, n_wires: int, facts: tuple[tuple[str, int], ...], kind: Any) -> Gate:
+def _generated_row(
+    name: str, n_wires: int, facts: tuple[tuple[str, int], ...], kind: Hashable
+) -> Gate:
     wires = [*range(n_wires)]
-    found = kind(0.0, wires=wires, **dict(facts)).generator()
+    make: Any = kind
+    found = make(0.0, wires=wires, **dict(facts)).generator()
     if found.has_matrix:
         matrix = qml.matrix(found, wire_order=wires)
     else:

@@ -35,7 +35,9 @@ class Plan:
         needs_phase: Whether the global phase shows.
     """
 
-    def __init__(self, measurements: Sequence[Any], wires: Sequence[Any], real: torch.dtype) -> None:
+    def __init__(
+        self, measurements: Sequence[Any], wires: Sequence[Any], real: torch.dtype
+    ) -> None:
         self._measurements = measurements
         self._places = {wire: i for i, wire in enumerate(wires)}
         self._order, self._real = qml.wires.Wires(wires), real
@@ -81,9 +83,7 @@ class Plan:
         """As a Pauli sum, if PennyLane knows it as one."""
         if obs.pauli_rep is None:
             return None
-        words = {
-            word: _coefficient(value, self._real) for word, value in obs.pauli_rep.items()
-        }
+        words = {word: _coefficient(value, self._real) for word, value in obs.pauli_rep.items()}
         return of_pauli_rep(NAME, _Sum(words), self._places, len(self._places))
 
     def _mean(self, obs: Any) -> Measure | None:
@@ -98,7 +98,7 @@ class Plan:
             if None in parts:
                 return None
             factors = [_coefficient(one, self._real) for one in coefficients]
-            return lambda state: sum(f * p(state) for f, p in zip(factors, parts, strict=True))  # type: ignore[misc]
+            return _weighted(factors, [one for one in parts if one is not None])
         if obs.name == "SparseHamiltonian":
             return _sparse_mean(obs.sparse_matrix(wire_order=self._order))
         if len(obs.wires) > MAX_MATRIX or not obs.has_matrix:
@@ -157,6 +157,19 @@ def _matrix_mean(state: Tensor, matrix: Tensor, own: Sequence[int]) -> Tensor:
     n = state.shape[-1].bit_length() - 1
     image = Circuit(n, (linear(matrix, *own),))(state)
     return torch.vdot(state, image).real
+
+
+def _weighted(factors: Sequence[Any], parts: Sequence[Measure]) -> Measure:
+    """A sum of means."""
+
+    def measure(state: Tensor) -> Tensor:
+        total = factors[0] * parts[0](state)
+        for factor, part in zip(factors[1:], parts[1:], strict=True):
+            total = total + factor * part(state)
+        found: Tensor = total
+        return found
+
+    return measure
 
 
 def _sparse_mean(matrix: Any) -> Measure:

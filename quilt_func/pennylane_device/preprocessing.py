@@ -28,7 +28,9 @@ def pipeline(device: Any, config: Any) -> Any:
         target_gates=set(TARGETS),
         name=device.name,
     )
-    found.add_transform(STEPS.device_resolve_dynamic_wires, wires=device.wires, allow_resets=not is_deferred)
+    found.add_transform(
+        STEPS.device_resolve_dynamic_wires, wires=device.wires, allow_resets=not is_deferred
+    )
     found.add_transform(STEPS.validate_device_wires, device.wires, name=device.name)
     found.add_transform(
         STEPS.validate_measurements,

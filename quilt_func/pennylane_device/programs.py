@@ -1,4 +1,4 @@
-"""A traced tape as a function of tensors: angles that a batch shares, those that it has each, slots.
+"""A traced tape as a function of tensors: angles that a batch shares, others, and slots.
 
 Which angles are batched is part of a program, so that a run's column is one index into one of the
 two vectors.
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from quilt_func._affine_angles import Affine
 from quilt_func.circuits import Circuit
-from quilt_func.convert import Run
 from quilt_func.instruments import Branches, run_branches
 from quilt_func.noise import run_density
 from quilt_func.ops import Op
@@ -99,7 +98,9 @@ class Layout:
         if is_density:
             if start is not None and start.ndim == 1:
                 start = start[:, None] * start.conj()[None, :]
-            found = run_density(circuit, start, **({} if start is not None else _kind(inputs, dtype)))
+            found = run_density(
+                circuit, start, **({} if start is not None else _kind(inputs, dtype))
+            )
         else:
             found = circuit(start) if start is not None else circuit(**_kind(inputs, dtype))
         is_whole = is_raw or not self.program.traced.is_projecting
@@ -117,8 +118,7 @@ class Layout:
     def phase(self, inputs: Inputs) -> Any:
         """The angle of the global phase."""
         parts = [self._filled(column, inputs, iter(()), 1, None) for column in self._phases]
-        total = sum((p[0] if isinstance(p, Tensor) else p for p in parts), start=0.0)
-        return total
+        return sum((p[0] if isinstance(p, Tensor) else p for p in parts), start=0.0)
 
     def _circuit(self, inputs: Inputs, slots: Any, dtype: torch.dtype) -> Circuit:
         ops = [
@@ -195,5 +195,5 @@ def _normalised(state: Tensor, is_density: bool) -> Tensor:
     """A state that was projected, at norm 1."""
     if is_density:
         return state / state.diagonal().real.sum()
-    return state / torch.linalg.vector_norm(state)
-
+    norm: Tensor = torch.linalg.vector_norm(state)
+    return state / norm

@@ -16,7 +16,7 @@ from torch.func import vmap
 from quilt_func.pennylane_device.branching import BranchPlan
 from quilt_func.pennylane_device.observing import Plan, key_of_measurement
 from quilt_func.pennylane_device.programs import Inputs, Layout, Program
-from quilt_func.pennylane_device.tracing import key_of, traced
+from quilt_func.pennylane_device.tracing import Outcomes, key_of, outcomes_of, traced
 from quilt_func.replay import jit
 
 T = TypeVar("T")
@@ -25,6 +25,8 @@ MAX_KEPT = 256
 MAX_AMPLITUDES = 2**22
 """Amplitudes of tapes that run at once."""
 CALLS_BEFORE_JIT = 2
+MAX_COMPILED = 32
+"""Functions that a program keeps, by what is measured."""
 
 
 class Ready(NamedTuple):
@@ -38,6 +40,7 @@ class Ready(NamedTuple):
         key: What tapes that run together have in common.
         wires: Labels of wires 0, 1, ...
         is_numeric: Whether no parameter is a tensor.
+        outcomes: Keys of measurements in the middle.
     """
 
     layout: Layout
@@ -47,6 +50,7 @@ class Ready(NamedTuple):
     key: Hashable
     wires: tuple[Any, ...]
     is_numeric: bool
+    outcomes: Outcomes
 
 
 class Engine:
@@ -92,10 +96,12 @@ class Engine:
         layout, plan = one.layout, one.plan
 
         if isinstance(plan, BranchPlan):
-            return lambda inputs: plan(layout.branches(inputs, self.dtype))
+            of_branches: BranchPlan = plan
+            return lambda inputs: of_branches(layout.branches(inputs, self.dtype))
 
         def values(inputs: Inputs) -> tuple[Tensor, ...]:
-            return plan(self.state(layout, inputs, plan.needs_phase))
+            found: tuple[Tensor, ...] = plan(self.state(layout, inputs, plan.needs_phase))
+            return found
 
         return values
 
@@ -108,7 +114,7 @@ class Engine:
         return found
 
     def run(self, one: Ready, fn: Callable[[Inputs], T], inputs: Inputs, axes: Inputs | None) -> T:
-        """Map a function of inputs over a batch; compile it if it comes again, and is of numbers."""
+        """Map a function of inputs over a batch."""
         whole = fn if axes is None else vmap(fn, (axes,))
         return self.replayed(one, ("values", str(axes)), whole)(inputs)
 
@@ -121,10 +127,13 @@ class Engine:
         count, _, found = kept.get(key, (0, None, None))
         if count < CALLS_BEFORE_JIT:
             kept[key] = (count + 1, one.plan, None)
+            drop_oldest(kept, MAX_COMPILED)
             return fn
         if found is None:
             kept[key] = (count, one.plan, found := jit(fn))
-        return found
+            drop_oldest(kept, MAX_COMPILED)
+        again: Callable[..., T] = found
+        return again
 
     # --- from a tape to inputs ---
 
@@ -133,14 +142,13 @@ class Engine:
         ops = tape.operations
         wires = _order(tape)
         places = {wire: i for i, wire in enumerate(wires)}
-        key = (len(wires), *[key_of(op, places) for op in ops])
-        program = _kept(self._programs, key, lambda: Program(traced(ops, wires), max(1, len(wires))))
+        outcomes = outcomes_of(ops)
+        key = (len(wires), *[key_of(op, places, outcomes) for op in ops])
+        program = _kept(
+            self._programs, key, lambda: Program(traced(ops, wires), max(1, len(wires)))
+        )
+        plan = self._plan(tape, wires, outcomes)
         real = self.dtype.to_real()
-        measured = (wires, *map(key_of_measurement, tape.measurements))
-        if program.traced.keys:
-            plan: Any = BranchPlan(tape, wires, program.traced.keys, real) if not tape.shots else None
-        else:
-            plan = _kept(self._plans, measured, lambda: Plan(tape.measurements, wires or (0,), real))
         if values is None:
             values = [value for op in ops for value in op.data]
         angles = [values[place] for place in program.angles]
@@ -153,13 +161,23 @@ class Engine:
             _vector([angles[i] for i in layout.batched], real, device),
             slots,
         )
-        own = tuple(0 if s.ndim > t.ndim else None for s, t in zip(slots, program.slots, strict=True))
+        own = tuple(
+            0 if s.ndim > t.ndim else None for s, t in zip(slots, program.slots, strict=True)
+        )
         is_mapped = any(is_batched) or 0 in own
         axes = Inputs(None, 0 if any(is_batched) else None, own) if is_mapped else None  # type: ignore[arg-type]
         has_tensors = any(isinstance(value, Tensor) for value in values)
         shapes = tuple(slot.shape for slot in slots)
         group = object() if has_tensors else (id(layout), id(plan), shapes)
-        return Ready(layout, inputs, axes, plan, group, wires, not has_tensors)
+        return Ready(layout, inputs, axes, plan, group, wires, not has_tensors, outcomes)
+
+    def _plan(self, tape: Any, wires: tuple[Any, ...], outcomes: Outcomes) -> Any:
+        """What is to be measured; nothing of branches that will be sampled."""
+        real = self.dtype.to_real()
+        if outcomes:
+            return None if tape.shots else BranchPlan(tape, wires, outcomes, real)
+        measured = (wires, *map(key_of_measurement, tape.measurements))
+        return _kept(self._plans, measured, lambda: Plan(tape.measurements, wires or (0,), real))
 
     def _slot(self, slot: Any, values: Sequence[Any], device: torch.device) -> Tensor:
         made = slot.make([values[place] for place in slot.places])
@@ -175,7 +193,12 @@ def stacked(some: Sequence[Ready]) -> tuple[Inputs, Inputs]:
         torch.stack(column) for column in zip(*(one.inputs.slots for one in some), strict=True)
     )
     inputs = Inputs(shared, some[0].inputs.batched, slots)
-    return inputs, Inputs(0, None, tuple(0 for _ in slots))  # type: ignore[arg-type]
+    return inputs, _axes(0, None, tuple(0 for _ in slots))
+
+
+def _axes(shared: Any, batched: Any, slots: tuple[Any, ...]) -> Inputs:
+    """Axes of inputs, as `vmap` takes them."""
+    return Inputs(shared, batched, slots)
 
 
 def _order(tape: Any) -> tuple[Any, ...]:
@@ -205,6 +228,11 @@ def _kept(cache: OrderedDict[Any, T], key: Any, make: Callable[[], T]) -> T:
         cache.move_to_end(key)
         return cache[key]
     found = cache[key] = make()
-    if len(cache) > MAX_KEPT:
-        cache.popitem(last=False)
+    drop_oldest(cache, MAX_KEPT)
     return found
+
+
+def drop_oldest(cache: dict[Any, Any], most: int) -> None:
+    """Keep a cache to a size."""
+    while len(cache) > most:
+        del cache[next(iter(cache))]

@@ -1,10 +1,11 @@
-"""What a tape with shots measures: samples by our uniform numbers, values by PennyLane's last steps.
+"""What a tape with shots measures: samples by our uniforms, values by PennyLane's last steps.
 
 The state is found once. Pauli words that share a basis, qubit by qubit, share samples, and so do
 measurements without an observable; others have samples of their own.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,12 @@ from torch.func import vmap
 
 from quilt_func.measurement import probs, sample, to_bits
 from quilt_func.ops import ROUNDING
-from quilt_func.pennylane_device.branching import mark
 from quilt_func.pennylane_device.library import qml
 from quilt_func.pennylane_device.observing import rotation
 from quilt_func.pennylane_device.programs import Inputs
 from quilt_func.pennylane_device.running import Engine, Ready
 from quilt_func.pennylane_device.seeds import Seeds
+from quilt_func.pennylane_device.tracing import mark
 from quilt_func.states import uniforms
 
 
@@ -28,7 +29,7 @@ def sampled(engine: Engine, tape: Any, seeds: Seeds, mode: Any) -> Any:
     with torch.no_grad():
         ready = engine.ready(tape)
         is_batch, wires = ready.axes is not None, ready.wires or (0,)
-        if ready.layout.program.traced.keys:
+        if ready.outcomes:
             final, measurements = branched(engine, ready, tape, seeds)
         else:
             final = Final(prepared(engine, ready), is_batch, wires, seeds)
@@ -71,8 +72,8 @@ def branched(engine: Engine, ready: Ready, tape: Any, seeds: Seeds) -> tuple[Fin
     found = ready.layout.branches(ready.inputs, engine.dtype)
     n_bits = (len(found.states) - 1).bit_length()
     numbers = tuple(f"branch {i}" for i in range(n_bits))
-    labels = {uid: f"outcome {key}" for uid, key in ready.layout.program.traced.keys.items()}
-    keys = [*ready.layout.program.traced.keys.values()]
+    labels = {uid: f"outcome {key}" for uid, key in ready.outcomes.items()}
+    keys = [*ready.outcomes.values()]
     bits = torch.cat([found.bits[key] for key in keys], -1).numpy()
     measurements = [_relabelled(mp, labels) for mp in tape.measurements]
     outcomes = tuple(f"outcome {key}" for key in keys), bits
@@ -160,7 +161,7 @@ def _measured(own: Sequence[Any], final: Final, shots: Sequence[int]) -> list[li
         return [[_shadow(own[0], final, n) for n in shots]]
     bits = _bits(final._replace(states=_turned(own, final)), sum(shots))
     ends = np.cumsum([0, *shots])
-    parts = [bits[..., a:b, :] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    parts = [bits[..., a:b, :] for a, b in pairwise(ends)]
     return [[mp.process_samples(part, wires) for part in parts] for mp in own]
 
 

@@ -53,17 +53,37 @@ class Traced(NamedTuple):
         phases: Angles of global phases.
         start: The state or density matrix before, or None.
         is_projecting: Whether the state is projected, and so has another norm.
-        keys: What outcomes in the middle are kept under.
     """
 
     runs: tuple[Run, ...]
     phases: tuple[Any, ...]
     start: Slot | None
     is_projecting: bool
-    keys: Mapping[Any, str]
 
 
-def key_of(op: Any, places: Mapping[Any, int]) -> Any:
+Outcomes = Mapping[Any, str]
+"""Keys of measurements in the middle, by their marks."""
+
+
+def outcomes_of(ops: Sequence[Any]) -> Outcomes:
+    """What the reader keeps the outcomes of each measurement in the middle under."""
+    middle = [op for op in ops if isinstance(op, qml.ops.MidMeasure)]
+    return {mark(op): f"m{i}" for i, op in enumerate(middle)}
+
+
+def mark(measurement: Any) -> Any:
+    """What tells a measurement in the middle from others."""
+    return getattr(measurement, "meas_uid", None) or measurement.id
+
+
+def values_of(outcome: Any) -> list[Any]:
+    """A value that is made of outcomes, at all of them."""
+    n = len(outcome.measurements)
+    bits = (tuple(i >> (n - 1 - k) & 1 for k in range(n)) for i in range(2**n))
+    return [outcome.processing_fn(*own) for own in bits]
+
+
+def key_of(op: Any, places: Mapping[Any, int], outcomes: Outcomes) -> Any:
     """What an operation is apart from its parameters; something unequal to all if unknown."""
     name = op.name
     if name in OF_PENNYLANE:
@@ -78,9 +98,15 @@ def key_of(op: Any, places: Mapping[Any, int]) -> Any:
     if name in NAMED or name in GENERATED or name in PREPARATIONS or name in _CHANNELS:
         return name, wires, np.shape(op.data[0]) if name in _SIZED else None
     if isinstance(op, qml.ops.Controlled):
-        return name, wires, tuple(op.control_values), key_of(op.base, places)
+        return name, wires, tuple(op.control_values), key_of(op.base, places, outcomes)
     if isinstance(op, qml.ops.Adjoint):
-        return name, key_of(op.base, places)
+        return name, key_of(op.base, places, outcomes)
+    if isinstance(op, qml.ops.MidMeasure):
+        return name, wires, op.postselect, op.reset
+    if isinstance(op, qml.ops.Conditional):
+        read = tuple([outcomes[mark(one)] for one in op.meas_val.measurements])
+        table = tuple(map(bool, values_of(op.meas_val)))
+        return name, read, table, key_of(op.base, places, outcomes)
     return (name, wires) if is_constant(op) and not op.hyperparameters else object()
 
 
@@ -102,7 +128,7 @@ def traced(ops: Sequence[Any], wires: Sequence[Any]) -> Traced:
         tracer.give_places(op)
         placed += tracer.operation(op)
     phases = tuple(one.angles[0] for one in placed if one.gate is PHASE)
-    return Traced(tuple(runs_of(placed)), phases, start, tracer.is_projecting, tracer.keys)
+    return Traced(tuple(runs_of(placed)), phases, start, tracer.is_projecting)
 
 
 def is_preparation(op: Any) -> bool:
@@ -138,6 +164,9 @@ class Tracer(Reader):
         if isinstance(op, qml.BasisState):
             own = [self.wires[wire] for wire in op.wires]
             return self.slot(op, lambda values: _basis_state(values[0], own, len(order)), 1)
+        if type(op) is qml.StatePrep and not op.is_sparse:
+            own = [self.wires[wire] for wire in op.wires]
+            return self.slot(op, lambda values: _among(values[0], own, len(order)), 1)
         return self.slot(op, lambda values: _flat(_bound(op, values), order), 1)
 
     # --- what the reader asks ---
@@ -217,6 +246,17 @@ def _basis_state(bits: Any, own: Sequence[int], n_qubits: int) -> Tensor:
     weights = torch.tensor([2 ** (n_qubits - 1 - wire) for wire in own])
     places = (torch.as_tensor(bits).to(torch.int64) * weights).sum(-1)
     return torch.nn.functional.one_hot(places, 2**n_qubits)
+
+
+def _among(vector: Any, own: Sequence[int], n_qubits: int) -> Tensor:
+    """A state `(..., 2**k)` of some wires, beside which all others are |0⟩."""
+    found = torch.as_tensor(vector)
+    lead, rest = found.shape[:-1], [wire for wire in range(n_qubits) if wire not in own]
+    for _ in rest:
+        found = torch.stack([found, torch.zeros_like(found)], -1).flatten(-2)
+    current = [*own, *rest]
+    axes = [*range(len(lead)), *(len(lead) + current.index(wire) for wire in range(n_qubits))]
+    return found.reshape(*lead, *(2,) * n_qubits).permute(axes).reshape(*lead, -1)
 
 
 def _density(op: Any, rho: Any, order: Sequence[Any]) -> Tensor:
