@@ -189,6 +189,47 @@ def test_trainable_matrices_states_and_coefficients():
     all_close(*slopes)
 
 
+def states(x):
+    qml.StatePrep(np.array([[3, 4j], [4, -3j], [5, 0]]) / 5, wires="a")
+    qml.RX(x, "b")
+    matrix = np.array([[0, 1], [1j, 0]])
+    qml.ControlledQubitUnitary(matrix, wires=["b", "a"], control_values=[0])
+    qml.MultiControlledX(["a", "c", "b"], control_values=[0, 1])
+    qml.DiagonalQubitUnitary(np.exp(1j * np.arange(4)), ["a", "b"])
+    qml.GlobalPhase(x)
+    return qml.state(), qml.vn_entropy(["a"]), qml.mutual_info(["a"], ["b"])
+
+
+@pytest.mark.parametrize("more", [{}, {"device_vjp": True}, {"diff_method": "backprop"}])
+def test_states_in_batches(more):
+    """Complex values, labels of wires, and controls by 0, which PennyLane's own batches lose."""
+
+    def parts(node):
+        flat = lambda one: pnp.hstack([pnp.real(one).reshape(-1), pnp.imag(one).reshape(-1)])  # noqa: E731
+        return lambda x: pnp.hstack([flat(one) for one in node(x)])
+
+    x = pnp.array(0.3)
+    reference = parts(qml.QNode(states, qml.device("default.qubit")))
+    node = parts(qml.QNode(states, QuiltQubit(), **{"diff_method": "device", **more}))
+    close(node(x), reference(x))
+    step = 1e-5
+    slope = (reference(x + step) - reference(x - step)) / (2 * step)
+    assert np.abs(qml.jacobian(node)(x) - slope).max() < step
+
+
+def test_jax_to_any_order():
+    jax = pytest.importorskip("jax")
+
+    def energy(w):
+        gates(w, X)
+        return qml.expval(qml.Z(0) @ qml.X(1))
+
+    node = qml.QNode(energy, QuiltQubit(2))
+    with jax.enable_x64(True):
+        found = jax.jit(jax.hessian(node))(jax.numpy.array(W))
+    close(found, hessian(node)(torch.tensor(W)))
+
+
 def test_a_wrong_angle_would_be_noticed(monkeypatch):
     """The comparisons fail on a device whose gates turn the wrong way."""
     row = native.generated

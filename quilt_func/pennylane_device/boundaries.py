@@ -137,13 +137,23 @@ def _lifted_to_jax(fn: Flat) -> Any:
 
     @call.defjvp  # type: ignore[untyped-decorator]
     def rule(primals: Any, tangents: Any) -> Any:
-        total = 0.0
-        for i, tangent in enumerate(tangents):
-            slope = _lifted_to_jax(jacrev(fn, argnums=i))(*primals)
-            total = total + jnp.tensordot(slope, tangent, axes=tangent.ndim)
-        return call(*primals), total
+        slopes = _lifted_to_jax(_slopes(fn))(*primals)
+        columns = [jnp.reshape(one, -1) for one in tangents]
+        return call(*primals), slopes @ jnp.concatenate(columns).astype(slopes.dtype)
 
     return call
+
+
+def _slopes(fn: Flat) -> Flat:
+    """The Jacobian of a function by all of its arguments, as one matrix."""
+
+    def slopes(*tensors: Tensor) -> Tensor:
+        found = jacrev(fn, argnums=tuple(range(len(tensors))))(*tensors)
+        lead = found[0].ndim - tensors[0].ndim
+        columns = [one.flatten(lead) if one.ndim > lead else one[..., None] for one in found]
+        return torch.cat(columns, -1)
+
+    return slopes
 
 
 def _tensor(array: Any) -> Tensor:

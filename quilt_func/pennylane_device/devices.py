@@ -67,16 +67,15 @@ class _Base(Device):
         for option in config.device_options:
             raise qml.exceptions.DeviceError(f"device option {option} not present on {self}")
         method = config.gradient_method
-        if method == "best":
-            is_torch = config.interface in (qml.math.Interface.TORCH, qml.math.Interface.AUTOGRAD)
-            method = "backprop" if is_torch else "device"
+        method = "backprop" if method == "best" else method
         is_own = method in OWN_METHODS
         products = config.use_device_jacobian_product
         updated = {
             "gradient_method": method,
             "use_device_gradient": is_own if config.use_device_gradient is None
             else config.use_device_gradient,
-            "use_device_jacobian_product": is_own and method != "backprop" if products is None
+            "use_device_jacobian_product": is_own and method != "backprop"
+            if products is None or _is_complex(circuit)
             else products,
             "grad_on_execution": False if config.grad_on_execution is None
             else config.grad_on_execution,
@@ -209,6 +208,12 @@ class QuiltMixed(_Base):
     def name(self) -> str:
         """PennyLane's short name."""
         return "quilt.mixed"
+
+
+def _is_complex(circuit: Any) -> bool:
+    """Whether a tape measures states: PennyLane's products with their Jacobians are complex."""
+    kinds = (qml.measurements.StateMP, qml.measurements.DensityMatrixMP)
+    return circuit is not None and any(isinstance(mp, kinds) for mp in circuit.measurements)
 
 
 def _dtype(name: str, given: Any) -> torch.dtype:

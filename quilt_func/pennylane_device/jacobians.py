@@ -161,7 +161,35 @@ class Derivatives:
 
 
 def _route(n_outputs: int, n_inputs: int) -> Any:
-    return jacrev if n_outputs <= n_inputs else jacfwd
+    """Row by row, or column by column; of complex values by their parts."""
+    route = jacrev if n_outputs <= n_inputs else jacfwd
+
+    def jacobian(fn: Callable[..., Values], **more: Any) -> Callable[..., Any]:
+        axes: list[int | None] = []
+
+        def parts(*args: Tensor) -> Values:
+            found = fn(*args)
+            axes[:] = [one.ndim if one.is_complex() else None for one in found]
+            return tuple(map(_parts, found))
+
+        def whole(*args: Tensor) -> Any:
+            found = route(parts, **more)(*args)
+            return tuple(_joined(*pair) for pair in zip(found, axes, strict=True))
+
+        return whole
+
+    return jacobian
+
+
+def _parts(one: Tensor) -> Tensor:
+    return torch.view_as_real(one.resolve_conj()) if one.is_complex() else one
+
+
+def _joined(slopes: Any, axis: int | None) -> Any:
+    """Slopes of the parts of complex values as complex ones, by one argument or by each."""
+    if isinstance(slopes, tuple):
+        return tuple(_joined(one, axis) for one in slopes)
+    return slopes if axis is None else torch.complex(*slopes.unbind(axis))
 
 
 def _one_or_all(found: Sequence[Any]) -> Any:

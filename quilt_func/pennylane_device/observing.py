@@ -4,6 +4,7 @@ Pauli sums, other observables by their matrices, and probabilities are ours; for
 is turned to the measurement's basis, and PennyLane's own last step makes the value.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch import Tensor
 from quilt_func._checks import is_density
 from quilt_func.circuits import Circuit
 from quilt_func.convert import Reader, of_pauli_rep, plain_circuit
+from quilt_func.densities import mutual_information
 from quilt_func.gates import linear
 from quilt_func.measurement import expval, marginal, probs, variance
 from quilt_func.noise import run_density
 from quilt_func.observables import hermitian
 from quilt_func.pauli import PauliSum
 from quilt_func.pennylane_device.library import qml
-from quilt_func.states import reduced_density
+from quilt_func.states import entropy, purity, reduced_density
 
 Measure = Callable[[Tensor], Tensor]
 NAME = "quilt.qubit"
@@ -77,6 +79,19 @@ class Plan:
             return lambda state: _reordered(state, own)
         if kind == "DensityMatrixMP":
             return lambda state: reduced_density(state, own)
+        return self._information(mp, kind, own) or self._elsewhere(mp)
+
+    def _information(self, mp: Any, kind: str, own: Sequence[int]) -> Measure | None:
+        """Purity, and entropies in units of a base's logarithm."""
+        unit = math.log(mp.log_base) if getattr(mp, "log_base", None) else 1.0
+        if kind == "PurityMP":
+            return lambda state: purity(reduced_density(state, own))
+        if kind == "VnEntropyMP":
+            return lambda state: entropy(reduced_density(state, own)) / unit
+        if kind == "MutualInfoMP":
+            a, b = ([self._places[wire] for wire in wires] for wires in mp.raw_wires)
+            return lambda state: mutual_information(state, a, b) / unit
+        return None
         return self._elsewhere(mp)
 
     def _sum(self, obs: Any) -> PauliSum | None:

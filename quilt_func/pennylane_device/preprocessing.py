@@ -31,6 +31,7 @@ def pipeline(device: Any, config: Any) -> Any:
     found.add_transform(
         STEPS.device_resolve_dynamic_wires, wires=device.wires, allow_resets=not is_deferred
     )
+    found.add_transform(_controls_of_one)
     found.add_transform(STEPS.validate_device_wires, device.wires, name=device.name)
     found.add_transform(
         STEPS.validate_measurements,
@@ -79,6 +80,27 @@ def _has_basis(obs: Any, is_mean: bool) -> bool:
 
 def _first(results: Any) -> Any:
     return results[0]
+
+
+@qml.transform  # type: ignore[untyped-decorator]
+def _controls_of_one(tape: Any) -> Any:
+    """Controls by 0 of a matrix as flips: PennyLane 0.45 loses them where it binds parameters."""
+    if not any(map(_is_controlled_by_zero, tape.operations)):
+        return (tape,), _first
+    found: list[Any] = []
+    for op in tape.operations:
+        if not _is_controlled_by_zero(op):
+            found.append(op)
+            continue
+        pairs = zip(op.control_wires, op.control_values, strict=True)
+        flips = [qml.X(wire) for wire, value in pairs if not value]
+        inner = qml.ControlledQubitUnitary(op.data[0], wires=op.wires)
+        found += [*flips, inner, *flips]
+    return (tape.copy(operations=found),), _first
+
+
+def _is_controlled_by_zero(op: Any) -> bool:
+    return isinstance(op, qml.ControlledQubitUnitary) and not all(op.control_values)
 
 
 @qml.transform  # type: ignore[untyped-decorator]
