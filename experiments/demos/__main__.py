@@ -73,7 +73,7 @@ def losses(name: str) -> dict[str, Loss]:
         by: demo.make(qml.qnode(device, interface="torch", diff_method="backprop", **more))
         for by, (device, more) in devices.items()
     }
-    if not demo.needs_mixed and name != "classifier":
+    if not demo.needs_mixed:
         found |= _lightning(name, n)
     return found
 
