@@ -61,10 +61,13 @@ def deep(session: nox.Session) -> None:
 @nox.session
 def peers(session: nox.Session) -> None:
     """Compare circuits, noisy ones, programs that decide and training; convert them."""
-    session.install("-e", ".[test,peers]")
-    parts = "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn", "_chemistry"
+    session.install("-e", ".[experiments,test,peers]")
+    parts = (
+        "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn", "_chemistry", "_device"
+    )  # fmt: skip
     files = [f"tests/test_peers{part}.py" for part in parts]
-    session.run("pytest", *files, "docs/other-libraries.md", *session.posargs)
+    pages = "docs/other-libraries.md", "docs/pennylane-device.md"
+    session.run("pytest", *files, *pages, *session.posargs)
 
 
 @nox.session

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from quilt_func._affine_angles import Affine
 from quilt_func._checks import is_number
 from quilt_func._placed_gates import Placed
 from quilt_func.convert.formulas import scaled
@@ -51,9 +52,7 @@ class Reader:
         wires = tuple(self.wires[wire] for wire in op.wires)
         if op.name in IGNORED:
             return []
-        if getattr(op, "batch_size", None) is not None:
-            remedy = "Give one sample, and map over a batch with `torch.func.vmap`."
-            raise refusal(NAME, "given", op, f"`{op.name}` of a batch", remedy)
+        self.check_single(op)
         if is_a(op, "MidMeasure", "MidMeasureMP"):
             return self.measurement(op, wires[0])
         if is_a(op, "Conditional"):
@@ -64,6 +63,16 @@ class Reader:
         if found is None:
             found = self.known(op, wires)
         return self.other(op, wires) if found is None else found
+
+    def check_single(self, op: Any) -> None:
+        """Refuse a batch."""
+        if getattr(op, "batch_size", None) is not None:
+            remedy = "Give one sample, and map over a batch with `torch.func.vmap`."
+            raise refusal(NAME, "given", op, f"`{op.name}` of a batch", remedy)
+
+    def parameters(self, op: Any) -> list[Any]:
+        """What an operation's angles are read from."""
+        return [*op.parameters]
 
     # --- what is made of others ---
 
@@ -102,7 +111,7 @@ class Reader:
     # --- what has a name ---
 
     def known(self, op: Any, wires: tuple[int, ...]) -> list[Placed] | None:
-        name, angles = op.name, [_angle(param) for param in op.parameters]
+        name, angles = op.name, [_angle(param) for param in self.parameters(op)]
         if name == "Identity":
             return [placed(identity, (), (wire,)) for wire in wires]
         if name in OF_PENNYLANE:
@@ -120,7 +129,7 @@ class Reader:
         if name == "U2":
             return [placed(u, [math.pi / 2, *angles], wires)]
         if name == "QubitUnitary":
-            return _unitary(op.parameters[0], wires)
+            return self.matrix(op, wires)
         return None
 
     def other(self, op: Any, wires: tuple[int, ...]) -> list[Placed]:
@@ -128,17 +137,21 @@ class Reader:
         if op.has_decomposition:
             return self.operations(op.decomposition())
         if op.has_matrix:
-            return _unitary(op.matrix(), wires)
+            return unitary_of(op.matrix(), wires)
         raise refusal(NAME, "given", op, f"`{op.name}`", "Write it as gates: `qml.decompose`.")
 
+    def matrix(self, op: Any, wires: tuple[int, ...]) -> list[Placed]:
+        """A `QubitUnitary`."""
+        return unitary_of(op.parameters[0], wires)
+
     def channel(self, op: Any, wires: tuple[int, ...]) -> list[Placed]:
-        strengths = [_angle(param) for param in op.parameters]
+        strengths = [_angle(param) for param in self.parameters(op)]
         if op.name in CHANNELS_OF_PENNYLANE:
             row, ours = CHANNELS_OF_PENNYLANE[op.name]
             return [placed(row, ours(*strengths), wires)]
         if op.name == "PauliError":
             word = op.hyperparameters.get("operators", op.parameters[0])
-            return [placed(pauli_errors([word]), [_angle(op.parameters[-1])], wires)]
+            return [placed(pauli_errors([word]), strengths[-1:], wires)]
         if op.name == "ResetError" and is_number(strengths[1]) and strengths[1] == 0:
             return [placed(reset_channel, strengths[:1], wires)]
         operators = op.kraus_matrices()
@@ -155,7 +168,7 @@ def _mark(measurement: Any) -> Any:
 
 def _angle(given: Any) -> Any:
     """A tensor as it is; numbers of other kinds as floats."""
-    if isinstance(given, Tensor):
+    if isinstance(given, Tensor | Affine):
         return given
     return float(given) if np.ndim(given) == 0 and not isinstance(given, str) else given
 
@@ -163,9 +176,11 @@ def _angle(given: Any) -> Any:
 def _rotation(theta: Any, word: str, wires: tuple[int, ...]) -> list[Placed]:
     if not set(word) - {"I"}:
         return phase(scaled(theta, -0.5))
-    found = pauli_rot(theta, word, *wires)
+    is_symbol = isinstance(theta, Affine)
+    found = pauli_rot(0.0 if is_symbol else theta, word, *wires)
     ops = [found] if isinstance(found, Op) else [*found]
-    return [one for op in ops for one in _each(op)]
+    gates = [one for op in ops for one in _each(op)]
+    return [one._replace(angles=(theta,)) if is_symbol and one.angles else one for one in gates]
 
 
 def _each(op: Op) -> list[Placed]:
@@ -177,7 +192,7 @@ def _each(op: Op) -> list[Placed]:
     ]
 
 
-def _unitary(matrix: Any, wires: tuple[int, ...]) -> list[Placed]:
+def unitary_of(matrix: Any, wires: tuple[int, ...]) -> list[Placed]:
     """A matrix that is a tensor stays one; another is a constant."""
     if isinstance(matrix, Tensor):
         return [Placed(unitary_gate(len(wires)), (matrix,), wires)]

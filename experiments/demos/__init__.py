@@ -1,0 +1,1 @@
+"""Circuits of PennyLane's demonstrations on several devices: values, gradients and times."""
