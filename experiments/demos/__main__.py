@@ -21,9 +21,10 @@ from experiments import _run
 from experiments._checks import check_counts
 from experiments._desk import Desk, write_atomic
 from experiments._record import Result
-from experiments.demos.circuits import DEMOS, Loss
-from experiments.demos.report import COLUMNS, filled
 from quilt_func.pennylane_device import QuiltMixed, QuiltQubit
+
+from .circuits import DEMOS, Loss
+from .report import COLUMNS, filled
 
 QUICK: Mapping[str, Any] = {"repeats": 3, "budget": 0.1}
 MIN_REPEATS = 3
