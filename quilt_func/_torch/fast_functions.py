@@ -44,20 +44,10 @@ def apply(primitive: Rules, static: Any, tensors: Sequence[Tensor | None]) -> An
     rule = None if level is None else _RULES.get(level.key())
     if rule is not None:
         return rule(primitive, level, static, alive)
-    return _below_all(primitive, level, static, alive)
-
-
-def _below_all(primitive: Rules, level: Any, static: Any, tensors: Sequence[Tensor | None]) -> Any:
-    """Results of ordinary tensors, or of those that a level of `functionalize` follows."""
-    was_allowed = get_single_level_autograd_function_allowed()
-    set_single_level_autograd_function_allowed(was_allowed or level is not None)
-    try:
-        with precision_of(tensors):
-            return super(Function, function_of(primitive)).apply(  # type: ignore[misc]
-                static, *tensors
-            )
-    finally:
-        set_single_level_autograd_function_allowed(was_allowed)
+    if level is not None and not any(t is not None and t.requires_grad for t in alive):
+        return primitive.forward(static, *alive)  # `functionalize` follows plain calls, no Function
+    with precision_of(alive):
+        return super(Function, function_of(primitive)).apply(static, *alive)  # type: ignore[misc]
 
 
 def _mapped(primitive: Rules, level: Any, static: Any, tensors: Sequence[Tensor | None]) -> Any:
