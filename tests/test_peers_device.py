@@ -240,7 +240,7 @@ def test_a_wrong_angle_would_be_noticed(monkeypatch):
     native._generated_row.cache_clear()
     monkeypatch.setattr(native, "generated", wrong)
     with pytest.raises(AssertionError):
-        test_values("default.qubit", QuiltQubit)
+        test_gates_by_their_generators("FermionicSWAP")
     native._generated_row.cache_clear()
 
 
