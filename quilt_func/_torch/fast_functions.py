@@ -44,9 +44,9 @@ def apply(primitive: Rules, static: Any, tensors: Sequence[Tensor | None]) -> An
     rule = None if level is None else _RULES.get(level.key())
     if rule is not None:
         return rule(primitive, level, static, alive)
-    if level is not None and not any(t is not None and t.requires_grad for t in alive):
-        return primitive.forward(static, *alive)  # `functionalize` follows plain calls, no Function
     with precision_of(alive):
+        if level is not None and not any(t is not None and t.requires_grad for t in alive):
+            return primitive.forward(static, *alive)  # `functionalize` has no rule for Functions
         return super(Function, function_of(primitive)).apply(static, *alive)  # type: ignore[misc]
 
 

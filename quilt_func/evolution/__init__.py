@@ -8,6 +8,7 @@ The words of this package, each with one meaning:
   the state after it.
 - *phases*: a step of diagonal gates, one phase per amplitude.
 - *permute*: a step of gates that only reorder amplitudes.
+- *order*: a step that puts the wires in another order, so that later steps act on neighbours.
 - *recipe*: integers and constants that say how parameters become the tensor that steps act with.
 - *segment*: steps whose tensors are built, and held, together.
 - *plan*: the segments of a run, and the product state that it may start from; it is cached.
