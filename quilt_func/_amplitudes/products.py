@@ -20,8 +20,14 @@ _MANY = 64
 _NARROW = 8
 """Rows of the smallest matrix that is worth many products."""
 
-_WIDEST = 64
+_WIDEST = 32
 """Rows of a matrix up to which it may take in what is right of it."""
+
+_TALL = 16
+"""Rows of the smallest matrix for which states whose last axis is tiny are better transposed."""
+
+_CACHED = 2**17
+"""Amplitudes of the largest states that are: copies of larger ones leave the cache."""
 
 
 def apply_block(matrices: Tensor, wires: WireSet, state: Tensor, out: Tensor) -> None:
@@ -109,12 +115,17 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
     if not is_window(wires) or _TINY < right < size < left * right:
         a, b = (gathered(wires, part) for part in (a, b))
         left, right = 1, a.shape[-1]
+    elif 1 < right <= _TINY and size >= _TALL and a.numel() <= _CACHED:
+        each = (lead, left, size, right)
+        a, b = (part.view(each).mT.reshape(lead, -1, size) for part in (a, b))
+        return a.mT @ b
     if right <= _TINY:
         each = (lead, left, size * right)
         wide = (a.view(each).mT @ b.view(each)).view(lead, size, right, size, right)
         return wide.diagonal(dim1=2, dim2=4).sum(-1)
     each = (lead * left, size, right)
-    return (a.view(each) @ b.view(each).mT).view(lead, left, size, size).sum(1)
+    found = (a.view(each) @ b.view(each).mT).view(lead, left, size, size)
+    return found[:, 0] if left == 1 else found.sum(1)
 
 
 def _cut(wires: WireSet, state: Tensor) -> tuple[int, int]:

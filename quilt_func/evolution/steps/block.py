@@ -67,8 +67,8 @@ class Blocks:
         return blocks(self.stack, params, constants, derived)
 
     def join(self, parts: Mapping[int, Tensor], constants: Constants) -> Tensor:
-        """Stack the gradients of single matrices."""
-        return torch.stack([parts[i] for i in range(len(parts))], -3)
+        """Stack the gradients of single matrices, which come conjugated."""
+        return torch.stack([parts[i] for i in range(len(parts))], -3).conj_physical()
 
     def operands_of_tangents(
         self, value: Tensor, tangent: Tensor | None, built: Built, *, is_back: bool
@@ -124,10 +124,10 @@ class Block(Step):
     def pull(
         self, operand: Tensor, cotangent: Tensor, state: Tensor, out: Tensor, *, is_wanted: bool
     ) -> Tensor | None:
-        """The vjp: a product with the transpose, and of the matrix an outer product."""
+        """The vjp: a product with the transpose; the conjugate gradient is an outer product."""
         gradient = outer_product(cotangent, state, self.wires) if is_wanted else None
         apply_block(operand.mT, self.wires, cotangent, out)
-        return gradient if gradient is None else gradient.conj_physical()
+        return gradient
 
     def starts_from_zero(self, n_qubits: int) -> bool:
         """Of a block on all wires, |0...0⟩ takes one column."""
@@ -201,7 +201,7 @@ def _times(rows: Tensor, matrices: Tensor) -> Tensor:
 
 
 def _outer(before: Tensor, after: Tensor) -> Tensor:
-    """`λ ψ†` of rows and its tangents: a block's gradient, `(lead, 1 + n_directions, K, K)`.
+    """Conjugate of a block's gradient `λ ψ†` and of its tangents, `(lead, 1 + n_directions, K, K)`.
 
     `λ` is the gradient after the block and `ψ` the state before it: on the way back, those before
     and after the step.
@@ -211,7 +211,7 @@ def _outer(before: Tensor, after: Tensor) -> Tensor:
     by_state = (state.mH @ before[1].flatten(2)).view(split).permute(0, 2, 3, 1)
     by_gradient = (gradient.mH @ after[0].flatten(2)).view(split).permute(0, 2, 1, 3)
     by_state[:, 1:] += by_gradient[:, 1:].conj_physical()
-    return by_state
+    return by_state.conj_physical()
 
 
 class BlockKind(Kind):

@@ -109,9 +109,10 @@ def _over_slots(
 ) -> Tensor:
     """Products of table entries over slots, the first axis of a shape."""
     name = "entries" if isinstance(recipe, Direct) else "direct"
-    chosen = entries.index_select(0, constants.index(recipe, name))
     batch = () if isinstance(recipe, Direct) else (-1,)
-    return reduce(torch.mul, chosen.reshape(*shape, *batch).unbind(0))
+    slots = constants.index(recipe, name).view(shape[0], -1)  # one gather each: no stack on the way
+    chosen = (entries.index_select(0, slot).reshape(*shape[1:], *batch) for slot in slots)  # back
+    return reduce(torch.mul, chosen)
 
 
 def _entries(table: Table, params: Params, constants: Constants, derived: Tensor | None) -> Tensor:

@@ -147,7 +147,7 @@ class Step:
             is_wanted: Whether the gradient of what was built is.
 
         Returns:
-            That gradient, `(lead, *shape)`, or None; the recipe's `join` puts several together.
+            That gradient, `(lead, *shape)`, or None, as the recipe's `join` takes several of them.
         """
         self.undo(operand, cotangent, out)
         return None
