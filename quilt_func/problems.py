@@ -31,7 +31,7 @@ from quilt_func._checks import (
 )
 from quilt_func._torch import matmul
 from quilt_func.diagonals import z_coefficients, z_wires
-from quilt_func.pauli import PauliSum, pauli_sum
+from quilt_func.pauli import PauliSum, SumLike, as_sum, pauli_sum
 from quilt_func.typing import Scalar, WireSet
 
 
@@ -118,11 +118,11 @@ def from_qubo(matrix: Tensor, offset: Scalar = 0.0) -> PauliSum:
     return pauli_sum(keys, torch.cat([between, fields, constant[None]]), n_qubits=n)
 
 
-def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+def to_qubo(observable: SumLike, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     r"""Matrix and offset of an Ising energy: the inverse of `from_qubo`.
 
     Args:
-        observable: Pauli sum of the words I, Z and ZZ.
+        observable: Pauli sum of the words I, Z and ZZ, or a dict that `pauli_sum` would take.
         dtype: Of the result, where the coefficients are Python numbers.
 
     Returns:
@@ -141,6 +141,7 @@ def to_qubo(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> tupl
         (tensor([[-1.,  2.],
                 [ 0., -1.]]), tensor(0.))
     """
+    observable = as_sum(observable)
     given = z_coefficients("to_qubo", "observable", observable, dtype)
     n, words = observable.n_qubits, observable.words
     recipe = torch.zeros(n * n + 1, len(words), dtype=given.dtype)

@@ -34,7 +34,7 @@ from quilt_func.noise import readout as read_by
 from quilt_func.noise import run_density
 from quilt_func.pauli import PauliSum
 from quilt_func.shots.grouping import LEAST, MeasuredGroup, groups_of
-from quilt_func.shots.sums import Sums, check_sums, coefficient_table, listed
+from quilt_func.shots.sums import Sums, are_several, check_sums, coefficient_table
 from quilt_func.shots.values import Estimate, JointEstimate, root
 
 
@@ -55,7 +55,8 @@ def estimate(
 
     Args:
         state (complex, (2**n,) or (2**n, 2**n)): Statevector, or density matrix.
-        observable: A Pauli sum; or a sequence of `k` of them, estimated from the same shots.
+        observable: A Pauli sum, or a dict that `pauli_sum` would take; or a sequence of `k` of
+            them, estimated from the same shots.
         u (real, (n_shots,)): Uniform numbers in [0, 1), from `uniforms`: one for each shot, those
             of the first group first.
         shots: How many of them each group gets, as of `allocate_shots`; default: equally many.
@@ -87,7 +88,7 @@ def estimate(
     """
     found = _jointly("estimate", state, observable, u, shots, commuting, readout)
     each = Estimate(found.mean, root(found.covariance.diagonal()))
-    return _first(each) if isinstance(observable, PauliSum) else each
+    return each if are_several(observable) else _first(each)
 
 
 def estimate_jointly(
@@ -164,8 +165,9 @@ def sample_groups(
         >>> sample_groups(ghz_state(2), pauli_sum({"ZZ": 1.0, "YY": 1.0}), uniforms(8, 0))
         tensor([0, 3, 0, 0, 1, 2, 1, 2])
     """
-    groups = groups_of("sample_groups", observable, commuting)
-    return _sampled("sample_groups", state, observable, u, shots, groups, readout)
+    sums = check_sums("sample_groups", observable, check_mixed("sample_groups", state))
+    groups = groups_of("sample_groups", sums, commuting)
+    return _sampled("sample_groups", state, sums, u, shots, groups, readout)
 
 
 def estimate_from_samples(
@@ -205,7 +207,8 @@ def estimate_from_samples(
         Estimate(mean=tensor(-0.5000), error=tensor(0.5000))
     """
     function = "estimate_from_samples"
-    groups = groups_of(function, observable, commuting)
+    sums = check_sums(function, observable)
+    groups = groups_of(function, sums, commuting)
     need, remedy = "be an int64 tensor", "Make them with `sample_groups`."
     check_tensor(function, "indices", indices, (torch.int64,), (...,), remedy, need=need)
     _check_row(function, "indices", indices)
@@ -213,14 +216,14 @@ def estimate_from_samples(
         remedy, got = "Choose torch.float32 or torch.float64.", f"{dtype}"
         raise TypeError(message(function, "dtype", dtype, "be real", got, remedy))
     split = checked_shots(function, "indices", indices, shots, groups)
-    leaves = [leaf for one in listed(observable) for leaf in one.leaves]
+    leaves = [leaf for one in sums for leaf in one.leaves]
     kind = common_dtype_and_device(function, leaves)
     if kind is not None:
         check_device(function, indices, leaves[0])
     like = torch.empty(0, dtype=dtype if kind is None else kind[0], device=indices.device)
-    found = _moments(indices, listed(observable), split, groups, like)
+    found = _moments(indices, sums, split, groups, like)
     each = Estimate(found.mean, root(found.covariance.diagonal()))
-    return _first(each) if isinstance(observable, PauliSum) else each
+    return each if are_several(observable) else _first(each)
 
 
 def _first(each: Estimate) -> Estimate:
@@ -231,18 +234,18 @@ def _jointly(
     function: str, state: Tensor, observable: Any, u: Tensor, shots: Any, commuting: str,
     readout: Tensor | None,
 ) -> JointEstimate:  # fmt: skip
-    groups = groups_of(function, observable, commuting)
-    indices = _sampled(function, state, observable, u, shots, groups, readout)
+    sums = check_sums(function, observable, check_mixed(function, state))
+    groups = groups_of(function, sums, commuting)
+    indices = _sampled(function, state, sums, u, shots, groups, readout)
     split = checked_shots(function, "u", u, shots, groups)
-    return _moments(indices, listed(observable), split, groups, state.real)
+    return _moments(indices, sums, split, groups, state.real)
 
 
 def _sampled(
-    function: str, state: Tensor, observable: Any, u: Tensor, shots: Any,
+    function: str, state: Tensor, sums: Sequence[PauliSum], u: Tensor, shots: Any,
     groups: Sequence[MeasuredGroup], readout: Tensor | None,
 ) -> Tensor:  # fmt: skip
     """Indices of basis states after the gates of each group."""
-    sums = check_sums(function, observable)
     _check_size(function, state, sums[0].n_qubits)
     leaves = [leaf for one in sums for leaf in one.leaves]
     common_dtype_and_device(function, [state, *leaves, *([] if readout is None else [readout])])

@@ -103,7 +103,7 @@ CALLS = [
     ('ansatz.prepare_state([1.0, 0.0])', TypeError, 'prepare_state(amplitudes=[1.0, 0.0]): `amplitudes` must be a float32 or float64 or complex64 or complex128 tensor, but got a list. Convert it with `torch.as_tensor(..., dtype=torch.float32)`.'),
     ('ansatz.prepare_state(zeros(2, 2))', ValueError, 'prepare_state(amplitudes=Tensor(shape=(2, 2), dtype=float32)): `amplitudes` must have shape (n_amplitudes,), but got shape (2, 2). Give one sample; map over a batch with `torch.func.vmap`.'),
     ('ansatz.prepare_state(ones(1))', ValueError, 'prepare_state(amplitudes=Tensor(shape=(1,), dtype=float32)): `amplitudes` must have at least two amplitudes, but got shape (1,). A state of no wires has none to act on.'),
-    ('ansatz.pauli_evolution({"Z": 1.0}, 0.1)', TypeError, "pauli_evolution(observable={'Z': 1.0}): `observable` must be a PauliSum, but got a dict. Make one with `pauli_sum`."),
+    ('ansatz.pauli_evolution("Z", 0.1)', TypeError, "pauli_evolution(observable='Z'): `observable` must be a PauliSum, but got a str. Make one with `pauli_sum`."),
     ('ansatz.pauli_evolution(pauli_sum({"Z": 1.0}), "1")', TypeError, "pauli_evolution(t='1'): `t` must be a real number, but got a str. Give a Python number or a 0-d tensor."),
     ('ansatz.pauli_evolution(pauli_sum({"Z": 1.0}), zeros(2))', ValueError, 'pauli_evolution(t=Tensor(shape=(2,), dtype=float32)): `t` must be a real number, 0-d, but got Tensor(shape=(2,), dtype=float32). Map over times with `torch.func.vmap`.'),
     ('ansatz.pauli_evolution(pauli_sum({"Z": 1.0}), tensor(1))', TypeError, 'pauli_evolution(t=Tensor(shape=(), dtype=int64)): `t` must be a real number, 0-d, but got Tensor(shape=(), dtype=int64). Map over times with `torch.func.vmap`.'),

@@ -93,4 +93,8 @@ CALLS = [
     ('shots.sample_with_weights(s2.real, zeros(3))', TypeError, 'sample_with_weights(state=Tensor(shape=(4,), dtype=float32)): `state` must be complex64 or complex128, but got float32. Convert it with `.to(torch.complex64)`.'),
     ('shots.sample_with_weights(s2, 5)', TypeError, 'sample_with_weights(u=5): `u` must be a float32 or float64 tensor, but got an int. Draw them with `uniforms(n_shots, seed)`.'),
     ('shots.sample_with_weights(5, zeros(3))', TypeError, 'sample_with_weights(state=5): `state` must be a statevector tensor, but got an int. Call a circuit or use `zero_state`.'),
+    ('estimate(s2, {"Z": 1.0}, zeros(4))', ValueError, "pauli_sum(terms=['Z']): `terms` must be words of 2 letters, but got lengths [1]. Pad words with I, or name the wires: `(word, wires)`."),
+    ('shots.n_groups({("Z", (0,)): 1.0})', ValueError, "pauli_sum(terms=('Z', (0,))): `terms` must fit the qubits, but got no number of qubits. Give it: `pauli_sum(terms, n_qubits=...)`."),
+    ('ground_state({"ZA": 1.0}, zeros(2, 4))', ValueError, "pauli_sum(terms='ZA'): `terms` must be Pauli words, but got 'ZA'. Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."),
+    ('shots.shadow_estimate(shots.shadow(s2, zeros(4, 3)), {"Z": 1.0})', ValueError, "pauli_sum(terms=['Z']): `terms` must be words of 2 letters, but got lengths [1]. Pad words with I, or name the wires: `(word, wires)`."),
 ]
