@@ -546,6 +546,18 @@ CASES = {
     "problems.from_qubo": (qf.problems.from_qubo, (u(2, 2), u(seed=1))),
     "problems.to_qubo": (lambda c: qf.problems.to_qubo(diagonal_words(c)), (u(2),)),
     "problems.maxcut": (lambda w: qf.problems.maxcut(3, GRAPH, w), (u(2),)),
+    "problems.max_independent_set": (
+        lambda w, p: qf.problems.max_independent_set(3, GRAPH, w, penalty=p),
+        (u(3), u(seed=1)),
+    ),
+    "problems.max_clique": (
+        lambda w, p: qf.problems.max_clique(3, GRAPH, w, penalty=p),
+        (u(3), u(seed=1)),
+    ),
+    "problems.min_vertex_cover": (
+        lambda w, p: qf.problems.min_vertex_cover(3, GRAPH, w, penalty=p),
+        (u(3), u(seed=1)),
+    ),
     "problems.number_partitioning": (qf.problems.number_partitioning, (u(3),)),
     "problems.heisenberg": (lambda j, h: qf.problems.heisenberg(2, tuple(j), h), (u(3), u(seed=1))),
     "run_density": (
