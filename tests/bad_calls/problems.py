@@ -152,4 +152,10 @@ CALLS = [
     ('chemistry.uccsd(zeros(2), 2, 4)', ValueError, 'uccsd(theta=Tensor(shape=(2,), dtype=float32)): `theta` must have shape (3,), but got shape (2,). Give one angle for each of `excitations(n_electrons, n_orbitals)`.'),
     ('chemistry.uccsd([0.1], 2, 4)', TypeError, 'uccsd(theta=[0.1]): `theta` must be a float32 or float64 tensor, but got a list. Give one angle for each of `excitations(n_electrons, n_orbitals)`.'),
     ('chemistry.uccsd(zeros(3, dtype=int64), 2, 4)', TypeError, 'uccsd(theta=Tensor(shape=(3,), dtype=int64)): `theta` must be a float32 or float64 tensor, but got torch.int64. Give one angle for each of `excitations(n_electrons, n_orbitals)`.'),
+    ('molecules.curve("HeH")', ValueError, "curve(name='HeH'): `name` must be in the table, but got 'HeH'. Choose one of H2, LiH."),
+    ('molecules.curve("H2", mapping="parity")', ValueError, "curve(mapping='parity'): `mapping` must be in the table, but got 'parity'. Choose one of reduced, jordan_wigner."),
+    ('molecules.curve("H2", dtype=int64)', TypeError, 'curve(dtype=torch.int64): `dtype` must be real, but got torch.int64. Choose torch.float32 or torch.float64.'),
+    ('chemistry.init_uccsd(3, 2)', ValueError, 'init_uccsd(n_electrons=3): `n_electrons` must be at most `n_orbitals`, but got 3 electrons for 2. A spin orbital holds one electron.'),
+    ('chemistry.init_uccsd(2.0, 4)', TypeError, 'init_uccsd(n_electrons=2.0): `n_electrons` must be an int, but got a float. Give a Python int of at least 0.'),
+    ('chemistry.init_uccsd(2, 4, dtype=c64)', TypeError, 'init_uccsd(dtype=torch.complex64): `dtype` must be real, but got torch.complex64. Choose torch.float32 or torch.float64.'),
 ]

@@ -453,6 +453,10 @@ CASES = {
     "optim.joined_schedule": (scheduled(joined), (u(), u(seed=1))),
     "optim.ravel": (lambda a, b: raveled({"a": a, "b": b}), (u(2), u(1, 2, seed=1))),
     "optim.lbfgs": (lambda p: trained(qf.optim.lbfgs(0.3, memory_size=2), p), (u(2),)),
+    "optim.epochs": (
+        lambda x: torch.stack(list(qf.optim.epochs(x, 2, u(2, 4)))),
+        (u(4, seed=1),),
+    ),
     "optim.minimise": (
         lambda p, b: qf.optim.minimise(
             lambda q, one: energy(q) + (one * q).sum(), p, qf.optim.sgd(0.3), 2, batches=b
