@@ -36,6 +36,9 @@ def hermitian_matrix(n=1, seed=2):
     return torch.complex(re + re.mT, im - im.mT)
 
 
+ORDER = u(2, 4)
+
+
 def words(values):
     return qf.pauli_sum(["XZ", "YI", "ZZ"], values)
 
@@ -454,7 +457,7 @@ CASES = {
     "optim.ravel": (lambda a, b: raveled({"a": a, "b": b}), (u(2), u(1, 2, seed=1))),
     "optim.lbfgs": (lambda p: trained(qf.optim.lbfgs(0.3, memory_size=2), p), (u(2),)),
     "optim.epochs": (
-        lambda x: torch.stack(list(qf.optim.epochs(x, 2, u(2, 4)))),
+        lambda x: torch.stack(list(qf.optim.epochs(x, 2, ORDER))),
         (u(4, seed=1),),
     ),
     "optim.minimise": (
