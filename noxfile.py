@@ -68,6 +68,9 @@ def peers(session: nox.Session) -> None:
     files = [f"tests/test_peers{part}.py" for part in parts]
     pages = "docs/other-libraries.md", "docs/pennylane-device.md"
     session.run("pytest", *files, *pages, *session.posargs)
+    for device in ("quilt.qubit", "quilt.mixed"):
+        for shots in ("None", "10000"):
+            session.run("pl-device-test", "--device", device, "--shots", shots, "--skip-ops")
 
 
 @nox.session

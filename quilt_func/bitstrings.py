@@ -30,7 +30,7 @@ from quilt_func.diagonals import Cost, checked_cost, to_diagonal, z_coefficients
 from quilt_func.measurement import probs, sample
 from quilt_func.observables import Diagonal
 from quilt_func.optim import GradientTransformation, adam, apply_updates
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 from quilt_func.states import uniforms
 from quilt_func.typing import AnsatzFn, PyTree
 
@@ -184,7 +184,7 @@ class Minimised:
 
 
 def minimise_bitstring(
-    problem: Diagonal | PauliSum | Cost,
+    problem: Diagonal | SumLike | Cost,
     ansatz: AnsatzFn,
     params: PyTree,
     *,
@@ -204,8 +204,9 @@ def minimise_bitstring(
     `shots` samples a side, because samples have no gradient of their own.
 
     Args:
-        problem: Diagonal observable, Pauli sum of I and Z, or a function from strings such as
-            "010" to numbers, which is called once for each string that is asked for.
+        problem: Diagonal observable, Pauli sum of I and Z, or a dict that `pauli_sum` would take;
+            or a function from strings such as "010" to numbers, which is called once for each
+            string that is asked for.
         ansatz: Function from one start's parameters to circuit parts.
         params (real, (n_starts, ...)): Tree of stacked parameters; all starts train at once.
         n_qubits: Length of the strings, where `problem` is a function.
@@ -375,6 +376,7 @@ def _summary(
 
 def _asker(problem: Any, n_qubits: int | None, like: Tensor) -> tuple[Ask, int]:
     """From indices to costs, whatever the problem is given by; and the length of the strings."""
+    problem = as_sum(problem, n_qubits)
     if isinstance(problem, PauliSum):
         z_coefficients("minimise_bitstring", "problem", problem, like.dtype)
         problem = to_diagonal(problem, dtype=like.dtype)

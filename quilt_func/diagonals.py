@@ -13,7 +13,7 @@ from torch import Tensor
 from quilt_func._amplitudes import walsh_transform
 from quilt_func._checks import check_count, check_is, describe, kind_error, message
 from quilt_func.observables import Diagonal
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 from quilt_func.typing import Device, WireSet
 
 Cost: TypeAlias = Callable[[str], float]
@@ -83,11 +83,11 @@ def bit_strings(n_qubits: int) -> list[str]:
     return [f"{index:0{n_qubits}b}"[:n_qubits] for index in range(2**n_qubits)]
 
 
-def to_diagonal(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> Diagonal:
+def to_diagonal(observable: SumLike, *, dtype: torch.dtype = torch.float32) -> Diagonal:
     r"""Table of a Pauli sum of the letters I and Z, by the Walsh-Hadamard transform.
 
     Args:
-        observable: Pauli sum.
+        observable: Pauli sum, or a dict that `pauli_sum` would take.
         dtype: Of the result, where the coefficients are Python numbers.
 
     Returns:
@@ -108,6 +108,7 @@ def to_diagonal(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> 
     References:
         Hadfield (2021), ACM Trans. Quantum Comput. 2 (4), 18, section 3.
     """
+    observable = as_sum(observable)
     given = z_coefficients("to_diagonal", "observable", observable, dtype)
     digits = str.maketrans("IZ", "01")
     masks = [int(f"0{word.translate(digits)}", 2) for word in observable.words]

@@ -26,7 +26,7 @@ from quilt_func._density_measurement import expectation, populations, product_of
 from quilt_func._model_checks import check_not_differentiated, check_observable
 from quilt_func._torch import matmul, tree_leaves, unconjugated
 from quilt_func.observables import Diagonal
-from quilt_func.pauli import PauliSum, expectations_at_once
+from quilt_func.pauli import PauliSum, SumLike, as_sum, expectations_at_once
 from quilt_func.typing import Observable, ObservableLike
 
 _MANY_SHOTS = 2**13
@@ -335,12 +335,13 @@ def to_bits(indices: Tensor, n_qubits: int) -> Tensor:
     return (indices[..., None] >> shifts) & 1
 
 
-def expval_from_samples(indices: Tensor, observable: PauliSum | Diagonal) -> Tensor:
+def expval_from_samples(indices: Tensor, observable: SumLike | Diagonal) -> Tensor:
     """Mean of an observable, diagonal in the computational basis, over samples.
 
     Args:
         indices (int64, (shots,)): Basis-state indices, as `sample` gives them.
-        observable: Diagonal observable, or Pauli sum of the letters I and Z.
+        observable: Diagonal observable, or Pauli sum of the letters I and Z, or a dict that
+            `pauli_sum` would take.
 
     Returns:
         (real, ()): Sample mean; its standard error is `sqrt(variance / shots)`.
@@ -364,6 +365,7 @@ def expval_from_samples(indices: Tensor, observable: PauliSum | Diagonal) -> Ten
         raise shape_error("expval_from_samples", "indices", indices, need, remedy)
     if isinstance(observable, Diagonal):
         return observable.values[indices].mean()
+    observable = as_sum(observable)
     remedy = "Make one with `diagonal` or `pauli_sum`."
     need = "be a diagonal observable or a Pauli sum"
     check_is("expval_from_samples", "observable", observable, PauliSum, need, remedy)

@@ -3,10 +3,32 @@
 import json
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
-from quilt_func._checks import describe, message
+import torch
+from torch import Tensor
+
+from quilt_func._checks import COMPLEX_OF, describe, message
 from quilt_func.pauli import PauliSum, pauli_sum
+from quilt_func.typing import Device
+
+
+class Curve(NamedTuple):
+    """A molecule along its bond: sums of the same words.
+
+    Attributes:
+        bond_lengths (real, (k,)): In ångström, ascending.
+        words: Pauli words, `n_words` of them.
+        coefficients (real, (k, n_words)): In hartree; a row goes to `pauli_sum(words, row)`.
+
+    Examples:
+        >>> curve("LiH").coefficients.shape
+        torch.Size([22, 100])
+    """
+
+    bond_lengths: Tensor
+    words: tuple[str, ...]
+    coefficients: Tensor
 
 
 def molecule(
@@ -111,6 +133,58 @@ def bond_lengths(name: str) -> tuple[float, ...]:
         (21, 0.3)
     """
     return tuple(_molecule("bond_lengths", name)["bond_lengths"])
+
+
+def curve(
+    name: str,
+    *,
+    nuclear_repulsion: bool = True,
+    mapping: str = "reduced",
+    dtype: torch.dtype = torch.float32,
+    device: Device = None,
+) -> Curve:
+    """Hamiltonians of a molecule at all bond lengths, for `torch.func.vmap`.
+
+    Args:
+        name: "H2" or "LiH".
+        nuclear_repulsion: As for `molecule`.
+        mapping: As for `molecule`.
+        dtype: Of the tensors.
+        device: Of the tensors; default: the CPU.
+
+    Returns:
+        Lengths, words, and coefficients, a row for each length.
+
+    Raises:
+        TypeError: If `dtype` is no real one.
+        ValueError: If the molecule or the mapping is not in the table.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> from torch.func import vmap
+        >>> found = curve("H2", dtype=torch.float64)
+        >>> matrices = vmap(lambda c: pauli_sum(found.words, c).to_matrix())(found.coefficients)
+        >>> energies = torch.linalg.eigvalsh(matrices)[:, 0]
+        >>> found.bond_lengths[energies.argmin()], energies.min()
+        (tensor(0.7350, dtype=torch.float64), tensor(-1.1373, dtype=torch.float64))
+    """
+    if dtype not in COMPLEX_OF:
+        got, remedy = f"{dtype}", "Choose torch.float32 or torch.float64."
+        raise TypeError(message("curve", "dtype", dtype, "be real", got, remedy))
+    _mapped("curve", _molecule("curve", name), mapping)
+    lengths = bond_lengths(name)
+    sums = [
+        molecule(name, length, nuclear_repulsion=nuclear_repulsion, mapping=mapping)
+        for length in lengths
+    ]
+    rows = [one.coefficients for one in sums]
+    return Curve(
+        torch.tensor(lengths, dtype=dtype, device=device),
+        sums[0].words,
+        torch.tensor(rows, dtype=dtype, device=device),
+    )
 
 
 @lru_cache(maxsize=1)

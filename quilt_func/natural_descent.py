@@ -33,7 +33,7 @@ from quilt_func._parameter_trees import flatten, flatten_like, join, outline, ra
 from quilt_func._torch import matmul, own_precision, tree_leaves, tree_map
 from quilt_func.fisher import classical_fisher, fubini_study, qfi_blocks, qfi_diagonal, qfi_vp
 from quilt_func.optim import GradientTransformation
-from quilt_func.typing import Observable, PyTree
+from quilt_func.typing import ObservableLike, PyTree
 
 ModelFn = Callable[..., Tensor]
 Geometry = Callable[[Callable[[StateFn], PyTree]], PyTree]
@@ -191,7 +191,7 @@ def _preconditioned(solve: Callable[[PyTree, Tensor], Tensor]) -> GradientTransf
 
 def varqite(
     state_fn: StateFn,
-    observable: Observable,
+    observable: ObservableLike,
     params: PyTree,
     time: float,
     n_steps: int,
@@ -208,7 +208,8 @@ def varqite(
 
     Args:
         state_fn: Function from parameters to a normalised state, (complex, (2**n_qubits,)).
-        observable: Hamiltonian $H$: a Pauli sum, Hermitian or diagonal observable.
+        observable: Hamiltonian $H$: a Pauli sum, Hermitian or diagonal observable, or a dict that
+            `pauli_sum` would take.
         params: Tree of real tensors to start from.
         time: Imaginary time τ > 0 in all, in the inverse units of $H$.
         n_steps: Number of steps, at least 1.

@@ -863,6 +863,27 @@ def test_graphs_of_networkx():
     assert dict(qf.problems.maxcut(graph).items()) == dict(expected.items())
 
 
+@pytest.mark.parametrize("name", ["max_independent_set", "min_vertex_cover", "max_clique"])
+def test_problems_of_pennylane(name):
+    """Its Hamiltonians are twice ours with a penalty of 3 / 2, up to a constant."""
+    qml, networkx = pytest.importorskip("pennylane"), pytest.importorskip("networkx")
+    graph = networkx.Graph([("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e")])
+    theirs, _ = getattr(qml.qaoa, name)(graph, constrained=False)
+    expected = np.diag(qml.matrix(theirs, wire_order=list(graph.nodes))).real
+    ours = getattr(qf.problems, name)(graph, penalty=1.5)
+    found = 2 * qf.to_diagonal(ours, dtype=F64).values
+    assert_close(found - found.mean(), expected - expected.mean(), n_gates=64, scale=16)
+
+
+def test_magnets_on_a_lattice_of_networkx():
+    networkx = pytest.importorskip("networkx")
+    lattice = networkx.grid_2d_graph(2, 3)
+    pairs = [(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)]
+    found = qf.problems.transverse_field_ising(lattice, 1.0, 0.5)
+    expected = qf.problems.transverse_field_ising(6, 1.0, 0.5, edges=pairs)
+    assert dict(found.items()) == dict(expected.items())
+
+
 def test_counts_of_qiskit():
     circuit, primitives = (
         pytest.importorskip("qiskit.circuit"),

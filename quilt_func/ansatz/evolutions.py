@@ -19,7 +19,7 @@ from quilt_func._checks import (
 )
 from quilt_func.gates import pauli_rot, rx, rxx, ry, ryy, rz, rzz
 from quilt_func.ops import Gate
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 from quilt_func.typing import Parts, Scalar, WireSet
 
 ORDERS = (1, 2, 4)
@@ -37,7 +37,7 @@ class _Group(NamedTuple):
 
 
 def pauli_evolution(
-    observable: PauliSum, t: Scalar, order: int = 2, *, n_steps: int = 1
+    observable: SumLike, t: Scalar, order: int = 2, *, n_steps: int = 1
 ) -> tuple[Parts, ...]:
     r"""Evolution $e^{-iHt}$ under a Pauli sum $H$, by the formulas of Trotter and Suzuki.
 
@@ -47,7 +47,7 @@ def pauli_evolution(
     The error of the whole falls as `n_steps ** -order`. Words of I alone give a global phase.
 
     Args:
-        observable: Pauli sum $H$.
+        observable: Pauli sum $H$, or a dict that `pauli_sum` would take.
         t (real, ()): Time: a Python number or a tensor.
         order: 1, 2 or 4.
         n_steps: Number of equal steps.
@@ -79,7 +79,7 @@ def pauli_evolution(
         Trotter (1959), Proc. Am. Math. Soc. 10, 545; Suzuki (1991), J. Math. Phys. 32, 400; Childs
         et al. (2021), Phys. Rev. X 11, 011020, for the errors.
     """
-    remedy = "Make one with `pauli_sum`."
+    observable, remedy = as_sum(observable), "Make one with `pauli_sum`."
     check_is("pauli_evolution", "observable", observable, PauliSum, "be a PauliSum", remedy)
     if isinstance(order, bool) or order not in ORDERS:
         need = "be 1, 2 or 4"

@@ -20,7 +20,7 @@ from quilt_func.circuits import circuit
 from quilt_func.derived import controlled
 from quilt_func.diagonals import z_coefficients, z_wires
 from quilt_func.gates import h, p, pauli_rot, rx, rxx, ry, ryy, rz, rzz, x
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import SumLike, as_sum
 from quilt_func.typing import Device, Parts, WireSet
 
 Mixer = str | Callable[[Tensor], Parts]
@@ -31,7 +31,7 @@ _LAYERS = "Give γ and β of every layer."
 
 
 def qaoa(
-    params: Tensor, cost: PauliSum, mixer: Mixer = "x", start: Parts | None = None
+    params: Tensor, cost: SumLike, mixer: Mixer = "x", start: Parts | None = None
 ) -> tuple[Parts, ...]:
     r"""Quantum approximate optimisation: from |+...+⟩, layers of $e^{-i\gamma C}$ and a mixer.
 
@@ -48,7 +48,7 @@ def qaoa(
 
     Args:
         params (real, (n_layers, 2)): γ and β of every layer.
-        cost: Pauli sum of the letters I and Z.
+        cost: Pauli sum of the letters I and Z, or a dict that `pauli_sum` would take.
         mixer: A name or a function from β (real, ()) to circuit parts.
         start: Circuit parts that make the first state of |0...0⟩; default: Hadamard gates.
 
@@ -80,6 +80,7 @@ def qaoa(
         (2020), arXiv:2006.00354, for Grover's.
     """
     check_argument("qaoa", "params", params, ("n_layers", 2), _LAYERS)
+    cost = as_sum(cost)
     common_dtype_and_device("qaoa", (params, *getattr(cost, "leaves", ())))
     given = z_coefficients("qaoa", "cost", cost, params.dtype, params.device)
     sets = [z_wires(word) for word in cost.words]

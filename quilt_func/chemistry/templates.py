@@ -1,12 +1,14 @@
 """Unitary coupled cluster of singles and doubles, as gates."""
 
+import torch
 from torch import Tensor
 
-from quilt_func._checks import COMPLEX_OF, check_tensor
+from quilt_func._checks import COMPLEX_OF, check_tensor, message
 from quilt_func.chemistry.electron_moves import excitations
 from quilt_func.chemistry.occupations import check_electrons
 from quilt_func.gates import cz, double_excitation, single_excitation
 from quilt_func.ops import Op
+from quilt_func.typing import Device
 
 
 def uccsd(
@@ -63,6 +65,43 @@ def uccsd(
         *map(single_excitation, of_singles.unbind(0), ([wires] for wires in pairs)),
     ]
     return tuple(part for op in ops for part in _with_strings(op))
+
+
+def init_uccsd(
+    n_electrons: int,
+    n_orbitals: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: Device = None,
+) -> Tensor:
+    """Parameters of `uccsd`: zeros, at which it leaves the Hartree-Fock state as it is.
+
+    Args:
+        n_electrons: Number of electrons.
+        n_orbitals: Number of spin orbitals.
+        dtype: Of the angles.
+        device: Of the angles; default: the CPU.
+
+    Returns:
+        (real, (n_singles + n_doubles,)): Angles of the singles, then of the doubles.
+
+    Raises:
+        TypeError: If a number is not an int, or `dtype` no real one.
+        ValueError: If there are more electrons than orbitals.
+
+    Transforms:
+        None: it has no tensor argument.
+
+    Examples:
+        >>> init_uccsd(2, 4)
+        tensor([0., 0., 0.])
+    """
+    check_electrons("init_uccsd", n_electrons, n_orbitals, "n_orbitals")
+    if dtype not in COMPLEX_OF:
+        got, remedy = f"{dtype}", "Choose torch.float32 or torch.float64."
+        raise TypeError(message("init_uccsd", "dtype", dtype, "be real", got, remedy))
+    singles, doubles = excitations(n_electrons, n_orbitals)
+    return torch.zeros(len(singles) + len(doubles), dtype=dtype, device=device)
 
 
 def _with_strings(op: Op) -> tuple[Op, ...]:

@@ -10,7 +10,7 @@ from quilt_func.convert.noise_models import of_cirq_model
 from quilt_func.convert.observables import of_cirq_sum, to_cirq_sum
 from quilt_func.convert.peers import imported, is_a, library_of, refusal, refusal_of_kind
 from quilt_func.convert.writing import circuit_of
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 
 NAME = "from_cirq"
 
@@ -87,7 +87,7 @@ def _order(found: Iterable[Any], qubits: Iterable[Any] | None) -> list[Any]:
 
 
 def to_cirq(
-    given: Circuit | PauliSum | Callable[..., Circuit], inputs: Mapping[str, Any] | None = None
+    given: Circuit | SumLike | Callable[..., Circuit], inputs: Mapping[str, Any] | None = None
 ) -> Any:
     r"""Make a `cirq.Circuit` or a `cirq.PauliSum`. Wire k is `cirq.LineQubit(k)`.
 
@@ -95,7 +95,8 @@ def to_cirq(
     the tensors' entries, as for `to_qiskit`.
 
     Args:
-        given: A circuit, a function that makes one, or a Pauli sum.
+        given: A circuit, a function that makes one, or a Pauli sum, or a dict that `pauli_sum`
+            would take.
         inputs: Of a function: an example of each argument, as for `to_qiskit`. The entries of a
             tensor become symbols of their own, such as `theta_0`.
 
@@ -118,6 +119,7 @@ def to_cirq(
                   │
         1: ───────X───
     """
+    given = as_sum(given)
     if isinstance(given, PauliSum):
         return to_cirq_sum("to_cirq", given)
     return write_circuit(circuit_of("to_cirq", given, inputs))

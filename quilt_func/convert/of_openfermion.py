@@ -5,7 +5,7 @@ from typing import Any
 from quilt_func._checks import check_is
 from quilt_func.convert.observables import of_qubit_operator, to_qubit_operator
 from quilt_func.convert.peers import is_a, refusal_of_kind
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 
 
 def from_openfermion(given: Any, n_qubits: int | None = None) -> PauliSum:
@@ -36,11 +36,11 @@ def from_openfermion(given: Any, n_qubits: int | None = None) -> PauliSum:
     return of_qubit_operator("from_openfermion", given, n_qubits)
 
 
-def to_openfermion(given: PauliSum) -> Any:
+def to_openfermion(given: SumLike) -> Any:
     """Make a `QubitOperator` of a Pauli sum. Wire k is qubit k.
 
     Args:
-        given: A Pauli sum.
+        given: A Pauli sum, or a dict that `pauli_sum` would take.
 
     Returns:
         The `QubitOperator`.
@@ -57,6 +57,6 @@ def to_openfermion(given: PauliSum) -> Any:
         >>> to_openfermion(pauli_sum({"XIY": 0.5}))  # doctest: +SKIP
         0.5 [X0 Y2]
     """
-    remedy = "Make one with `pauli_sum`."
+    given, remedy = as_sum(given), "Make one with `pauli_sum`."
     check_is("to_openfermion", "given", given, PauliSum, "be a Pauli sum", remedy)
     return to_qubit_operator("to_openfermion", given)

@@ -15,7 +15,7 @@ from quilt_func.convert.pennylane_writing import quantum_function
 from quilt_func.convert.programs import plain_circuit
 from quilt_func.instruments import has_instruments
 from quilt_func.noise import Channel, run_density
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 
 NAME = "from_pennylane"
 
@@ -160,11 +160,12 @@ def _order(found: Iterable[Any], wires: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(own))
 
 
-def to_pennylane(given: Circuit | PauliSum | Callable[..., Circuit]) -> Any:
+def to_pennylane(given: Circuit | SumLike | Callable[..., Circuit]) -> Any:
     r"""Make a quantum function or an operator of PennyLane. Wire k is wire k.
 
     Args:
-        given: A circuit, a function that makes one, or a Pauli sum.
+        given: A circuit, a function that makes one, or a Pauli sum, or a dict that `pauli_sum`
+            would take.
 
     Returns:
         A function that queues the circuit's operations, to be called within a QNode, with the
@@ -191,6 +192,7 @@ def to_pennylane(given: Circuit | PauliSum | Callable[..., Circuit]) -> Any:
         >>> node(torch.tensor(0.0))  # doctest: +SKIP
         tensor([1., 0., 0., 0.], dtype=torch.float64)
     """
+    given = as_sum(given)
     if isinstance(given, PauliSum):
         return to_pennylane_sum("to_pennylane", given)
     need = "be a circuit, a function that makes one, or a Pauli sum"

@@ -11,7 +11,7 @@ from quilt_func.convert.peers import is_a, library_of, refusal_of_kind
 from quilt_func.convert.qiskit_reading import counts_of, read_circuit
 from quilt_func.convert.qiskit_writing import write_circuit
 from quilt_func.convert.writing import circuit_of
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 
 
 def from_qiskit(given: Any) -> Any:
@@ -70,7 +70,7 @@ def from_qiskit(given: Any) -> Any:
 
 
 def to_qiskit(
-    given: Circuit | PauliSum | Callable[..., Circuit], inputs: Mapping[str, Any] | None = None
+    given: Circuit | SumLike | Callable[..., Circuit], inputs: Mapping[str, Any] | None = None
 ) -> Any:
     r"""Make a `QuantumCircuit` or a `SparsePauliOp`. Wire k is qubit k.
 
@@ -78,7 +78,8 @@ def to_qiskit(
     in the tensors' entries. That is found by its values and slopes at 0, and checked elsewhere.
 
     Args:
-        given: A circuit, a function that makes one, or a Pauli sum.
+        given: A circuit, a function that makes one, or a Pauli sum, or a dict that `pauli_sum`
+            would take.
         inputs: Of a function: an example of each argument, in order, by the name that it is to
             have: real tensors, of which only shapes and dtypes count. `()` becomes a `Parameter`,
             any other shape a `ParameterVector` of its entries. A function that `from_qiskit`,
@@ -109,6 +110,7 @@ def to_qiskit(
         >>> to_qiskit(pauli_sum({"XI": 0.5})).paulis.to_labels()  # doctest: +SKIP
         ['IX']
     """
+    given = as_sum(given)
     if isinstance(given, PauliSum):
         return to_sparse_pauli_op("to_qiskit", given)
     return write_circuit(circuit_of("to_qiskit", given, inputs))

@@ -26,6 +26,7 @@ from quilt_func.learn.options import (
     tensor_of,
     whole,
 )
+from quilt_func.learn.repairs import repaired
 from quilt_func.optim import Minimisation, minimise
 from quilt_func.states import uniforms
 from quilt_func.typing import PyTree
@@ -48,12 +49,15 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
             `params` is `()`.
         params: Parameters themselves, in place of `init`.
         kind: "fidelity", $|\langle\phi(x)|\phi(x')\rangle|^2$, or "projected", a Gaussian of
-            one-qubit density matrices, see `projected_gram`.
+            one-qubit density matrices, see `projected_gram`; or a function of the arguments of
+            `fidelity_gram`, of what a noisy machine measures, say.
         gamma: Inverse width of the latter.
         n_qubits: Qubits of the default encoding; default: one a feature, but at most 10.
         n_layers: Layers of the default encoding.
         scale: Factor of the features: the kernel's inverse width.
-        centre: Whether `transform` centres features over the samples of the fit.
+        repair: "clip" or "flip" for a kernel without negative eigenvalues, see `repaired`: samples
+            that are new go through the same change as those of the fit. None leaves it as it is.
+        centre: Whether `transform` centres features over the samples of the fit, after repair.
         n_steps: Number of steps of training by alignment; 0 for none.
         batch_size: Samples of a step, drawn anew for each; default: all.
         optimiser: As of `QuantumClassifier`.
@@ -93,11 +97,12 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
         init: Any = None,
         *,
         params: Any = None,
-        kind: str = "fidelity",
+        kind: Any = "fidelity",
         gamma: float = 1.0,
         n_qubits: int | None = None,
         n_layers: int = 2,
         scale: float = 1.0,
+        repair: str | None = None,
         centre: bool = False,
         n_steps: int = 0,
         batch_size: int | None = None,
@@ -115,6 +120,7 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
         self.n_qubits = n_qubits
         self.n_layers = n_layers
         self.scale = scale
+        self.repair = repair
         self.centre = centre
         self.n_steps = n_steps
         self.batch_size = batch_size
@@ -132,7 +138,8 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
             Y (real, (m, n_features)): Second samples; default: `X`.
 
         Returns:
-            (real, (n, m)): Gram matrix, not centred.
+            (real, (n, m)): Gram matrix, repaired as one of samples with the training samples `Y`,
+            and not centred.
         """
         X = check_array(X, dtype=DTYPES)
         xs, others = tensor_of(X, device=self.device), None
@@ -150,7 +157,12 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
                 given = self.random_state
                 raise kind_error(self._name, "random_state", given, need, remedy)
             params = self._first_params(X.shape[1], xs.dtype)
-        return self._gram(self._encoded(), params, xs, others).cpu().numpy()
+        encoded = self._encoded()
+        gram = self._gram(encoded, params, xs, others)
+        if self._repair():
+            train = None if others is None else self._gram(encoded, params, others)
+            gram = repaired(gram, self._repair(), train=train)
+        return gram.cpu().numpy()
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Keep samples and, with `n_steps`, train parameters by the alignment with labels.
@@ -165,7 +177,8 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
         n_steps = whole(self._name, "n_steps", self.n_steps, minimum=0)
         remedy = "Give True or False."
         check_is(self._name, "centre", self.centre, bool | np.bool_, "be a bool", remedy)
-        self._fidelity_or_projected()
+        self._gram_function()
+        self._repair()
         if n_steps and y is None:
             need, remedy = "be given: `n_steps` asks for training", "Give labels, or `n_steps=0`."
             raise ValueError(message(self._name, "y", y, need, "None", remedy))
@@ -181,7 +194,8 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
             found = self._trained(encoded, params, xs, self._targets(y, xs.dtype), n_steps)
             params = found.params
         self.params_ = params
-        self._gram_of_fit = self._gram(encoded, params, xs) if self.centre else None
+        is_needed = self.centre or self._repair()
+        self._gram_of_fit = self._gram(encoded, params, xs) if is_needed else None
         return self
 
     def transform(self, X: Any) -> Any:
@@ -200,17 +214,29 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
         params = cast(self.params_, xs.dtype, self.device)
         gram = self._gram(self._encoded(), params, xs, others)
         if self._gram_of_fit is not None:
-            gram = centred(gram, self._gram_of_fit.to(gram.dtype))
+            gram = self._as_of_fit(gram, self._gram_of_fit.to(gram))
         return gram.cpu().numpy()
 
-    def _fidelity_or_projected(self) -> Any:
+    def _as_of_fit(self, gram: Tensor, train: Tensor) -> Tensor:
+        """Rows, repaired and centred as the training samples are."""
+        method = self._repair()
+        if method:
+            gram, train = repaired(gram, method, train=train), repaired(train, method)
+        return centred(gram, train) if self.centre else gram
+
+    def _repair(self) -> Any:
+        return one_of(self._name, "repair", self.repair, (None, "clip", "flip"))
+
+    def _gram_function(self) -> Any:
+        if callable(self.kind):
+            return self.kind
         one_of(self._name, "kind", self.kind, ("fidelity", "projected"))
         if self.kind == "fidelity":
             return fidelity_gram
         return partial(projected_gram, gamma=real(self._name, "gamma", self.gamma))
 
     def _gram(self, encoded: Encoded, params: PyTree, xs: Tensor, others: Any = None) -> Tensor:
-        gram_of = self._fidelity_or_projected()
+        gram_of = self._gram_function()
         found: Tensor = gram_of(encoded, params, xs, others, chunk_size=self._chunk_size())
         return found
 
@@ -228,7 +254,7 @@ class QuantumKernel(ClassNamePrefixFeaturesOutMixin, Encoder):
         self, encoded: Encoded, params: PyTree, xs: Tensor, targets: Tensor, n_steps: int
     ) -> Minimisation:
         """Steps up the centred alignment."""
-        gram_of, n = self._fidelity_or_projected(), xs.shape[0]
+        gram_of, n = self._gram_function(), xs.shape[0]
         size = n if self.batch_size is None else whole(self._name, "batch_size", self.batch_size, 2)
         if params == ():
             need, remedy = "be 0: the encoding has no parameters", "Give `init` or `params`."

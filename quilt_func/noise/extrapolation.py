@@ -113,7 +113,7 @@ def extrapolate(
 
 
 def zero_noise(
-    value: Callable[[Circuit], Tensor],
+    value: Callable[[Circuit], Any],
     circuit: Circuit,
     scales: Sequence[float] = (1, 3, 5),
     *,
@@ -128,7 +128,8 @@ def zero_noise(
     multiply their noise, too.
 
     Args:
-        value: Function from a circuit to a real number: puts noise on it, runs and measures it.
+        value: Function from a circuit to a real number, (real, ()), or to an `Estimate` with an
+            error above 0, as of `quilt_func.estimate`: puts noise on it, runs and measures it.
         circuit: Gates.
         scales: How many times as many gates, Python numbers of at least 1.
         fold: How to get these, `fold_global` or `fold_gates`.
@@ -136,7 +137,8 @@ def zero_noise(
         asymptote: As for `extrapolate`.
 
     Returns:
-        Value at scale 0, and its standard error, as of `extrapolate` without errors.
+        Value at scale 0, and its standard error, as of `extrapolate`: with the errors of estimates,
+        which weigh the values, or without errors.
 
     Raises:
         TypeError: If `circuit` is not a circuit or holds a channel, `value` gives no real tensor,
@@ -156,6 +158,11 @@ def zero_noise(
         ...     return qf.expval(rho, qf.pauli_sum({"Z": 1.0}))
         >>> zero_noise(value, qf.circuit(1, qf.x(0)), method="exponential").value.round(decimals=4)
         tensor(-1.)
+        >>> def measured(circuit):
+        ...     rho = qf.run_density(noise.with_noise(circuit, model))
+        ...     return qf.estimate(rho, qf.pauli_sum({"Z": 1.0}), qf.uniforms(10_000, len(circuit)))
+        >>> zero_noise(measured, qf.circuit(1, qf.x(0)))
+        Extrapolated(value=tensor(-0.9924), error=tensor(0.0033))
 
     References:
         Giurgica-Tiron et al. (2020), arXiv:2005.10921.
@@ -171,12 +178,26 @@ def zero_noise(
         remedy = "Give scales that are further apart; two gates are the least difference."
         raise ValueError(message("zero_noise", "scales", scales, need, got, remedy))
     found = [value(one) for one in folded]
-    for one in found:
-        remedy = "Return a 0-d tensor, such as `expval(rho, observable)` is."
+    errors = _errors(found)
+    means = found if errors is None else [one.mean for one in found]
+    for one in (*means, *(errors or ())):
+        remedy = "Return a 0-d tensor, such as `expval(rho, observable)` is, or an `Estimate`."
         check_tensor(
             "zero_noise", "value", one, COMPLEX_OF, (), remedy, need="return a real tensor"
         )
-    return extrapolate(reached, torch.stack(found), method=method, asymptote=asymptote)
+    spreads = None if errors is None else torch.stack(errors)
+    return extrapolate(reached, torch.stack(means), spreads, method=method, asymptote=asymptote)
+
+
+def _errors(found: Sequence[Any]) -> list[Tensor] | None:
+    """Standard errors, where values are estimates, known by what they have."""
+    errors = [getattr(one, "error", None) for one in found]
+    told = [error for error in errors if error is not None]
+    if told and len(told) < len(found):
+        need, got = "return estimates throughout, or numbers", "both"
+        remedy = "Give each value an error, or none."
+        raise TypeError(message("zero_noise", "value", found, need, got, remedy))
+    return told or None
 
 
 def _n_params(method: str, asymptote: object, n_scales: int) -> int:

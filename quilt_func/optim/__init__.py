@@ -21,6 +21,7 @@ their defaults are those of `torch.optim`.
 
 from quilt_func.optim.coordinates import rotosolve
 from quilt_func.optim.methods import Method, SearchState, with_line_search
+from quilt_func.optim.minibatches import Epochs, epochs
 from quilt_func.optim.minimisation import Minimisation, Progress, minimise
 from quilt_func.optim.optimisers import (
     adam,
@@ -60,6 +61,7 @@ from quilt_func.optim.transformations import (
 __all__ = [
     "CurvatureState",
     "DirectionsState",
+    "Epochs",
     "GradientTransformation",
     "Method",
     "MetricState",
@@ -75,6 +77,7 @@ __all__ = [
     "clip_by_value",
     "constant_schedule",
     "cosine_schedule",
+    "epochs",
     "exponential_schedule",
     "forward_gradient",
     "joined_schedule",

@@ -105,7 +105,8 @@ def minimise(
         n_steps: Number of steps.
         batches: What the loss takes beside parameters, step by step: a tree of tensors with a
             first axis of `n_steps`, or an iterator, or another iterable that is no list, tuple or
-            dict, such as a `DataLoader`, of which the first `n_steps` are taken.
+            dict, such as `epochs(data, batch_size, u)` or a `DataLoader`, of which the first
+            `n_steps` are taken.
         u (real, (n_steps, ...)): Uniform numbers in [0, 1), from `uniforms`, for a method that
             draws directions.
         state: `state` of an earlier result, to go on from; `params` are then its `params`.

@@ -51,8 +51,9 @@ def lbfgs(
     The two loops of limited-memory BFGS: pairs of moves $s$ and of changes $y$ of the gradient
     make $H$ of $γ = s·y / y·y$, the newest pair's, without a matrix. Before the first pair
     $γ = \min(1, 1/\lVert g \rVert)$. A pair without positive curvature is left out, so $H$ is
-    positive and $-Hg$ goes down. With a search for the length it is safe far from a minimum:
-    `with_line_search(lbfgs())`.
+    positive and $-Hg$ goes down, but far from a minimum a whole step may go too far: from 0 in the
+    valley below, the loss is 1, and after some steps of 1 it is above 10,000. With a search for the
+    length it never rises: `with_line_search(lbfgs())` is what to take for `minimise`.
 
     Cost of an update: $4 m n$ products, no matrix; memory for $2 m$ trees of parameters.
 

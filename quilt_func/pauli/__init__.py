@@ -2,12 +2,15 @@
 
 from quilt_func.pauli.brackets import anticommutator, commutator
 from quilt_func.pauli.entry import PauliSum, expectations_at_once, pauli_sum
+from quilt_func.pauli.given import SumLike, as_sum
 from quilt_func.pauli.ground_states import GroundState, ground_state
 
 __all__ = [
     "GroundState",
     "PauliSum",
+    "SumLike",
     "anticommutator",
+    "as_sum",
     "commutator",
     "expectations_at_once",
     "ground_state",

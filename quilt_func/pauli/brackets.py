@@ -1,18 +1,20 @@
 """Commutators and anticommutators of Pauli sums, as observables."""
 
 from itertools import product
+from typing import Any
 
 from quilt_func._checks import common_dtype_and_device, kind_error, message, qubits
 from quilt_func.pauli.entry import PauliSum, pauli_sum
+from quilt_func.pauli.given import SumLike, as_sum
 from quilt_func.pauli.products import merged, times, word_product
 
 
-def commutator(a: PauliSum, b: PauliSum) -> PauliSum:
+def commutator(a: SumLike, b: SumLike) -> PauliSum:
     """The observable i [A, B] = i (A B - B A), which is Hermitian.
 
     Args:
-        a: Pauli sum.
-        b: Pauli sum of as many qubits.
+        a: Pauli sum, or a dict that `pauli_sum` would take.
+        b: Likewise, of as many qubits.
 
     Returns:
         Pauli sum; of one word without a coefficient, `{"I…I": 0.0}`, if the two commute.
@@ -35,12 +37,12 @@ def commutator(a: PauliSum, b: PauliSum) -> PauliSum:
     return _brackets("commutator", a, b, is_odd=True)
 
 
-def anticommutator(a: PauliSum, b: PauliSum) -> PauliSum:
+def anticommutator(a: SumLike, b: SumLike) -> PauliSum:
     """The observable {A, B} = A B + B A, which is Hermitian.
 
     Args:
-        a: Pauli sum.
-        b: Pauli sum of as many qubits.
+        a: Pauli sum, or a dict that `pauli_sum` would take.
+        b: Likewise, of as many qubits.
 
     Returns:
         Pauli sum; `{"I…I": 0.0}` if there is nothing left.
@@ -63,8 +65,9 @@ def anticommutator(a: PauliSum, b: PauliSum) -> PauliSum:
     return _brackets("anticommutator", a, b, is_odd=False)
 
 
-def _brackets(function: str, a: PauliSum, b: PauliSum, *, is_odd: bool) -> PauliSum:
+def _brackets(function: str, a: Any, b: Any, *, is_odd: bool) -> PauliSum:
     """Twice the part of A B whose powers of i are odd, times i, or of those that are even."""
+    a, b = as_sum(a), as_sum(b)
     for name, one in (("a", a), ("b", b)):
         if not isinstance(one, PauliSum):
             remedy = "Make one with `pauli_sum`."

@@ -416,7 +416,7 @@ def _full_word(key: Any, n_qubits: int | None) -> str:
         remedy = 'Give coefficients by word, {"ZZ": 1.0}, or as a second argument.'
         raise TypeError(_about("terms", key, need, got, remedy))
     if n_qubits is None:
-        got, remedy = "no number of qubits", "Give `n_qubits`."
+        got, remedy = "no number of qubits", "Give it: `pauli_sum(terms, n_qubits=...)`."
         raise ValueError(_about("terms", key, "fit the qubits", got, remedy))
     checked = check_wires("pauli_sum", wires, n_qubits, "terms")
     if len(checked) != len(word):

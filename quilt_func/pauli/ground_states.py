@@ -8,6 +8,7 @@ from torch import Tensor
 from quilt_func._checks import check_count, common_dtype_and_device, kind_error, message, qubits
 from quilt_func._torch import is_differentiated, trusts_forward_rules
 from quilt_func.pauli.entry import PauliSum
+from quilt_func.pauli.given import SumLike, as_sum
 from quilt_func.pauli.rules import Lowest, Search
 from quilt_func.pauli.words import interned
 from quilt_func.states import random_state
@@ -34,7 +35,7 @@ class GroundState(NamedTuple):
     residual: Tensor
 
 
-def ground_state(observable: PauliSum, u: Tensor, n_steps: int = 100) -> GroundState:
+def ground_state(observable: SumLike, u: Tensor, n_steps: int = 100) -> GroundState:
     """The lowest eigenvalue of a Pauli sum and its eigenvector, by Lanczos' method.
 
     It keeps `n_steps` vectors of the size of a state, all of which are made orthogonal to one
@@ -42,7 +43,7 @@ def ground_state(observable: PauliSum, u: Tensor, n_steps: int = 100) -> GroundS
     of its eigenvector, by perturbation theory; they are as good as `residual` is small.
 
     Args:
-        observable: Pauli sum.
+        observable: Pauli sum, or a dict that `pauli_sum` would take.
         u (real, (2, 2**n_qubits)): Uniform numbers in [0, 1), from `uniforms`, for the start. Their
             dtype is that of the result.
         n_steps: Number of steps, 1 or more; the space has no more than `2**n_qubits`.
@@ -69,11 +70,13 @@ def ground_state(observable: PauliSum, u: Tensor, n_steps: int = 100) -> GroundS
     References:
         Lanczos (1950), J. Res. Natl. Bur. Stand. 45, 255; Feynman (1939), Phys. Rev. 56, 340.
     """
+    start = random_state(u)
+    observable = as_sum(observable, start.shape[0].bit_length() - 1)
     if not isinstance(observable, PauliSum):
         remedy = "Make one with `pauli_sum`; of a matrix take `torch.linalg.eigh(matrix)`."
         raise kind_error("ground_state", "observable", observable, "be a Pauli sum", remedy)
     check_count("ground_state", "n_steps", n_steps, 1)
-    start, n = random_state(u), observable.n_qubits
+    n = observable.n_qubits
     if start.shape[0] != 2**n:
         need, got = f"have shape (2, {2**n})", f"shape {tuple(u.shape)}"
         remedy = f"Draw it for {qubits(n)}: `uniforms((2, 2**{n}), seed)`."

@@ -38,9 +38,9 @@ from quilt_func.measurement import expval, sample, to_bits
 from quilt_func.observables import Diagonal, Hermitian
 from quilt_func.pauli import PauliSum
 from quilt_func.shots.shadows import median_of_means
-from quilt_func.shots.sums import coefficient_table, listed, ordered_words
+from quilt_func.shots.sums import are_several, coefficient_table, listed, ordered_words
 from quilt_func.shots.values import Estimate
-from quilt_func.typing import Observable
+from quilt_func.typing import ObservableLike
 
 MOST_QUBITS = 10
 """Beyond, single-precision uniform numbers would not tell all choices apart."""
@@ -110,7 +110,10 @@ def clifford_shadow(state: Tensor, u: Tensor) -> CliffordShadow:
 
 
 def clifford_shadow_estimate(
-    shadow: CliffordShadow, observable: Observable | Sequence[Observable], *, n_groups: int = 1
+    shadow: CliffordShadow,
+    observable: ObservableLike | Sequence[ObservableLike],
+    *,
+    n_groups: int = 1,
 ) -> Estimate:
     """Expectation value from a shadow by Clifford circuits: the mean, or a median of means.
 
@@ -119,7 +122,8 @@ def clifford_shadow_estimate(
 
     Args:
         shadow: As of `clifford_shadow`.
-        observable: Pauli sum, Hermitian or diagonal observable, or a sequence of `k` of them.
+        observable: Pauli sum, Hermitian or diagonal observable, or a dict that `pauli_sum` would
+            take; or a sequence of `k` of them.
         n_groups: As for `shadow_estimate`.
 
     Returns:
@@ -161,8 +165,7 @@ def clifford_shadow_estimate(
     means = vmap(lambda state: expval(state, given))(shadow.states)
     values = (size + 1) * means - torch.stack(traces)
     found = median_of_means(function, values, n_groups)
-    is_many = isinstance(observable, (list, tuple))
-    return found if is_many else Estimate(*(one[0] for one in found))
+    return found if are_several(observable) else Estimate(*(one[0] for one in found))
 
 
 def transvections(u: Tensor, n: int) -> list[tuple[Tensor, Tensor]]:

@@ -1,6 +1,7 @@
 """Counts of bit strings: made of samples, and read as expectation values."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from quilt_func._checks import (
 )
 from quilt_func._torch import matmul
 from quilt_func.observables import Diagonal
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 from quilt_func.shots.grouping import LEAST
 from quilt_func.shots.values import Estimate, root
 
@@ -50,7 +51,7 @@ def histogram(indices: Tensor, n_qubits: int) -> Tensor:
 
 def expval_from_counts(
     counts: Mapping[str, int],
-    observable: PauliSum | Diagonal,
+    observable: SumLike | Diagonal,
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Estimate:
@@ -58,7 +59,8 @@ def expval_from_counts(
 
     Args:
         counts: Number of occurrences by bit string, as of `counts`; wire 0 comes first.
-        observable: Pauli sum of the letters I and Z, or diagonal observable.
+        observable: Pauli sum of the letters I and Z, or a dict that `pauli_sum` would take; or a
+            diagonal observable.
         dtype: Of the result, where coefficients are Python numbers.
 
     Returns:
@@ -81,6 +83,8 @@ def expval_from_counts(
     function = "expval_from_counts"
     remedy = "Make one with `diagonal` or `pauli_sum`."
     need = "be a diagonal observable or a Pauli sum"
+    if not isinstance(observable, Diagonal):
+        observable = as_sum(observable, _length_of(counts))
     check_is(function, "observable", observable, (PauliSum, Diagonal), need, remedy)
     if dtype not in COMPLEX_OF:
         remedy, got = "Choose torch.float32 or torch.float64.", f"{dtype}"
@@ -92,6 +96,12 @@ def expval_from_counts(
     mean = matmul(numbers, values) / total
     spread = matmul(numbers, (values - mean).square()) / (total - 1)
     return Estimate(mean, root(spread / total))
+
+
+def _length_of(counts: Any) -> int | None:
+    """Length of the strings of counts, if they are some."""
+    first = next(iter(counts), None) if isinstance(counts, Mapping) else None
+    return len(first) if isinstance(first, str) else None
 
 
 def _checked_strings(counts: object, n_qubits: int) -> list[str]:

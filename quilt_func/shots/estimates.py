@@ -29,12 +29,13 @@ from quilt_func._checks import (
 )
 from quilt_func._model_checks import check_not_differentiated
 from quilt_func._torch import constant, matmul, remembered
-from quilt_func.measurement import probs, sample, to_bits
+from quilt_func.measurement import probs, sample
 from quilt_func.noise import readout as read_by
 from quilt_func.noise import run_density
 from quilt_func.pauli import PauliSum
+from quilt_func.shots.corrections import check_confusion, corrected_signs, signs
 from quilt_func.shots.grouping import LEAST, MeasuredGroup, groups_of
-from quilt_func.shots.sums import Sums, check_sums, coefficient_table, listed
+from quilt_func.shots.sums import Sums, are_several, check_sums, coefficient_table
 from quilt_func.shots.values import Estimate, JointEstimate, root
 
 
@@ -46,6 +47,7 @@ def estimate(
     shots: Sequence[int] | None = None,
     commuting: str = "qubit_wise",
     readout: Tensor | None = None,
+    undo_readout: Tensor | None = None,
 ) -> Estimate:
     """Expectation value of a sum of any Pauli words, estimated from samples.
 
@@ -55,13 +57,16 @@ def estimate(
 
     Args:
         state (complex, (2**n,) or (2**n, 2**n)): Statevector, or density matrix.
-        observable: A Pauli sum; or a sequence of `k` of them, estimated from the same shots.
+        observable: A Pauli sum, or a dict that `pauli_sum` would take; or a sequence of `k` of
+            them, estimated from the same shots.
         u (real, (n_shots,)): Uniform numbers in [0, 1), from `uniforms`: one for each shot, those
             of the first group first.
         shots: How many of them each group gets, as of `allocate_shots`; default: equally many.
         commuting: As for `measurement_groups`.
         readout (real, (2, 2), (n, 2, 2) or (2**n, 2**n)): Confusion matrices `A[measured, true]`
             of the measurement, as for `noise.readout`; default: what is there is read.
+        undo_readout (real, like `readout`): Confusion matrices whose errors are undone: the mean is
+            that without them, and the error larger; default: what is read counts.
 
     Returns:
         Estimate, (real, ()) or (real, (k,)). Errors of several are each for itself: of sums and
@@ -74,20 +79,28 @@ def estimate(
             number, or there is no way of that name.
 
     Transforms:
-        vmap, over states, coefficients and uniform numbers; grad, jvp, hessian, in coefficients.
+        vmap, over states, coefficients and uniform numbers; grad, jvp, hessian, in coefficients and
+        in confusion matrices that are undone.
 
     Examples:
         >>> from quilt_func import ghz_state, pauli_sum, uniforms
         >>> energy = pauli_sum({"ZZ": 1.0, "XX": 0.5, "XI": 0.1})
         >>> estimate(ghz_state(2), energy, uniforms(10_000, 0))
         Estimate(mean=tensor(1.4976), error=tensor(0.0014))
+        >>> confusion = torch.tensor([[0.95, 0.1], [0.05, 0.9]])
+        >>> read = estimate(ghz_state(2), energy, uniforms(10_000, 0), readout=confusion)
+        >>> undone = estimate(
+        ...     ghz_state(2), energy, uniforms(10_000, 0), readout=confusion, undo_readout=confusion
+        ... )
+        >>> read.mean < 1.2, (undone.mean - 1.5).abs() < 3 * undone.error
+        (tensor(True), tensor(True))
 
     References:
         McClean et al. (2016), New J. Phys. 18, 023023.
     """
-    found = _jointly("estimate", state, observable, u, shots, commuting, readout)
+    found = _jointly("estimate", state, observable, u, shots, commuting, readout, undo_readout)
     each = Estimate(found.mean, root(found.covariance.diagonal()))
-    return _first(each) if isinstance(observable, PauliSum) else each
+    return each if are_several(observable) else _first(each)
 
 
 def estimate_jointly(
@@ -98,6 +111,7 @@ def estimate_jointly(
     shots: Sequence[int] | None = None,
     commuting: str = "qubit_wise",
     readout: Tensor | None = None,
+    undo_readout: Tensor | None = None,
 ) -> JointEstimate:
     """Expectation values of several sums from the same samples, with their covariances.
 
@@ -108,6 +122,7 @@ def estimate_jointly(
         shots: As for `estimate`.
         commuting: As for `measurement_groups`.
         readout (real, (2, 2), (n, 2, 2) or (2**n, 2**n)): As for `estimate`.
+        undo_readout (real, like `readout`): As for `estimate`.
 
     Returns:
         Means (real, (k,)) and the covariance matrix of these (real, (k, k)).
@@ -127,7 +142,8 @@ def estimate_jointly(
         tensor([[1., 2.],
                 [2., 4.]])
     """
-    return _jointly("estimate_jointly", state, observable, u, shots, commuting, readout)
+    function = "estimate_jointly"
+    return _jointly(function, state, observable, u, shots, commuting, readout, undo_readout)
 
 
 def sample_groups(
@@ -164,8 +180,9 @@ def sample_groups(
         >>> sample_groups(ghz_state(2), pauli_sum({"ZZ": 1.0, "YY": 1.0}), uniforms(8, 0))
         tensor([0, 3, 0, 0, 1, 2, 1, 2])
     """
-    groups = groups_of("sample_groups", observable, commuting)
-    return _sampled("sample_groups", state, observable, u, shots, groups, readout)
+    sums = check_sums("sample_groups", observable, check_mixed("sample_groups", state))
+    groups = groups_of("sample_groups", sums, commuting)
+    return _sampled("sample_groups", state, sums, u, shots, groups, readout)
 
 
 def estimate_from_samples(
@@ -174,6 +191,7 @@ def estimate_from_samples(
     *,
     shots: Sequence[int] | None = None,
     commuting: str = "qubit_wise",
+    undo_readout: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Estimate:
     """Expectation value from what was measured: the second half of `estimate`.
@@ -186,6 +204,7 @@ def estimate_from_samples(
         observable: As for `estimate`.
         shots: As for `estimate`.
         commuting: As for `measurement_groups`.
+        undo_readout (real, (2, 2), (n, 2, 2) or (2**n, 2**n)): As for `estimate`.
         dtype: Of the result, where all coefficients are Python numbers.
 
     Returns:
@@ -205,7 +224,8 @@ def estimate_from_samples(
         Estimate(mean=tensor(-0.5000), error=tensor(0.5000))
     """
     function = "estimate_from_samples"
-    groups = groups_of(function, observable, commuting)
+    sums = check_sums(function, observable)
+    groups = groups_of(function, sums, commuting)
     need, remedy = "be an int64 tensor", "Make them with `sample_groups`."
     check_tensor(function, "indices", indices, (torch.int64,), (...,), remedy, need=need)
     _check_row(function, "indices", indices)
@@ -213,14 +233,15 @@ def estimate_from_samples(
         remedy, got = "Choose torch.float32 or torch.float64.", f"{dtype}"
         raise TypeError(message(function, "dtype", dtype, "be real", got, remedy))
     split = checked_shots(function, "indices", indices, shots, groups)
-    leaves = [leaf for one in listed(observable) for leaf in one.leaves]
+    leaves = [leaf for one in sums for leaf in one.leaves]
     kind = common_dtype_and_device(function, leaves)
     if kind is not None:
         check_device(function, indices, leaves[0])
     like = torch.empty(0, dtype=dtype if kind is None else kind[0], device=indices.device)
-    found = _moments(indices, listed(observable), split, groups, like)
+    check_confusion(function, undo_readout, sums[0].n_qubits, like)
+    found = _moments(indices, sums, split, groups, like, undo_readout)
     each = Estimate(found.mean, root(found.covariance.diagonal()))
-    return _first(each) if isinstance(observable, PauliSum) else each
+    return each if are_several(observable) else _first(each)
 
 
 def _first(each: Estimate) -> Estimate:
@@ -229,20 +250,21 @@ def _first(each: Estimate) -> Estimate:
 
 def _jointly(
     function: str, state: Tensor, observable: Any, u: Tensor, shots: Any, commuting: str,
-    readout: Tensor | None,
+    readout: Tensor | None, undo: Tensor | None,
 ) -> JointEstimate:  # fmt: skip
-    groups = groups_of(function, observable, commuting)
-    indices = _sampled(function, state, observable, u, shots, groups, readout)
+    sums = check_sums(function, observable, check_mixed(function, state))
+    groups = groups_of(function, sums, commuting)
+    indices = _sampled(function, state, sums, u, shots, groups, readout)
     split = checked_shots(function, "u", u, shots, groups)
-    return _moments(indices, listed(observable), split, groups, state.real)
+    check_confusion(function, undo, sums[0].n_qubits, state)
+    return _moments(indices, sums, split, groups, state.real, undo)
 
 
 def _sampled(
-    function: str, state: Tensor, observable: Any, u: Tensor, shots: Any,
+    function: str, state: Tensor, sums: Sequence[PauliSum], u: Tensor, shots: Any,
     groups: Sequence[MeasuredGroup], readout: Tensor | None,
 ) -> Tensor:  # fmt: skip
     """Indices of basis states after the gates of each group."""
-    sums = check_sums(function, observable)
     _check_size(function, state, sums[0].n_qubits)
     leaves = [leaf for one in sums for leaf in one.leaves]
     common_dtype_and_device(function, [state, *leaves, *([] if readout is None else [readout])])
@@ -277,7 +299,7 @@ def _read(state: Tensor, confusion: Tensor | None) -> Tensor:
 
 def _moments(
     indices: Tensor, sums: Sequence[PauliSum], shots: Sequence[int],
-    groups: Sequence[MeasuredGroup], like: Tensor,
+    groups: Sequence[MeasuredGroup], like: Tensor, undo: Tensor | None,
 ) -> JointEstimate:  # fmt: skip
     """Means, and covariances of the means; `like` has the dtype and device of both."""
     words = [word for group in groups for word in group.words]
@@ -286,7 +308,7 @@ def _moments(
     first = start = 0
     for group, number in zip(groups, shots, strict=True):
         coefficients = columns[first : first + len(group.words)]
-        values = _values(indices[start : start + number], group, coefficients)
+        values = _values(indices[start : start + number], group, coefficients, undo)
         average = values.mean(0)
         rest = values - average
         mean = mean + average
@@ -295,13 +317,13 @@ def _moments(
     return JointEstimate(mean, covariance)
 
 
-def _values(indices: Tensor, group: MeasuredGroup, coefficients: Tensor) -> Tensor:
+def _values(
+    indices: Tensor, group: MeasuredGroup, coefficients: Tensor, undo: Tensor | None
+) -> Tensor:
     """The value of each sum `(shots, k)` at each shot of a group."""
-    n = len(group.words[0])
-    masks, signs = _tables(group.readings, group.signs, coefficients.dtype, indices.device)
-    bits = to_bits(indices, n).to(coefficients.dtype)
-    parities = matmul(bits, masks.mT) % 2
-    return matmul(1 - 2 * parities, signs[:, None] * coefficients)
+    masks, turns = _tables(group.readings, group.signs, coefficients.dtype, indices.device)
+    read = signs(indices, masks) if undo is None else corrected_signs(indices, masks, undo)
+    return matmul(read, turns[:, None] * coefficients)
 
 
 @remembered(1024)

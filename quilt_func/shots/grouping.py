@@ -28,7 +28,7 @@ from quilt_func.circuits import Circuit
 from quilt_func.measurement import variance
 from quilt_func.pauli import PauliSum
 from quilt_func.shots.rotations import bits_of, rotation_of
-from quilt_func.shots.sums import Sums, check_sums, listed, ordered_words
+from quilt_func.shots.sums import Sums, check_sums, ordered_words
 
 COMMUTING = ("qubit_wise", "general")
 
@@ -70,7 +70,8 @@ def measurement_groups(
     with. The word of I alone needs no measurement, and is in no group.
 
     Args:
-        observable: A Pauli sum, or a sequence of several, which are measured together.
+        observable: A Pauli sum, or a dict that `pauli_sum` would take; or a sequence of several,
+            which are measured together.
         commuting: "qubit_wise" for gates on single wires, "general" for fewer groups, and gates on
             pairs of wires.
 
@@ -96,7 +97,8 @@ def measurement_groups(
     References:
         Crawford et al. (2021), Quantum 5, 385.
     """
-    return groups_of("measurement_groups", observable, commuting)
+    function = "measurement_groups"
+    return groups_of(function, check_sums(function, observable), commuting)
 
 
 def n_groups(observable: Sums, *, commuting: str = "qubit_wise") -> int:
@@ -122,7 +124,7 @@ def n_groups(observable: Sums, *, commuting: str = "qubit_wise") -> int:
         >>> len(energy.words), n_groups(energy), n_groups(energy, commuting="general")
         (100, 25, 13)
     """
-    return len(groups_of("n_groups", observable, commuting))
+    return len(groups_of("n_groups", check_sums("n_groups", observable), commuting))
 
 
 def allocate_shots(
@@ -161,27 +163,28 @@ def allocate_shots(
         Rubin, Babbush and McClean (2018), New J. Phys. 20, 053020; Arrasmith et al. (2020),
         arXiv:2004.06252.
     """
-    groups = groups_of("allocate_shots", observable, commuting)
+    n_qubits = None if state is None else check_mixed("allocate_shots", state)
+    sums = check_sums("allocate_shots", observable, n_qubits)
+    groups = groups_of("allocate_shots", sums, commuting)
     check_count("allocate_shots", "total", total)
     if total < LEAST * len(groups):
         need, remedy = f"be at least {LEAST * len(groups)}", "Give two shots for each group."
         raise ValueError(message("allocate_shots", "total", total, need, f"{total}", remedy))
     if state is not None:
-        check_mixed("allocate_shots", state, n_qubits=listed(observable)[0].n_qubits)
-    leaves = [leaf for one in listed(observable) for leaf in one.leaves]
+        check_mixed("allocate_shots", state, n_qubits=sums[0].n_qubits)
+    leaves = [leaf for one in sums for leaf in one.leaves]
     for one in (*leaves, *([] if state is None else [state])):
         if is_hidden(one):
             raise TypeError(
                 "allocate_shots(): values are read, but a tensor is behind a transform or has "
                 "none. Call it outside, and give what it returns to `estimate(..., shots=...)`."
             )
-    weights = np.array([_spread(observable, group, state) for group in groups])
+    weights = np.array([_spread(sums, group, state) for group in groups])
     return _apportioned(weights, total)
 
 
-def groups_of(function: str, observable: Any, commuting: Any) -> tuple[MeasuredGroup, ...]:
-    """Groups of words, after a check of what they are asked of."""
-    sums = check_sums(function, observable)
+def groups_of(function: str, sums: Sequence[PauliSum], commuting: Any) -> tuple[MeasuredGroup, ...]:
+    """Groups of words of sums, after a check of the way."""
     if commuting not in COMMUTING:
         remedy = f"Choose from {list(COMMUTING)}."
         need, got = "be a known name", repr(commuting)
@@ -247,10 +250,10 @@ def _single(words: Sequence[str]) -> Iterator[str]:
         yield "I" * wire + letter + "I" * (n - wire - 1)
 
 
-def _spread(observable: Sums, group: MeasuredGroup, state: Tensor | None) -> float:
+def _spread(sums: Sequence[PauliSum], group: MeasuredGroup, state: Tensor | None) -> float:
     """The deviation of a group's value in a state, or a bound on it."""
     found = 0.0
-    for one in listed(observable):
+    for one in sums:
         own = [place for place, word in enumerate(one.words) if word in group.words]
         coefficients = torch.as_tensor(one.coefficients, dtype=torch.float64).detach()[own]
         if state is None:

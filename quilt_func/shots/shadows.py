@@ -10,7 +10,7 @@ References:
 
 from functools import lru_cache
 from math import erf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,8 +35,8 @@ from quilt_func.circuits import circuit
 from quilt_func.gates import unitary
 from quilt_func.measurement import sample, to_bits
 from quilt_func.noise import run_density
-from quilt_func.pauli import PauliSum
-from quilt_func.shots.sums import Sums, check_sums, coefficient_table, ordered_words
+from quilt_func.pauli import PauliSum, SumLike
+from quilt_func.shots.sums import Sums, are_several, check_sums, coefficient_table, ordered_words
 from quilt_func.shots.values import Estimate, root
 
 BASES = "XYZ"
@@ -115,7 +115,8 @@ def shadow_estimate(
 
     Args:
         shadow: Bases and outcomes, as of `shadow`.
-        observable: A Pauli sum, or a sequence of `k` of them.
+        observable: A Pauli sum, or a dict that `pauli_sum` would take; or a sequence of `k` of
+            them.
         n_groups: The number `K` of groups, odd; 1 for the mean.
         dtype: Of the result, where all coefficients are Python numbers.
 
@@ -141,23 +142,23 @@ def shadow_estimate(
     References:
         Huang, Kueng and Preskill (2020), Nature Physics 16, 1050, theorem 1.
     """
-    sums = check_sums("shadow_estimate", observable)
+    sums = check_sums("shadow_estimate", observable, _size_of(shadow))
     like = _checked(shadow, sums, dtype)
     words = ordered_words(sums)
     table = coefficient_table(sums, words, like)
     values = matmul(_word_values(shadow, words, like), table[:-1]) + table[-1]
     found = median_of_means("shadow_estimate", values, n_groups)
-    return Estimate(*(one[0] for one in found)) if isinstance(observable, PauliSum) else found
+    return found if are_several(observable) else Estimate(*(one[0] for one in found))
 
 
-def shadow_variance_bound(observable: PauliSum, *, dtype: torch.dtype = torch.float32) -> Tensor:
+def shadow_variance_bound(observable: SumLike, *, dtype: torch.dtype = torch.float32) -> Tensor:
     r"""The most that the variance of a shot's value of `shadow_estimate` can be, for any state.
 
     For one word of `w` letters it is `3**w`. For a sum it is $\sum |c_P c_Q| 3^{k}$ over pairs of
     words whose letters agree on the `k` wires where both have one; the word of I alone has none.
 
     Args:
-        observable: A Pauli sum.
+        observable: A Pauli sum, or a dict that `pauli_sum` would take.
         dtype: Of the result, where coefficients are Python numbers.
 
     Returns:
@@ -215,6 +216,12 @@ def _like(
     return torch.empty(
         0, dtype=dtype if kind is None else kind[0], device=kind[1] if kind else device
     )
+
+
+def _size_of(given: Any) -> int | None:
+    """Number of qubits of a shadow, if it is one."""
+    bits = getattr(given, "bits", None)
+    return bits.shape[-1] if isinstance(bits, Tensor) and bits.ndim else None
 
 
 def _checked(given: Shadow, sums: tuple[PauliSum, ...], dtype: torch.dtype) -> Tensor:

@@ -8,15 +8,18 @@ from torch import Tensor
 
 from quilt_func._checks import check_is, message, qubits
 from quilt_func._torch import as_seen_here, constant
-from quilt_func.pauli import PauliSum
+from quilt_func.pauli import PauliSum, SumLike, as_sum
 
-Sums: TypeAlias = PauliSum | Sequence[PauliSum]
-"""A Pauli sum, or several, which are measured together."""
+Sums: TypeAlias = SumLike | Sequence[SumLike]
+"""A Pauli sum or a dict in its place, or several, which are measured together."""
 
 
-def check_sums(function: str, observable: Any) -> tuple[PauliSum, ...]:
-    """Check that a value is a Pauli sum or some of one size, and list them."""
-    sums = listed(observable)
+def check_sums(function: str, observable: Any, n_qubits: int | None = None) -> tuple[PauliSum, ...]:
+    """Check that a value is a Pauli sum or some of one size, and list them.
+
+    Dicts become sums, on `n_qubits` where that is known.
+    """
+    sums = tuple(as_sum(one, n_qubits) for one in listed(observable))
     if not sums:
         remedy = "Give at least one Pauli sum."
         raise ValueError(
@@ -34,7 +37,12 @@ def check_sums(function: str, observable: Any) -> tuple[PauliSum, ...]:
 
 def listed(observable: Any) -> tuple[Any, ...]:
     """The members of a sequence, or the one thing that it is instead."""
-    return tuple(observable) if isinstance(observable, (list, tuple)) else (observable,)
+    return tuple(observable) if are_several(observable) else (observable,)
+
+
+def are_several(observable: Any) -> bool:
+    """Tell a sequence of observables from one."""
+    return isinstance(observable, (list, tuple))
 
 
 def ordered_words(sums: Sequence[PauliSum]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from quilt_func._torch import tree_leaves
 from quilt_func.circuits import Circuit
 from quilt_func.noise import Channel, NoiseModel, NoiseRule
 from quilt_func.ops import Gate
+from quilt_func.pauli import as_sum
 from quilt_func.testing import _gate_actions, _gate_derivatives, _gate_device, _gate_rows
 from quilt_func.testing._channel_laws import CHANNEL_LAWS, channel_cases
 from quilt_func.testing._circuit_laws import (
@@ -35,7 +36,7 @@ from quilt_func.testing._noise_case import default_circuits as circuits_for
 from quilt_func.testing._noise_case import noise_cases
 from quilt_func.testing._noise_laws import NOISE_LAWS
 from quilt_func.testing._observable_laws import OBSERVABLE_LAWS, state_cases
-from quilt_func.typing import Observable, PyTree
+from quilt_func.typing import ObservableLike, PyTree
 
 # imported for the laws that they add to GATE_LAWS
 del _gate_actions, _gate_derivatives, _gate_device, _gate_rows
@@ -202,7 +203,7 @@ def noise_laws(
 
 
 def observable_laws(
-    observable: Observable,
+    observable: ObservableLike,
     *,
     only: Iterable[str] | None = None,
     settings: hypothesis.settings | None = None,
@@ -210,8 +211,9 @@ def observable_laws(
     """Make the property test of an observable.
 
     Args:
-        observable: A Pauli sum, or an object with `n_qubits`, `apply` and `expectation`. Its
-            leaves give the precision of the states; without leaves it is complex128.
+        observable: A Pauli sum, or a dict that `pauli_sum` would take; or an object with
+            `n_qubits`, `apply` and `expectation`. Its leaves give the precision of the states;
+            without leaves it is complex128.
         only: Names of the laws to check, from `OBSERVABLE_LAWS`; default: all.
         settings: Hypothesis settings; default: the profile.
 
@@ -227,6 +229,7 @@ def observable_laws(
         >>> test_energy = observable_laws(pauli_sum({"ZZ": 1.0, "XI": 0.5}))
         >>> test_energy()
     """
+    observable = as_sum(observable)
     if not all(hasattr(observable, name) for name in ("n_qubits", "apply", "expectation")):
         raise TypeError(
             f"observable_laws(observable={observable!r}): `observable` must have `n_qubits`, "

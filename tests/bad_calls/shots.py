@@ -93,4 +93,11 @@ CALLS = [
     ('shots.sample_with_weights(s2.real, zeros(3))', TypeError, 'sample_with_weights(state=Tensor(shape=(4,), dtype=float32)): `state` must be complex64 or complex128, but got float32. Convert it with `.to(torch.complex64)`.'),
     ('shots.sample_with_weights(s2, 5)', TypeError, 'sample_with_weights(u=5): `u` must be a float32 or float64 tensor, but got an int. Draw them with `uniforms(n_shots, seed)`.'),
     ('shots.sample_with_weights(5, zeros(3))', TypeError, 'sample_with_weights(state=5): `state` must be a statevector tensor, but got an int. Call a circuit or use `zero_state`.'),
+    ('estimate(s2, {"Z": 1.0}, zeros(4))', ValueError, "pauli_sum(terms=['Z']): `terms` must be words of 2 letters, but got lengths [1]. Pad words with I, or name the wires: `(word, wires)`."),
+    ('estimate(s2, pauli_sum({"ZZ": 1.0}), zeros(4), undo_readout=zeros(3, 3))', ValueError, 'estimate(undo_readout=Tensor(shape=(3, 3), dtype=float32)): `undo_readout` must have one of the shapes (2, 2), (2, 2, 2), (4, 4), but got shape (3, 3). Give `A[measured, true]` of each wire, or of all at once.'),
+    ('estimate(s2, pauli_sum({"ZZ": 1.0}), zeros(4), undo_readout=[[1.0]])', TypeError, 'estimate(undo_readout=[[1.0]]): `undo_readout` must be a float32 or float64 tensor, but got a list. Give `A[measured, true]` of each wire, or of all at once.'),
+    ('shots.estimate_from_samples(zeros(4, dtype=int64), pauli_sum({"ZZ": 1.0}), undo_readout=eye(2, dtype=f64))', TypeError, 'estimate_from_samples(): all tensors must share one precision, but got torch.float32 and torch.float64. Convert one side with `.to(...)`; dtypes are never promoted.'),
+    ('shots.n_groups({("Z", (0,)): 1.0})', ValueError, "pauli_sum(terms=('Z', (0,))): `terms` must fit the qubits, but got no number of qubits. Give it: `pauli_sum(terms, n_qubits=...)`."),
+    ('ground_state({"ZA": 1.0}, zeros(2, 4))', ValueError, "pauli_sum(terms='ZA'): `terms` must be Pauli words, but got 'ZA'. Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."),
+    ('shots.shadow_estimate(shots.shadow(s2, zeros(4, 3)), {"Z": 1.0})', ValueError, "pauli_sum(terms=['Z']): `terms` must be words of 2 letters, but got lengths [1]. Pad words with I, or name the wires: `(word, wires)`."),
 ]

@@ -82,4 +82,12 @@ CALLS = [
     ('classical_natural_gradient(lambda p, x: probs(s2), data=3)', TypeError, 'classical_natural_gradient(data=3): `data` must be tensors whose first axis is samples, but got an int. Stack the samples: `torch.stack(xs)`.'),
     ('classical_natural_gradient(lambda p: probs(s2)).update(zeros(2), ())', TypeError, 'update(params=None): `params` must be given for the metric, but got None. Call `update(grads, state, params)`.'),
     ('classical_natural_gradient(lambda p: s2 * p.sum()).update(zeros(2), (), zeros(2))', TypeError, 'classical_fisher(probs_fn=Tensor(shape=(4,), dtype=complex64)): `probs_fn` must return a real tensor, but got Tensor(shape=(4,), dtype=complex64). Return `probs(state)` or `marginal(state, wires)`.'),
+    ('optim.epochs((zeros(4), zeros(3)), 2, zeros(1, 4))', ValueError, 'epochs(data=((4,), (3,))): `data` must be a tree of tensors with a first axis of samples, but got ((4,), (3,)). Stack the samples.'),
+    ('optim.epochs([1.0], 2, zeros(1, 4))', TypeError, 'epochs(data=1.0): `data` must be a tree of tensors with a first axis of samples, but got a float. Stack the samples.'),
+    ('optim.epochs(zeros(4), 5, zeros(1, 4))', ValueError, 'epochs(batch_size=5): `batch_size` must be at most 4, the number of samples, but got 5. Give a smaller one.'),
+    ('optim.epochs(zeros(4), 0, zeros(1, 4))', ValueError, 'epochs(batch_size=0): `batch_size` must be at least 1, but got 0. Give 1 or more.'),
+    ('optim.epochs(zeros(4), 2.0, zeros(1, 4))', TypeError, 'epochs(batch_size=2.0): `batch_size` must be an int, but got a float. Give a Python int of at least 1.'),
+    ('optim.epochs(zeros(4), 2, zeros(4))', ValueError, 'epochs(u=Tensor(shape=(4,), dtype=float32)): `u` must have shape (n_epochs, 4), but got shape (4,). Draw them with `uniforms((n_epochs, 4), seed)`.'),
+    ('optim.epochs(zeros(4), 2, 3)', TypeError, 'epochs(u=3): `u` must be a float32 or float64 tensor, but got an int. Draw them with `uniforms((n_epochs, 4), seed)`.'),
+    ('optim.epochs((), 2, zeros(1, 4))', TypeError, 'epochs(data=None): `data` must be a tree of tensors with a first axis of samples, but got None. Stack the samples.'),
 ]

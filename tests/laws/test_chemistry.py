@@ -211,3 +211,13 @@ def test_the_ansatz_reaches_the_exact_energy(name):
     )
     found = qf.optim.minimise(energy, theta, qf.optim.lbfgs(), 30)
     assert abs(float(energy(found.params)) - float(sector(name, length, "jordan_wigner"))) < WRITTEN
+
+
+@pytest.mark.parametrize(("n_electrons", "n_orbitals"), [(2, 4), (2, 6), (4, 8)])
+def test_uccsd_starts_at_the_reference(n_electrons, n_orbitals):
+    theta = qf.chemistry.init_uccsd(n_electrons, n_orbitals, dtype=torch.float64)
+    start = qf.basis_state(
+        qf.chemistry.hartree_fock(n_electrons, n_orbitals), dtype=torch.complex128
+    )
+    ops = qf.chemistry.uccsd(theta, n_electrons, n_orbitals)
+    assert torch.equal(qf.circuit(n_orbitals, ops)(start), start)

@@ -309,3 +309,18 @@ def test_qnspsa_refuses_a_gradient(transform):
     run = lambda q: minimise(energy, q, optim.qnspsa(entangled), 2, u=u).losses.sum()  # noqa: E731
     with pytest.raises(TypeError, match=r"qnspsa\(\): steps have no gradient"):
         transform(run)(p)
+
+
+@pytest.mark.parametrize("start", [[0.0, 0.0], [-1.2, 1.0]])
+def test_lbfgs_is_safe_with_a_search_alone(start):
+    """Rosenbrock's valley: whole steps go astray, and searched ones do not."""
+
+    def valley(p):
+        return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
+
+    begin = torch.tensor(start, dtype=torch.float64)
+    plain = optim.minimise(valley, begin, optim.lbfgs(), 60)
+    searched = optim.minimise(valley, begin, optim.with_line_search(optim.lbfgs()), 60)
+    assert plain.losses.max() > 1e4
+    assert (searched.losses.diff() <= 0).all()
+    assert_close(searched.params, torch.ones(2, dtype=torch.float64), n_gates=10**4)

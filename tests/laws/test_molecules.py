@@ -5,7 +5,7 @@ import torch
 from oracles.compare import assert_close
 
 import quilt_func as qf
-from quilt_func.molecules import bond_lengths, molecule
+from quilt_func.molecules import bond_lengths, curve, molecule
 
 
 def lowest(name, length, **how):
@@ -75,3 +75,14 @@ def test_coefficients_are_weak_numbers():
     single = qf.expval(qf.zero_state(2), molecule("H2", 0.735))
     assert single.dtype == torch.float32
     assert_close(single, qf.expval(state, molecule("H2", 0.735)), n_gates=8, scale=2)
+
+
+@pytest.mark.parametrize("mapping", ["reduced", "jordan_wigner"])
+@pytest.mark.parametrize("name", ["H2", "LiH"])
+def test_curves_hold_every_molecule(name, mapping):
+    found = curve(name, mapping=mapping, nuclear_repulsion=False, dtype=torch.float64)
+    assert tuple(found.bond_lengths.tolist()) == bond_lengths(name)
+    for length, row in zip(bond_lengths(name), found.coefficients.tolist(), strict=True):
+        one = molecule(name, length, mapping=mapping, nuclear_repulsion=False)
+        assert (one.words, one.coefficients) == (found.words, tuple(row))
+    assert curve(name).coefficients.dtype == torch.float32

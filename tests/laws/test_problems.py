@@ -2,7 +2,7 @@
 
 import math
 from functools import partial, reduce
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close, assert_close_fd, central_difference
-from torch.func import grad, hessian, jacfwd, jacrev, vmap
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import problems
@@ -103,6 +103,76 @@ WRONG = {
 }
 
 
+# Graphs: energies by definition, and the best sets by trying all
+
+CHORDS = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (0, 2)]
+NODES = [1.0, 2.5, 0.5, 1.5, 2.0]
+
+
+def chosen(string):
+    return {node for node, bit in enumerate(string) if bit == "1"}
+
+
+def inside(nodes, edges):
+    return [edge for edge in edges if set(edge) <= nodes]
+
+
+def apart(edges, n):
+    joined = set(map(frozenset, edges))
+    return [pair for pair in combinations(range(n), 2) if frozenset(pair) not in joined]
+
+
+def independent(string, edges=CHORDS, weights=NODES, penalty=3.0):
+    nodes = chosen(string)
+    return penalty * len(inside(nodes, edges)) - sum(weights[node] for node in nodes)
+
+
+def cover(string, edges=CHORDS, weights=NODES, penalty=3.0):
+    nodes = chosen(string)
+    missed = inside(set(range(len(string))) - nodes, edges)
+    return penalty * len(missed) + sum(weights[node] for node in nodes)
+
+
+def faults(string, edges, n_colours):
+    rows = [chosen(string[at : at + n_colours]) for at in range(0, len(string), n_colours)]
+    clashes = sum(len(rows[a] & rows[b]) for a, b in edges)
+    return clashes + sum((1 - len(row)) ** 2 for row in rows)
+
+
+CASES |= {
+    "independent set": (
+        problems.max_independent_set(5, CHORDS, NODES, penalty=3.0),
+        independent,
+    ),
+    "clique": (
+        problems.max_clique(5, CHORDS, torch.tensor(NODES, dtype=F64), penalty=3.0),
+        lambda s: independent(s, apart(CHORDS, 5)),
+    ),
+    "vertex cover": (problems.min_vertex_cover(5, CHORDS, NODES, penalty=3.0), cover),
+    "colouring": (
+        problems.graph_colouring(3, [(0, 1), (2, 0)], n_colours=2),
+        lambda s: faults(s, [(0, 1), (2, 0)], 2),
+    ),
+}
+WRONG |= {
+    "a set of largest weight is not minimised": ("independent set", lambda s: -independent(s)),
+    "a penalty for pairs that are apart": ("clique", independent),
+    "a penalty for edges inside": ("vertex cover", lambda s: -independent(s, penalty=-3.0)),
+    "a penalty for ends, not edges": (
+        "vertex cover",
+        lambda s: cover(s) + sum(3 * (s[a] == s[b] == "0") for a, b in CHORDS),
+    ),
+    "colours before nodes": (
+        "colouring",
+        lambda s: faults(s[0::3] + s[1::3] + s[2::3], [(0, 1), (2, 0)], 2),
+    ),
+    "no penalty for two colours": (
+        "colouring",
+        lambda s: faults(s, [(0, 1), (2, 0)], 2) - sum(s[i : i + 2] == "11" for i in (0, 2, 4)),
+    ),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_costs_of_every_string(name):
     assert_costs(*CASES[name], scale=64)
@@ -112,6 +182,135 @@ def test_costs_of_every_string(name):
 def test_the_law_of_costs_refuses(name, cost):
     with pytest.raises(AssertionError):
         assert_costs(CASES[name][0], cost, scale=64)
+
+
+def graphs(n=5):
+    pairs = st.sampled_from(list(combinations(range(n), 2)))
+    return st.lists(pairs, unique=True, max_size=8)
+
+
+def lowest(observable):
+    """The strings of lowest energy, and that."""
+    values = table(observable)
+    strings = zip(qf.bit_strings(observable.n_qubits), values.tolist(), strict=True)
+    least = float(values.min())  # exact: all numbers are multiples of 1/16
+    return {s for s, v in strings if v == least}, least
+
+
+def best(rule, weight, sign):
+    """All strings that keep a rule, and of these the ones of largest weight, by trying all."""
+    kept = [s for s in qf.bit_strings(5) if rule(chosen(s))]
+    found = max(sign * weight(s) for s in kept)
+    return {s for s in kept if sign * weight(s) == found}, -found
+
+
+@given(graphs(), st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0]), min_size=5, max_size=5))
+def test_the_best_sets_keep_the_rules(edges, weights):
+    """Just above the largest weight, no penalty is worth paying."""
+    penalty = 2.25
+
+    def weight(string):
+        return sum(weights[node] for node in chosen(string))
+
+    found = problems.max_independent_set(5, edges, weights, penalty=penalty)
+    assert_lowest(found, *best(lambda s: not inside(s, edges), weight, 1))
+    found = problems.max_clique(5, edges, weights, penalty=penalty)
+    assert_lowest(found, *best(lambda s: not inside(s, apart(edges, 5)), weight, 1))
+    found = problems.min_vertex_cover(5, edges, weights, penalty=penalty)
+    assert_lowest(found, *best(lambda s: not inside(set(range(5)) - s, edges), weight, -1))
+
+
+def assert_lowest(observable, strings, energy):
+    found, least = lowest(observable)
+    assert (found, least) == (strings, energy)
+
+
+@pytest.mark.parametrize("penalty", [0.5, 1.0])
+def test_a_small_penalty_breaks_the_rule(penalty):
+    """What the check of the penalty is for; behind a tensor it can't be read."""
+    edge = [(0, 1)]
+    small = torch.tensor(penalty, dtype=F64)
+    found, _ = lowest(problems.max_independent_set(2, edge, penalty=small))
+    assert "11" in found
+
+
+@given(graphs(4))
+def test_a_cover_is_what_an_independent_set_leaves(edges):
+    """Of weights 1: the complement of each is the other, and sizes sum to the number of nodes."""
+    flipped = str.maketrans("01", "10")
+    sets, minus_size = lowest(problems.max_independent_set(4, edges))
+    covers, size = lowest(problems.min_vertex_cover(4, edges))
+    assert {s.translate(flipped) for s in sets} == covers
+    assert round(size - minus_size) == 4
+
+
+@pytest.mark.parametrize("n_colours", [1, 2, 3])
+@pytest.mark.parametrize("n", [3, 4])
+def test_colourings_are_counted_by_the_chromatic_polynomial(n_colours, n):
+    """Of a ring, (k - 1)^n + (-1)^n (k - 1); where that is 0 each string has a fault."""
+    n_ways = (n_colours - 1) ** n + (-1) ** n * (n_colours - 1)
+    found, least = lowest(problems.graph_colouring(n, ring(n), n_colours=n_colours))
+    assert (least < 0.5) == (n_ways > 0)
+    assert least > 0.5 or len(found) == n_ways
+
+
+class Labelled:
+    """A graph as networkx has it: views that give data, and nodes of any kind."""
+
+    def __init__(self, nodes, edges):
+        self.nodes, self.edges = Nodes(nodes), lambda data, default: [
+            (a, b, weight if weight is not None else default) for a, b, weight in edges
+        ]  # fmt: skip
+
+
+class Nodes(dict):
+    def __call__(self, data, default):
+        assert data == "weight"
+        return [(node, weight if weight is not None else default) for node, weight in self.items()]
+
+
+LABELLED = Labelled({"c": 2.0, ("a", 1): None, 7: 0.5}, [(7, "c", 3.0), ("c", ("a", 1), None)])
+PLACES, OWN = [(2, 0), (0, 1)], [2.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (problems.maxcut(LABELLED), problems.maxcut(3, PLACES, [3.0, 1.0])),
+        (
+            problems.max_independent_set(LABELLED, penalty=2.5),
+            problems.max_independent_set(3, PLACES, OWN, penalty=2.5),
+        ),
+        (
+            problems.max_clique(LABELLED, weights=[1.0] * 3),
+            problems.max_clique(3, PLACES),
+        ),
+        (
+            problems.min_vertex_cover(LABELLED, penalty=2.5),
+            problems.min_vertex_cover(3, PLACES, OWN, penalty=2.5),
+        ),
+        (
+            problems.graph_colouring(LABELLED, n_colours=2),
+            problems.graph_colouring(3, PLACES, n_colours=2),
+        ),
+        (
+            problems.ising(LABELLED, fields={7: 0.5}),
+            problems.ising(3, {(2, 0): 3.0, (0, 1): 1.0}, {2: 0.5}),
+        ),
+        (
+            problems.heisenberg(LABELLED, (1.0, 2.0, 3.0), 0.5),
+            problems.heisenberg(3, (1.0, 2.0, 3.0), 0.5, edges=PLACES)
+            + problems.heisenberg(3, (2.0, 4.0, 6.0), edges=PLACES[:1]),
+        ),
+        (
+            problems.transverse_field_ising(LABELLED, 0.5),
+            problems.transverse_field_ising(3, 0.5, edges=PLACES)
+            + problems.transverse_field_ising(3, 1.0, 0.0, edges=PLACES[:1]),
+        ),
+    ],
+)
+def test_graphs_with_labels(found, expected):
+    assert_close(found.to_matrix(), expected.to_matrix(), n_gates=64, scale=64)
 
 
 @given(st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=3, max_size=3), numbers)
@@ -283,6 +482,10 @@ STATE = qf.random_state(qf.uniforms((2, 8), 0, dtype=F64))
 EDGES = [(0, 1), (1, 2), (0, 2)]
 FAMILIES = {
     "maxcut": lambda c: problems.maxcut(3, EDGES, c),
+    "independent set": lambda c: problems.max_independent_set(3, EDGES, c, penalty=c[0] * c[2]),
+    "clique": lambda c: problems.max_clique(3, EDGES[:1], c, penalty=4.0),
+    "cover": lambda c: problems.min_vertex_cover(3, EDGES, c, penalty=c[2] * c[2]),
+    "on edges": lambda c: problems.heisenberg(3, tuple(c.unbind()), c[0], edges=EDGES),
     "partitioning": problems.number_partitioning,
     "ising": lambda c: problems.ising(3, {(0, 1): c[0]}, {2: c[1]}, c[2]),
     "qubo": lambda c: problems.from_qubo(c[:, None] * c, c[0]),
@@ -316,7 +519,8 @@ def test_coefficients_are_differentiable(family):
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_coefficients_keep_their_dtype(family, dtype):
     c = torch.tensor([0.5, -0.75, 1.25], dtype=dtype)
-    assert family(c).coefficients.dtype == dtype
+    coefficients, tangents = jvp(lambda c: family(c).coefficients, (c,), (torch.ones_like(c),))
+    assert coefficients.dtype == tangents.dtype == dtype
 
 
 def test_qaoa_differentiates_by_the_weights():

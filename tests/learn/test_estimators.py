@@ -345,6 +345,34 @@ def test_centred_tables():
     assert_close(torch.tensor(centre.transform(X[:5] + 0.1)), expected, n_gates=400)
 
 
+def measured(encoding, params, xs, others=None, *, chunk_size=None):
+    """Fidelities as a machine that errs would give them: the larger the more so, with a sign."""
+    gram = qf.learn.fidelity_gram(encoding, params, xs, others, chunk_size=chunk_size)
+    return gram + 0.4 * torch.cos(40 * gram) * (gram < 0.9)
+
+
+def test_measured_kernels_are_repaired():
+    """Training samples and new ones alike, whichever way the kernel is used, and in a search."""
+    X, y = learning.blobs(30)
+    plain, clip = (QuantumKernel(kind=measured, repair=r) for r in (None, "clip"))
+    raw = torch.tensor(plain(X))
+    least = torch.linalg.eigvalsh(raw)[0]
+    assert least < -0.1  # there is something to repair
+    assert_close(torch.tensor(clip(X)), qf.learn.repaired(raw, "clip"), n_gates=400)
+    new = torch.tensor(plain(X[:5] + 0.1, X))
+    expected = qf.learn.repaired(new, "clip", train=raw)
+    assert not torch.allclose(new, expected)
+    assert_close(torch.tensor(clip(X[:5] + 0.1, X)), expected, n_gates=400)
+    assert_close(torch.tensor(clip.fit(X).transform(X[:5] + 0.1)), expected, n_gates=400)
+    assert_close(torch.tensor(clip.transform(X)), qf.learn.repaired(raw, "clip"), n_gates=400)
+    both = QuantumKernel(kind=measured, repair="clip", centre=True).fit(X).transform(X[:5] + 0.1)
+    centred = qf.learn.centred(expected, qf.learn.repaired(raw, "clip"))
+    assert_close(torch.tensor(both), centred, n_gates=400)
+    grid = {"kernel__repair": [None, "clip", "flip"], "kernel__kind": [measured, "fidelity"]}
+    search = GridSearchCV(SVC(kernel=QuantumKernel()), grid, cv=2).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
 @pytest.mark.parametrize("kind", ["fidelity", "projected"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_training_by_alignment(kind, n_classes):

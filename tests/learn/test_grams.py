@@ -32,6 +32,7 @@ def test_centring():
 
 def test_repair():
     learning.check_repaired(repaired)
+    learning.check_repaired_rows(repaired)
 
 
 @pytest.mark.parametrize("gram", [fidelity_gram, projected_gram])

@@ -189,3 +189,22 @@ def test_strengths_have_slopes():
     assert abs(grad(mitigated)(p)) < tolerance(F64, 64, 16.0)
     assert abs(grad(grad(mitigated))(p)) < tolerance(F64, 64, 256.0)
     assert abs(grad(grad(grad(mitigated)))(p)) > 1
+
+
+def test_estimates_carry_their_errors():
+    """What `extrapolate` gives of means and errors, by weights; of means alone it is another."""
+    circuit = qf.circuit(1, qf.rx(0.4, 0))
+    values = {1: 0.9, 3: 0.75, 5: 0.62}
+    sizes = {1: 0.01, 3: 0.02, 5: 0.05}
+
+    def measured(folded):
+        n = len(folded)
+        return qf.Estimate(*(torch.tensor(one[n], dtype=torch.float64) for one in (values, sizes)))
+
+    found = zero_noise(measured, circuit)
+    mean, error = (torch.tensor(list(one.values()), dtype=torch.float64) for one in (values, sizes))
+    expected = extrapolate([1, 3, 5], mean, error)
+    assert (found.value, found.error) == (expected.value, expected.error)
+    alone = zero_noise(lambda folded: measured(folded).mean, circuit)
+    assert alone.value != found.value
+    assert alone.error != found.error

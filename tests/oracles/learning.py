@@ -154,6 +154,18 @@ def check_repaired(repaired):
     _check_correlation(repaired, gram)
 
 
+def check_repaired_rows(repaired):
+    """Rows of training samples are those of the repaired matrix; others are linear in them."""
+    gram = indefinite()
+    for method in ("clip", "flip"):
+        whole = repaired(gram, method)
+        assert_close(repaired(gram, method, train=gram), whole, n_gates=100)
+        mixtures = torch.tensor([[0.2, 0.8, 0, 0, 0], [0, 1, -1, 0.5, 0.0]], dtype=F64)
+        assert_close(repaired(mixtures @ gram, method, train=gram), mixtures @ whole, n_gates=100)
+    rows = gram[:2] + 1
+    assert_close(repaired(rows, "shift", train=gram), rows)
+
+
 def _check_correlation(repaired, gram):
     """Nearest with ones on the diagonal, by the conditions of Karush, Kuhn and Tucker.
 

@@ -280,3 +280,25 @@ def test_seeds_that_are_alike_die(monkeypatch):
     monkeypatch.setattr(classification.QuantumClassifier, "_start", mistaken)
     with pytest.raises(AssertionError):
         learning.check_members_are_singles(MAKERS[0])
+
+
+def rows_as_they_are(gram, method, train=None):
+    """Training and new samples apart: what a repair of the training matrix alone would be."""
+    return gram if train is not None else repaired(gram, method)
+
+
+def rows_flipped_for_clipped(gram, method, train=None):
+    return repaired(gram, "flip" if train is not None else method, train=train)
+
+
+def rows_shifted(gram, method, train=None):
+    if train is None or method != "shift":
+        return repaired(gram, method, train=train)
+    return gram - torch.linalg.eigvalsh(train)[0]
+
+
+def test_mistakes_in_rows_die():
+    learning.check_repaired_rows(repaired)
+    for mistake in (rows_as_they_are, rows_flipped_for_clipped, rows_shifted):
+        with pytest.raises(AssertionError):
+            learning.check_repaired_rows(mistake)

@@ -36,6 +36,9 @@ def hermitian_matrix(n=1, seed=2):
     return torch.complex(re + re.mT, im - im.mT)
 
 
+ORDER = u(2, 4)
+
+
 def words(values):
     return qf.pauli_sum(["XZ", "YI", "ZZ"], values)
 
@@ -453,6 +456,10 @@ CASES = {
     "optim.joined_schedule": (scheduled(joined), (u(), u(seed=1))),
     "optim.ravel": (lambda a, b: raveled({"a": a, "b": b}), (u(2), u(1, 2, seed=1))),
     "optim.lbfgs": (lambda p: trained(qf.optim.lbfgs(0.3, memory_size=2), p), (u(2),)),
+    "optim.epochs": (
+        lambda x: torch.stack(list(qf.optim.epochs(x, 2, ORDER))),
+        (u(4, seed=1),),
+    ),
     "optim.minimise": (
         lambda p, b: qf.optim.minimise(
             lambda q, one: energy(q) + (one * q).sum(), p, qf.optim.sgd(0.3), 2, batches=b
@@ -546,6 +553,18 @@ CASES = {
     "problems.from_qubo": (qf.problems.from_qubo, (u(2, 2), u(seed=1))),
     "problems.to_qubo": (lambda c: qf.problems.to_qubo(diagonal_words(c)), (u(2),)),
     "problems.maxcut": (lambda w: qf.problems.maxcut(3, GRAPH, w), (u(2),)),
+    "problems.max_independent_set": (
+        lambda w, p: qf.problems.max_independent_set(3, GRAPH, w, penalty=p),
+        (u(3), u(seed=1)),
+    ),
+    "problems.max_clique": (
+        lambda w, p: qf.problems.max_clique(3, GRAPH, w, penalty=p),
+        (u(3), u(seed=1)),
+    ),
+    "problems.min_vertex_cover": (
+        lambda w, p: qf.problems.min_vertex_cover(3, GRAPH, w, penalty=p),
+        (u(3), u(seed=1)),
+    ),
     "problems.number_partitioning": (qf.problems.number_partitioning, (u(3),)),
     "problems.heisenberg": (lambda j, h: qf.problems.heisenberg(2, tuple(j), h), (u(3), u(seed=1))),
     "run_density": (
