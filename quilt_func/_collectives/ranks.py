@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from torch.distributed import ProcessGroup
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Ranks:
 
     n: int
     rank: int = 0
-    group: ProcessGroup | None = None
+    group: "ProcessGroup | None" = None
 
     @cached_property
     def n_bits(self) -> int:
