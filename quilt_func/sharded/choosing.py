@@ -3,6 +3,9 @@
 A gate is held back by a sharded wire that it, or a gate before it, moves. So each pending gate has
 a set of wires that it *needs* local, and a choice of sharded wires does all gates whose set it
 misses. That is a covering problem, which is searched by trading one wire for another.
+
+All numbers are whole or halves of halves, so that sums are exact: every rank finds the same plan,
+whatever its machine adds first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,12 +20,13 @@ Reals = NDArray[np.float64]
 NEARLY = 2.0**-8
 """Worth of a gate that one sharded wire holds back, as a part of one that none does."""
 
-SMALL = 1e-9
-"""Difference that is rounding, as a part of all worth."""
-
 
 class Needs:
     """Sets of wires, of which each must be local for gates of some worth to be done.
+
+    Attributes:
+        needed: `(n_sets, n_qubits)`, 1 where a set has a wire.
+        worth: `(n_sets,)`, of the gates of each set.
 
     Args:
         n_qubits: Number of wires.
@@ -35,10 +39,8 @@ class Needs:
         rows = np.frombuffer(packed, np.uint8).reshape(len(worth), n_bytes)
         found = np.unpackbits(rows, axis=1, count=n_qubits, bitorder="little")
         self.n_qubits = n_qubits
-        self.masks = tuple(worth)
         self.needed: Reals = found.astype(np.float64)
         self.worth: Reals = np.array(list(worth.values()))
-        self.total = float(self.worth.sum())
 
     def done(self, sharded: Sequence[int]) -> float:
         """Worth of the gates that are done with some wires sharded."""
@@ -48,13 +50,11 @@ class Needs:
         """By how many of its wires each set is held back."""
         return np.asarray(self.needed[:, list(sharded)].sum(1))
 
-    def first(self, n_bits: int) -> list[int]:
-        """Wires to shard, chosen one by one: each holds back the least of what is left."""
-        chosen: list[int] = []
-        for _ in range(n_bits):
-            held = self._holding(chosen)
-            weights = self.worth * ((held == 0) + NEARLY * (held == 1))
-            cost = weights @ self.needed
+    def grown(self, chosen: Sequence[int], n_bits: int) -> list[int]:
+        """More wires to shard, chosen one by one: each holds back the least of what is left."""
+        chosen = list(chosen)
+        while len(chosen) < n_bits:
+            cost = self._values(self._holding(chosen)) @ self.needed
             cost[chosen] = np.inf
             chosen.append(int(cost.argmin()))
         return chosen
@@ -74,15 +74,19 @@ class Needs:
         while chosen:
             traded = self._traded(chosen, is_old, most)
             out, coming = np.unravel_index(int(traded.argmax()), traded.shape)
-            if not traded[out, coming] > value + SMALL * self.total:
+            if not traded[out, coming] > value:
                 break
             value, chosen[int(out)] = float(traded[out, coming]), int(coming)
         return chosen
 
+    def _values(self, holding: Reals) -> Reals:
+        """What each set adds to the value of a choice."""
+        found: Reals = self.worth * ((holding == 0) + NEARLY * (holding == 1))
+        return found
+
     def _value(self, sharded: Sequence[int]) -> float:
         """What trades are compared by."""
-        held = self._holding(sharded)
-        return float(self.worth @ ((held == 0) + NEARLY * (held == 1)))
+        return float(self._values(self._holding(sharded)).sum())
 
     def _traded(self, chosen: list[int], is_old: Any, most: int) -> Reals:
         """The value of each trade of a chosen wire for another, `(n_chosen, n_qubits)`."""
@@ -90,33 +94,35 @@ class Needs:
         weights = self.worth[:, None]
         none, one = weights * (without == 0), weights * (without == 1)
         # a set is held back by one more where the wire that comes is in it
-        value = (none + NEARLY * one).sum(0)[:, None] - (
+        value: Reals = (none + NEARLY * one).sum(0)[:, None] - (
             ((1 - NEARLY) * none + NEARLY * one).T @ self.needed
         )
-        new = sum(not is_old[wire] for wire in chosen)
-        counts = new - ~is_old[chosen][:, None] + (~is_old)[None, :]
+        is_new = (~is_old).astype(int)
+        counts = is_new[chosen].sum() - is_new[chosen][:, None] + is_new[None, :]
         value[counts > most] = -np.inf
         value[:, chosen] = -np.inf
-        return np.asarray(value)
+        return value
 
 
 def choices(needs: Needs, n_bits: int, old: Sequence[int] | None) -> Iterator[list[int]]:
     """Choices of wires to shard that may serve next: the best found, for each number of new ones.
+
+    At the start, where none are sharded yet, one that begins with each wire.
 
     Args:
         needs: What pending gates need.
         n_bits: How many wires are sharded.
         old: Those sharded now; None where any may be at no price.
     """
-    greedy = needs.first(n_bits)
     if old is None:
-        yield needs.better(greedy, greedy, n_bits)
+        for wire in range(needs.n_qubits if n_bits else 0):
+            yield needs.better(needs.grown([wire], n_bits), (), n_bits)
         return
     found, does_any = list(old), False
     for most in range(1, n_bits + 1):
         found = needs.better(found, old, most)
         does_any |= needs.done(found) > 0
         yield found
-    yield needs.better(greedy, old, n_bits)
+    yield needs.better(needs.grown([], n_bits), old, n_bits)
     if not does_any:
         yield needs.for_one(old)

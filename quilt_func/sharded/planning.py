@@ -22,8 +22,8 @@ from quilt_func.sharded.dependencies import Demand as Demand
 from quilt_func.sharded.dependencies import Dependencies, dependencies
 from quilt_func.typing import WireSet
 
-WIDTH = 4
-"""Partial plans that are followed side by side."""
+WIDTH = 8
+"""Partial plans that are followed side by side, by each of two measures."""
 
 SEEN = 2**11
 """Blocks that are looked at before an exchange, at most."""
@@ -126,13 +126,13 @@ def schedule(
 
 def _check_room(n_qubits: int, n_bits: int, demands: Iterable[Demand]) -> None:
     n_local = n_qubits - n_bits
-    most = max((len(demand.moving) for demand in demands), default=0)
-    if n_local < 0 or most > n_local:
-        need = f"hold gates that move at most {max(n_local, 0)} wire(s), as many as are local"
-        got = f"{n_qubits} qubits on {2**n_bits} ranks" if n_local < 0 else f"one that moves {most}"
-        fewer = 2 ** max(n_qubits - most, 0)
-        remedy = f"Run it on {fewer} rank(s) or fewer, or write the gate as smaller ones."
-        raise ValueError(message("run_sharded", "circuit", n_qubits, need, got, remedy))
+    moving = max((demand.moving for demand in demands), key=len, default=())
+    if n_local < max(len(moving), 1):
+        need = f"have gates that move at most {max(n_local, 0)} wire(s) each, as many as a rank has"
+        got = f"one that moves {moving} on {2**n_bits} ranks"
+        fewer = 2 ** max(n_qubits - max(len(moving), 1), 0)
+        remedy = f"Take {fewer} rank(s) or fewer, or write it as smaller gates."
+        raise ValueError(message("run_sharded", "circuit", moving, need, got, remedy))
 
 
 class _State(NamedTuple):
@@ -176,7 +176,7 @@ class _Search:
         ready = tuple(number for number, wait in enumerate(waits) if not wait)
         root = _State(0, waits, ready, 0, 0, 0, (), None)
         if sharded is None:
-            front = list(self._opened(root))
+            front = self._promising(self._opened(root))
         else:
             front = [self._after(root, sharded, is_start=True)]
         best: _State | None = None
@@ -203,8 +203,11 @@ class _Search:
         found = list(distinct.values())
         if not found:
             return []
-        rate = max(state.done / max(state.cost, 1) for state in found)
-        return sorted(found, key=lambda s: s.cost + (self.total - s.done) / (rate or 1))[:WIDTH]
+        rate = max(state.done / max(state.cost, 1) for state in found) or 1.0
+        by_worth = sorted(found, key=lambda s: (-s.done, s.cost))
+        by_rate = sorted(found, key=lambda s: s.cost + (self.total - s.done) / rate)
+        chosen = {id(state): state for state in (*by_worth[:WIDTH], *by_rate[:WIDTH])}
+        return list(chosen.values())
 
     def _seen(self, state: _State) -> tuple[list[int], list[int]]:
         """Blocks that an exchange may make possible, and the wires that each needs for that."""
