@@ -2,5 +2,6 @@
 
 from quilt_func._collectives import Ranks
 from quilt_func.sharded.layouts import Layout, ShardedState
+from quilt_func.sharded.running import run_sharded
 
-__all__ = ["Layout", "Ranks", "ShardedState"]
+__all__ = ["Layout", "Ranks", "ShardedState", "run_sharded"]
