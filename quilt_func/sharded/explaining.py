@@ -159,7 +159,7 @@ def _checked(function: str, circuit: Circuit, n_ranks: int) -> Ranks:
     check_circuit(function, "circuit", circuit)
     refusal = next((op.gate.refusal for op in circuit.ops if op.gate.refusal), "")
     if refusal:
-        raise TypeError(f"{function}(): {refusal}")
+        raise TypeError(refusal)
     check_count(function, "n_ranks", n_ranks, 1)
     if n_ranks & (n_ranks - 1):
         need, remedy = "be a power of two", f"Take {1 << n_ranks.bit_length() - 1} ranks."
