@@ -16,6 +16,7 @@ from quilt_func.evolution import Cost, cost_of
 from quilt_func.ops import Op
 from quilt_func.sharded.localising import Application, applications, placed, split_leading
 from quilt_func.sharded.planning import Schedule, schedule
+from quilt_func.sharded.relabelling import relabelled
 from quilt_func.sharded.running import check_enough
 from quilt_func.typing import WireSet
 
@@ -123,12 +124,14 @@ def plan_sharded(circuit: Circuit, n_ranks: int) -> ShardedPlan:
 def planned(function: str, circuit: Circuit, n_ranks: int) -> ShardedPlan:
     """The same in the name of a function."""
     ranks = _checked(function, circuit, n_ranks)
-    leading, gates = split_leading(applications(circuit.ops))
+    named = relabelled(circuit.n_qubits, applications(circuit.ops))
+    leading, gates = split_leading(named.gates)
     demands = tuple(gate.demand for gate in gates)
     found = schedule(circuit.n_qubits, ranks.n_bits, demands, None)
     shard = 2 ** (circuit.n_qubits - ranks.n_bits) * _itemsize(function, circuit)
     stages = tuple(_stages(circuit, leading, gates, found, ranks, shard))
-    return ShardedPlan(circuit.n_qubits, n_ranks, shard, found.start, stages, found.order)
+    order = named.by_wires(found.order)
+    return ShardedPlan(circuit.n_qubits, n_ranks, shard, found.start, stages, order)
 
 
 def _stages(
