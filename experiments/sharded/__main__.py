@@ -19,7 +19,6 @@ from experiments._checks import check_counts, check_device, message
 from experiments._desk import Desk, write_atomic
 from experiments._record import Result
 from experiments._run import Experiment
-from quilt_func.sharded import plan_sharded
 
 from . import plots, report
 from .families import FAMILIES, RANDOM, demands
@@ -43,7 +42,7 @@ class Config:
         device: Torch device; planning needs none.
         n_layers: Layers of every circuit.
         sizes: Numbers of qubits, each with a number of ranks.
-        timed: Those whose exchanges are timed on paper.
+        timed: Those of them whose exchanges are timed.
     """
 
     seeds: int = 16
@@ -65,7 +64,7 @@ class Config:
 
 
 def results(config: Config, desk: Desk) -> Iterator[Result]:
-    """Yield a fuller result after every size of every family, then after each that is timed."""
+    """Yield a fuller result after every size of every family."""
     result = Result()
     settings = [(family, *size) for family in FAMILIES for size in config.sizes]
     for family, n_qubits, n_ranks in desk.bar(settings, "planned", "size"):
@@ -75,14 +74,11 @@ def results(config: Config, desk: Desk) -> Iterator[Result]:
             name: [method(n_qubits, n_bits, one) for one in circuits]
             for name, method in METHODS.items()
         }
-        rows = report.method_rows(family, n_qubits, n_ranks, config.n_layers, found)
+        size = family, n_qubits, n_ranks, config.n_layers
+        rows = report.method_rows(*size, found)
+        if (n_qubits, n_ranks) in config.timed:
+            rows.append(report.time_row(*size, found["quilt_func"]))
         result = replace(result, rows=(*result.rows, *rows))
-        yield result
-    timed = [(family, *size) for size in config.timed for family in FAMILIES]
-    for family, n_qubits, n_ranks in desk.bar(timed, "timed", "size"):
-        plans = [plan_sharded(one, n_ranks) for one in _circuits(config, family, n_qubits)]
-        row = report.time_row(family, config.n_layers, plans)
-        result = replace(result, rows=(*result.rows, row))
         yield result
 
 

@@ -6,7 +6,6 @@ from statistics import fmean, pstdev
 
 from experiments._desk import plain
 from experiments._record import Result, Row
-from quilt_func.sharded import ShardedPlan
 
 from .methods import METHODS, Traffic
 
@@ -14,6 +13,8 @@ BANDWIDTHS = (25e9, 100e9, 450e9)
 """Bytes a second from each rank: of a network card, of four of them, and of links between GPUs."""
 LATENCY = 2e-5
 """Seconds before the first byte of an exchange."""
+ITEMSIZE = 8
+"""Bytes of an amplitude."""
 COLUMNS = {
     "qubits": "d",
     "ranks": "d",
@@ -47,16 +48,18 @@ def method_rows(
     return rows
 
 
-def time_row(family: str, n_layers: int, plans: Sequence[ShardedPlan]) -> Row:
-    """What plans send, and how long that takes."""
-    first = plans[0]
+def time_row(
+    family: str, n_qubits: int, n_ranks: int, n_layers: int, found: Sequence[Traffic]
+) -> Row:
+    """What this library's plans send in single precision, and how long that takes."""
+    shard = ITEMSIZE * 2**n_qubits // n_ranks
     row: dict[str, object] = {"part": "times", "family": family, "layers": n_layers}
-    row |= {"qubits": first.n_qubits, "ranks": first.n_ranks}
-    row |= {"number": fmean(plan.n_exchanges for plan in plans)}
-    row |= {"shard": first.shard, "sent": round(fmean(plan.sent for plan in plans))}
+    row |= {"qubits": n_qubits, "ranks": n_ranks, "shard": shard}
+    row["number"] = fmean(one.n_exchanges for one in found)
+    row["sent"] = round(fmean(one.shards for one in found) * shard)
     for bandwidth in BANDWIDTHS:
-        seconds = fmean(plan.seconds(bandwidth, LATENCY) for plan in plans)
-        row[f"at_{bandwidth / 1e9:.0f}"] = seconds
+        seconds = (one.n_exchanges * LATENCY + one.shards * shard / bandwidth for one in found)
+        row[f"at_{bandwidth / 1e9:.0f}"] = fmean(seconds)
     return row
 
 

@@ -12,7 +12,7 @@ from quilt_func._checks import (
 )
 from quilt_func._collectives import Ranks
 from quilt_func.circuits import Circuit, check_circuit
-from quilt_func.evolution import Cost, cost_of
+from quilt_func.evolution import Cost, cost_on_paper
 from quilt_func.ops import Op
 from quilt_func.sharded.localising import Application, applications, placed, split_leading
 from quilt_func.sharded.planning import Schedule, schedule
@@ -153,7 +153,7 @@ def _stages(
         own = [*before, *(gates[one] for one in stage.gates)]
         here = [g for g in own if g not in before or g.wires[0] in order[ranks.n_bits :]]
         ops: list[Op] = list(placed(circuit.ops, here, order, ranks))
-        cost = cost_of(n_local, ops, from_zero=not number)
+        cost = cost_on_paper(n_local, ops, from_zero=not number)
         sent = shard - (shard >> len(incoming))
         yield StageCost(incoming, outgoing, sent, cost._replace(n_gates=len(own)))
 

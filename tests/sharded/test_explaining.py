@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import quilt_func as qf
 from quilt_func import sharded
 from quilt_func._collectives import Ranks
-from quilt_func.evolution import Cost, cost_of
+from quilt_func.evolution import Cost, cost_of, cost_on_paper
 from quilt_func.sharded.localising import applications, local_ops, split_leading
 from quilt_func.sharded.planning import schedule
 from quilt_func.sharded.relabelling import relabelled
@@ -57,6 +57,16 @@ def test_the_plan_is_that_of_each_ranks_run(data, n_bits):
         for stage, stretch in zip(found.stages[1:], stretches[1:], strict=True):
             cost = cost_of(n_local, stretch[1:], from_zero=False)
             assert (cost.n_steps, cost.passes) == (stage.cost.n_steps, stage.cost.passes)
+
+
+@given(data=st.data(), from_zero=st.booleans())
+def test_the_cost_on_paper_is_that_of_the_plan(data, from_zero):
+    circuit = data.draw(qst.circuits(min_qubits=5, max_qubits=7))
+    more = data.draw(st.sampled_from([0, 1, 20]))
+    project = qf.linear(torch.eye(2, dtype=torch.complex128), 0)
+    ops = data.draw(st.permutations([*circuit.ops, *more * [project]]))
+    cost = cost_of(circuit.n_qubits, ops, from_zero=from_zero)
+    assert cost_on_paper(circuit.n_qubits, ops, from_zero=from_zero) == cost
 
 
 def is_double(circuit):
