@@ -88,7 +88,14 @@ def test_the_command_leaves_a_complete_record(quick):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"seeds": 0}, {"sizes": ((30, 12),)}, {"timed": ((8, 128),)}, {"device": "tpu"}]
+    "bad",
+    [
+        {"seeds": 0},
+        {"sizes": ((30, 12),)},
+        {"sizes": ((8, 128),)},
+        {"timed": ((8, 4),)},
+        {"device": "tpu"},
+    ],
 )
 def test_bad_configs_are_refused(bad):
     with pytest.raises(ValueError, match=r"Config\(\w+="):

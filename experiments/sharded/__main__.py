@@ -56,7 +56,10 @@ class Config:
     def __post_init__(self) -> None:
         check_counts(self, "seeds", "n_layers")
         check_device(self)
-        for n_qubits, n_ranks in (*self.sizes, *self.timed):
+        if not set(self.timed) <= set(self.sizes):
+            need, remedy = "be among `sizes`", "Give some of these."
+            raise ValueError(message("Config", "timed", self.timed, need, "others", remedy))
+        for n_qubits, n_ranks in self.sizes:
             if n_qubits % 2 or n_ranks & (n_ranks - 1) or n_ranks < 2 or 4 * n_ranks > 2**n_qubits:
                 need = "be even numbers of qubits and powers of two of ranks, with two wires left"
                 given, remedy = (n_qubits, n_ranks), "Give ((30, 16), (40, 1024)), say."
