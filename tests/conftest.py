@@ -22,6 +22,7 @@ from quilt_func._torch import fast_functions, primitive, public_functions
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the package `oracles`
 sys.path.insert(0, str(ROOT / "tests" / "transforms"))  # the module `support`
+sys.path.insert(0, str(ROOT / "tests" / "sharded"))  # the module `rank_pools`
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # workers share the cores: threads of many, waiting for one another, are ten times slower

@@ -21,7 +21,7 @@ LAYERS = [
     {"_torch"},
     {
         "typing", "_checks", "_op_arguments", "_spellings", "_parameter_trees", "_amplitudes",
-        "_gate_help",
+        "_gate_help", "_collectives",
     },
     {"densities", "states", "ops", "derived", "custom_gates", "gates", "chosen_gates"},
     {"evolution", "pauli"},
@@ -33,7 +33,7 @@ LAYERS = [
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",
         "_shifted_runs", "_affine_angles",
     },
-    {"instruments", "noise", "shots"},
+    {"instruments", "noise", "shots", "sharded"},
     {
         "ansatz", "bitstrings", "chemistry", "convert", "diagnostics", "draw", "explaining",
         "molecules", "nn", "parameter_files", "problems", "qasm", "saving", "testing",
