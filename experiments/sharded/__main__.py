@@ -1,10 +1,12 @@
-"""Experiment 5: states that are split over processes, planned on paper.
+"""Experiment 5: states that are split over processes, planned on paper and run.
 
 Exchanges and bytes of chains, bricks, QAOA on random graphs and gates on far pairs, on 30 to 40
 qubits and 16 to 1,024 ranks, as this library plans them and as others do; and how long the
-exchanges of 34 and 40 qubits take over links of three speeds.
+exchanges of 34 and 40 qubits take over links of three speeds. And, on this machine, the time and
+memory of an energy and its gradient on one process and on ranks.
 
     python -m experiments.sharded --paper [--page docs/experiments/sharded.md]
+    python -m experiments.sharded --run [--page docs/experiments/sharded.md]
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib.figure import Figure
 
 from experiments import _run
@@ -20,11 +23,12 @@ from experiments._desk import Desk, write_atomic
 from experiments._record import Result
 from experiments._run import Experiment
 
-from . import plots, report
+from . import measured, plots, report
 from .families import FAMILIES, RANDOM, demands
 from .methods import METHODS
 
 PAPER: Mapping[str, Any] = {}
+RUN: Mapping[str, Any] = {"sizes": (), "timed": (), "measured": ((22, 4, 2),)}
 QUICK: Mapping[str, Any] = {
     "seeds": 2,
     "n_layers": 6,
@@ -43,6 +47,7 @@ class Config:
         n_layers: Layers of every circuit.
         sizes: Numbers of qubits, each with a number of ranks.
         timed: Those of them whose exchanges are timed.
+        measured: Numbers of qubits, layers and ranks that are run on this machine.
     """
 
     seeds: int = 16
@@ -52,6 +57,7 @@ class Config:
         (30, 16), (30, 64), (34, 16), (34, 64), (34, 256), (40, 256), (40, 1024),
     )  # fmt: skip
     timed: tuple[tuple[int, int], ...] = ((34, 16), (40, 1024))
+    measured: tuple[tuple[int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         check_counts(self, "seeds", "n_layers")
@@ -83,6 +89,10 @@ def results(config: Config, desk: Desk) -> Iterator[Result]:
             rows.append(report.time_row(*size, found["quilt_func"]))
         result = replace(result, rows=(*result.rows, *rows))
         yield result
+    runs = [(*size, dtype) for size in config.measured for dtype in (torch.float32, torch.float64)]
+    for size in desk.bar(runs, "measured", "run") if runs else ():
+        result = replace(result, rows=(*result.rows, *measured.rows(*size)))
+        yield result
 
 
 def _circuits(config: Config, family: str, n_qubits: int) -> list[Any]:
@@ -92,7 +102,7 @@ def _circuits(config: Config, family: str, n_qubits: int) -> list[Any]:
 
 def figures(config: Config, result: Result) -> dict[str, Figure]:
     """What each method sends."""
-    return {"traffic": plots.traffic(result.rows, config.n_layers)}
+    return {"traffic": plots.traffic(result.rows, config.n_layers)} if config.sizes else {}
 
 
 EXPERIMENT = Experiment("sharded", results, figures, report.COLUMNS, "part")
@@ -100,10 +110,13 @@ EXPERIMENT = Experiment("sharded", results, figures, report.COLUMNS, "part")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the experiment from the command line."""
-    parser = _run.parser("sharded", "States split over processes, planned on paper.")
+    parser = _run.parser("sharded", "States split over processes, planned and run.")
     parser.add_argument("--paper", action="store_true", help="plan only: no processes are started")
+    parser.add_argument("--run", action="store_true", help="run on processes of this machine")
     parser.add_argument("--page", type=Path, help="a page whose tables are filled in")
-    given, result = _run.main(EXPERIMENT, Config, parser, arguments, paper=PAPER, quick=QUICK)
+    given, result = _run.main(
+        EXPERIMENT, Config, parser, arguments, paper=PAPER, run=RUN, quick=QUICK
+    )
     if given.page is not None:
         write_atomic(given.page, report.filled(given.page.read_text("utf-8"), result))
 

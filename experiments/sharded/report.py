@@ -27,6 +27,13 @@ COLUMNS = {
     "number": ".1f",
     "shard": ",d",
     "sent": ",d",
+    "process": "",
+    "dtype": "",
+    "layers": "d",
+    **{f"{what}_{unit}": ".0f" for unit in ("ms", "mib") for what in ("value", "gradient")},
+    "of_one": ".2f",
+    "energy": ".8f",
+    "slope": ".8f",
     **{f"at_{bandwidth / 1e9:.0f}": ".3g" for bandwidth in BANDWIDTHS},
 }
 BLOCK = re.compile(r"(<!-- table: ([^\n]*) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -64,15 +71,24 @@ def time_row(
 
 
 def filled(page: str, result: Result) -> str:
-    """A page with its tables written anew: each stands between two comments and is named there."""
+    """A page with its tables written anew: each stands between two comments and is named there.
+
+    Those of which the result has nothing stay.
+    """
     rows = plain(result.rows)  # as the record has them, rounded
-    return BLOCK.sub(lambda found: f"{found[1]}{_block(found[2], rows)}\n{found[3]}", page)
+    parts = {row["part"] for row in rows}
+
+    def again(found: re.Match[str]) -> str:
+        is_there = found[2] in parts
+        return f"{found[1]}{_block(found[2], rows)}\n{found[3]}" if is_there else found[0]
+
+    return BLOCK.sub(again, page)
 
 
 def _block(name: str, rows: Sequence[Row]) -> str:
-    """One table: the times, or the methods of a family."""
+    """One table: the times, what was measured, or the methods of a family."""
     own = [row for row in rows if row["part"] == name]
-    return _times(own) if name == "times" else _methods(own)
+    return {"times": _times, "measured": _measured}.get(name, _methods)(own)
 
 
 def _methods(rows: Sequence[Row]) -> str:
@@ -95,6 +111,20 @@ def _times(rows: Sequence[Row]) -> str:
         cells.append(f"{row['sent'] / 2**30:.1f} GiB")
         cells += [f"{row[f'at_{bandwidth / 1e9:.0f}']:.2g} s" for bandwidth in BANDWIDTHS]
         lines.append(cells)
+    return _table(header, lines)
+
+
+def _measured(rows: Sequence[Row]) -> str:
+    header = ["", "amplitudes", "value", "value and gradient", "memory", "with gradient", "of one"]
+    amplitudes = {"float32": "complex64", "float64": "complex128"}
+    lines = [
+        [
+            row["process"], amplitudes[row["dtype"]], f"{row['value_ms']:.0f} ms",
+            f"{row['gradient_ms']:.0f} ms", f"{row['value_mib']:.0f} MiB",
+            f"{row['gradient_mib']:.0f} MiB", f"{row['of_one']:.2f}",
+        ]
+        for row in rows
+    ]  # fmt: skip
     return _table(header, lines)
 
 
