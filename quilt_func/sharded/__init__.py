@@ -2,5 +2,7 @@
 
 from quilt_func._collectives import Ranks
 from quilt_func.sharded.layouts import Layout, ShardedState
+from quilt_func.sharded.processes import mesh, ranks_of
+from quilt_func.sharded.spawning import RankError, spawn
 
-__all__ = ["Layout", "Ranks", "ShardedState"]
+__all__ = ["Layout", "RankError", "Ranks", "ShardedState", "mesh", "ranks_of", "spawn"]
