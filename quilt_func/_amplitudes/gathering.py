@@ -46,7 +46,7 @@ def reorder_wires(order: WireSet, state: Tensor, out: Tensor) -> None:
         out (complex, (lead, 2**n, last)): Contiguous, and not the state's memory.
     """
     lead, size, last = state.shape
-    shape, axes = _axes(order)
+    shape, axes = runs(order)
     is_large = len(order) > _SMALL
     if is_large and shape[axes[-1]] >= 2**_ROW and len(shape) <= _AXES:
         split = state.view(lead, *shape, last).permute(0, *(1 + a for a in axes), 1 + len(shape))
@@ -72,13 +72,16 @@ def _to_front(wires: WireSet, n_qubits: int) -> WireSet:
 
 
 @lru_cache(maxsize=1024)
-def _axes(order: WireSet) -> tuple[list[int], list[int]]:
-    """A shape with one axis for wires that are neighbours before and after, and these reordered."""
-    starts = [i for i, wire in enumerate(order) if not i or wire != order[i - 1] + 1]
+def runs(order: WireSet, n_alone: int = 0) -> tuple[list[int], list[int]]:
+    """A shape with one axis for wires that are neighbours before and after, and these reordered.
+
+    The first `n_alone` wires of the order have an axis each.
+    """
+    starts = [i for i, wire in enumerate(order) if i <= n_alone or wire != order[i - 1] + 1]
     stops = [*starts[1:], len(order)]
-    runs = [(order[start], stop - start) for start, stop in zip(starts, stops, strict=True)]
-    before = sorted(runs)
-    return [2**length for _, length in before], [before.index(run) for run in runs]
+    found = [(order[start], stop - start) for start, stop in zip(starts, stops, strict=True)]
+    before = sorted(found)
+    return [2**length for _, length in before], [before.index(run) for run in found]
 
 
 def _source(order: WireSet, device: torch.device) -> Tensor:

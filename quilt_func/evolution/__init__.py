@@ -9,6 +9,8 @@ The words of this package, each with one meaning:
 - *phases*: a step of diagonal gates, one phase per amplitude.
 - *permute*: a step of gates that only reorder amplitudes.
 - *order*: a step that puts the wires in another order, so that later steps act on neighbours.
+- *exchange*: a step that swaps wires with bits of the rank's number, where a state is split over
+  processes.
 - *recipe*: integers and constants that say how parameters become the tensor that steps act with.
 - *segment*: steps whose tensors are built, and held, together.
 - *plan*: the segments of a run, and the product state that it may start from; it is cached.
@@ -26,12 +28,17 @@ The words of this package, each with one meaning:
 
 from quilt_func.evolution.entry import evolve, evolve_from, evolved
 from quilt_func.evolution.explaining import Cost, cost_of, explain_ops
+from quilt_func.evolution.signature import Packing
+from quilt_func.evolution.steps import affine, exchange_row
 
 __all__ = [
     "Cost",
+    "Packing",
+    "affine",
     "cost_of",
     "evolve",
     "evolve_from",
     "evolved",
+    "exchange_row",
     "explain_ops",
 ]

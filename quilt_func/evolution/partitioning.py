@@ -8,6 +8,7 @@ rest: so where there are such layers a second search keeps them whole, and the c
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -17,8 +18,10 @@ from quilt_func.evolution.ordering import with_orders
 from quilt_func.evolution.steps import (
     BLOCK,
     DIAGONAL,
+    EXCHANGE,
     OPERATOR,
     PERMUTATION,
+    WIRE_ORDER,
     Applied,
     BatchKey,
     Kind,
@@ -80,6 +83,21 @@ def partition(n_qubits: int, gates: Sequence[Applied], levels: BatchKey = ()) ->
     Returns:
         The parts, by the places of wires in the orders that some of them make.
     """
+    found: list[Part] = []
+    for is_exchange, stretch in groupby(gates, lambda gate: EXCHANGE.fits(gate.gate)):
+        if not is_exchange:
+            found += _stretch(n_qubits, list(stretch), levels)
+            continue
+        for gate in stretch:
+            order = gate.wires
+            if found and found[-1].kind is WIRE_ORDER:  # one movement does for both
+                order = tuple(map(found.pop().wires.__getitem__, order))
+            found.append(Part(EXCHANGE, order, [gate]))
+    return found
+
+
+def _stretch(n_qubits: int, gates: Sequence[Applied], levels: BatchKey) -> list[Part]:
+    """Cut a sequence of gates without exchanges into parts."""
     keys = {gate.key for gate in gates if not gate.is_constant}
     is_of_each = bool(levels) and keys == {levels}
     if n_qubits <= (WHOLE_OF_EACH if is_of_each else WHOLE) and len(keys) < 2:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from quilt_func._checks import check_is
 from quilt_func._collectives import Ranks
 from quilt_func._torch import register
 from quilt_func.typing import WireSet
@@ -61,6 +62,12 @@ class ShardedState:
 
     local: Tensor
     layout: Layout
+
+
+def check_sharded(function: str, state: object, argument: str = "state") -> None:
+    """Check that a value is a sharded state."""
+    need, remedy = "be a sharded state", "Make one with `sharded.run_sharded` or `sharded.shard`."
+    check_is(function, argument, state, ShardedState, need, remedy)
 
 
 def _unflatten(leaves: Iterable[Any], layout: Layout) -> ShardedState:

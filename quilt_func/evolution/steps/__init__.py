@@ -5,6 +5,7 @@ from quilt_func.evolution.steps.block import BLOCK, OPERATOR, Block, Operator, b
 from quilt_func.evolution.steps.block_build import product
 from quilt_func.evolution.steps.block_recipe import Prefix, prefix_of
 from quilt_func.evolution.steps.diagonal_phases import DIAGONAL, DiagonalPhases
+from quilt_func.evolution.steps.exchange import EXCHANGE, ExchangeRow, exchange_row
 from quilt_func.evolution.steps.kind import (
     Applied,
     Built,
@@ -15,14 +16,15 @@ from quilt_func.evolution.steps.kind import (
     Recipe,
     Step,
 )
-from quilt_func.evolution.steps.permutation import PERMUTATION, Permutation
+from quilt_func.evolution.steps.permutation import PERMUTATION, Permutation, affine
 from quilt_func.evolution.steps.wire_order import WIRE_ORDER, WireOrder
 
-KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION, WIRE_ORDER)
+KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION, WIRE_ORDER, EXCHANGE)
 """All kinds of steps. Where two pay alike, the first is taken."""
 
 __all__ = [
-    "BLOCK", "DIAGONAL", "KINDS", "OPERATOR", "PERMUTATION", "WIRE_ORDER", "Applied", "BatchKey",
-    "Block", "Built", "DiagonalPhases", "Kind", "Operator", "Params", "Part", "Permutation",
-    "Prefix", "Price", "Recipe", "Step", "WireOrder", "block_width", "prefix_of", "product",
+    "BLOCK", "DIAGONAL", "EXCHANGE", "KINDS", "OPERATOR", "PERMUTATION", "WIRE_ORDER", "Applied",
+    "BatchKey", "Block", "Built", "DiagonalPhases", "ExchangeRow", "Kind", "Operator", "Params",
+    "Part", "Permutation", "Prefix", "Price", "Recipe", "Step", "WireOrder", "affine",
+    "block_width", "exchange_row", "prefix_of", "product",
 ]  # fmt: skip
