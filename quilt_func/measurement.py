@@ -277,8 +277,13 @@ def sample(state: Tensor, u: Tensor) -> Tensor:
     check_not_differentiated("sample", "state", state)
     cumulative = probs(state).to(torch.float64).cumsum(-1)
     positions = u.to(torch.float64).flatten() * cumulative[-1]
+    return place_of(cumulative, positions).reshape(u.shape)
+
+
+def place_of(cumulative: Tensor, positions: Tensor) -> Tensor:
+    """The entry of a distribution that each position falls on, by the cumulated sums `(2**n,)`."""
     find = _halve if _has_many_shots(positions, cumulative) else _search
-    return find(cumulative, positions).reshape(u.shape)
+    return find(cumulative, positions)
 
 
 def _has_many_shots(positions: Tensor, cumulative: Tensor) -> bool:

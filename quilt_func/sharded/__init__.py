@@ -1,11 +1,34 @@
 """States that are split over the processes of `torch.distributed`."""
 
 from quilt_func._collectives import Ranks
+from quilt_func.sharded.costs import mean_cost
+from quilt_func.sharded.expectations import expval, variance
 from quilt_func.sharded.layouts import Layout, ShardedState
+from quilt_func.sharded.measuring import marginal, norm, overlap, reduced_density
+from quilt_func.sharded.moving import gather, reordered, shard
 from quilt_func.sharded.processes import mesh, ranks_of
 from quilt_func.sharded.running import run_sharded
+from quilt_func.sharded.sampling import sample
 from quilt_func.sharded.spawning import RankError, spawn
 
 __all__ = [
-    "Layout", "RankError", "Ranks", "ShardedState", "mesh", "ranks_of", "run_sharded", "spawn",
-]  # fmt: skip
+    "Layout",
+    "RankError",
+    "Ranks",
+    "ShardedState",
+    "expval",
+    "gather",
+    "marginal",
+    "mean_cost",
+    "mesh",
+    "norm",
+    "overlap",
+    "ranks_of",
+    "reduced_density",
+    "reordered",
+    "run_sharded",
+    "sample",
+    "shard",
+    "spawn",
+    "variance",
+]

@@ -10,7 +10,7 @@ from quilt_func._collectives import Ranks, copied
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.evolution import Packing, evolved
 from quilt_func.ops import Op
-from quilt_func.sharded.layouts import Layout, ShardedState, check_sharded
+from quilt_func.sharded.layouts import Layout, ShardedState, check_enough, check_sharded
 from quilt_func.sharded.localising import (
     amplitude,
     applications,
@@ -56,15 +56,15 @@ def run_sharded(
     Examples:
         >>> from quilt_func import circuit, cx, h, sharded
         >>> def bell():
-        ...     state = sharded.run_sharded(circuit(2, h(0), cx(0, 1)), mesh=sharded.mesh())
+        ...     state = sharded.run_sharded(circuit(2, h(0), cx(0, 1)), mesh=sharded.mesh("cpu"))
         ...     return state.local.real
-        >>> sharded.spawn(1, bell)
+        >>> sharded.spawn(1, bell, start="fork")
         [tensor([0.7071, 0.0000, 0.0000, 0.7071])]
     """
     check_circuit("run_sharded", "circuit", circuit)
     _check_gates(circuit)
     ranks = ranks_for("run_sharded", state, mesh)
-    check_enough("run_sharded", circuit.n_qubits, ranks)
+    check_enough("run_sharded", "circuit", circuit.n_qubits, ranks)
     ops = replicated(ranks, circuit.ops)
     if state is not None:
         return _from_state(circuit, ops, state)
@@ -120,13 +120,6 @@ def ranks_for(function: str, state: ShardedState | None, mesh: DeviceMesh | None
         remedy = "Give `mesh=sharded.mesh()`."
         raise TypeError(message(function, "mesh", None, "be given without a state", "None", remedy))
     return ranks_of(mesh)
-
-
-def check_enough(function: str, n_qubits: int, ranks: Ranks) -> None:
-    """Check that each rank has at least one wire of its own."""
-    if n_qubits <= ranks.n_bits:
-        need, got = f"have more than {ranks.n_bits} qubits on {ranks.n} ranks", qubits(n_qubits)
-        raise ValueError(message(function, "circuit", n_qubits, need, got, "Take fewer ranks."))
 
 
 def replicated(ranks: Ranks, ops: Sequence[Op]) -> list[Op]:
