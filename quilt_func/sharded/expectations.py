@@ -5,6 +5,7 @@ So the gradient that a rank has is that of the whole, too.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -130,7 +131,7 @@ def _own_mean(values: Tensor, state: ShardedState) -> Tensor:
     return (values * own_probabilities(state)).sum()
 
 
-def _checked(function: str, given: ObservableLike, state: ShardedState) -> PauliSum | Diagonal:
+def _checked(function: str, given: Any, state: ShardedState) -> PauliSum | Diagonal:
     observable = check_observable(function, given, state.layout.n_qubits)
     if isinstance(observable, PauliSum):
         leaves = observable.leaves

@@ -1,17 +1,206 @@
-"""What tests run on each rank: whole states in, whole results out."""
+"""What the laws run on each rank, and as it stands on one process: the same functions of a world.
 
+A world says how circuits are run and states measured: `Whole` on one process, `Split` on ranks.
+Arguments and results are ordinary tensors.
+"""
+
+from contextlib import contextmanager
 from functools import cache
-from math import prod
+from unittest.mock import patch
 
 import torch
-from torch import distributed
-from torch.func import grad, grad_and_value, jvp, vmap
+from torch import Tensor
+from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import sharded
-from quilt_func._torch import tree_flatten, tree_unflatten
+from quilt_func._collectives import exchanging, messages, rules
+from quilt_func._torch import tree_flatten, tree_map, tree_unflatten
 
 
 @cache
 def mesh():
+    """All ranks of the pool."""
     return sharded.mesh("cpu")
+
+
+class Whole:
+    """One process."""
+
+    state = staticmethod(lambda state, order: state)
+    run = staticmethod(lambda circuit, state: circuit(state))
+    whole = staticmethod(lambda state: state)
+    room = qf
+    norm = staticmethod(torch.linalg.vector_norm)
+
+    @staticmethod
+    def mean_cost(state, cost, *params):
+        n = state.shape[0].bit_length() - 1
+        return (qf.probs(state) * cost(qf.to_bits(torch.arange(2**n), n), *params)).sum()
+
+
+class Split:
+    """Ranks."""
+
+    state = staticmethod(lambda state, order: sharded.shard(state, mesh(), order=order))
+    whole = staticmethod(sharded.gather)
+    room, norm, mean_cost = sharded, sharded.norm, sharded.mean_cost
+
+    @staticmethod
+    def run(circuit, state):
+        return sharded.run_sharded(circuit, state, mesh=None if state else mesh())
+
+
+class Gpus:
+    """Ranks with a GPU each; arguments and results are on CPUs."""
+
+    @staticmethod
+    def run(circuit, state):
+        own = tree_map(lambda p: p.cuda() if isinstance(p, Tensor) else p, circuit)
+        return sharded.run_sharded(own, state, mesh=sharded.mesh("cuda"))
+
+    @staticmethod
+    def state(state, order):
+        return sharded.shard(state.cuda(), sharded.mesh("cuda"), order=order)
+
+    @staticmethod
+    def whole(state):
+        return sharded.gather(state).cpu()
+
+    room = sharded
+
+
+WORLDS = {"whole": Whole, "split": Split, "gpus": Gpus}
+
+
+def random_like(x, seed):
+    """Numbers between -1 and 1, complex ones if those of `x` are."""
+    real = x.dtype.to_real() if x.is_complex() else x.dtype
+    u = 2 * qf.uniforms((2, *x.shape), seed, dtype=real) - 1
+    return torch.complex(u[0], u[1]) if x.is_complex() else u[0]
+
+
+def derivatives(f, leaves, kinds):
+    """A function's value and some of its derivatives, at some leaves and along fixed tangents."""
+    leaves = tuple(x.clone(memory_format=torch.contiguous_format) for x in leaves)  # none expanded
+    along = tuple(random_like(x, seed) for seed, x in enumerate(leaves))
+    slope = grad(f, tuple(range(len(leaves))))
+    batch = tuple(torch.stack([x, x + y], -1) for x, y in zip(leaves, along, strict=True))
+    of_kind = {
+        "grad": lambda: slope(*leaves),
+        "jvp": lambda: jvp(f, leaves, along)[1],
+        "jvp(grad)": lambda: jvp(slope, leaves, along)[1],
+        "grad(jvp)": lambda: grad(lambda *x: jvp(f, x, along)[1], 0)(*leaves),
+        "vmap": lambda: vmap(f, -1)(*batch),
+        "vmap(grad)": lambda: vmap(slope, -1)(*batch),
+        "backward": lambda: backward(f, leaves),
+    }
+    found = {"value": f(*leaves)} | {kind: of_kind[kind]() for kind in kinds if leaves}
+    return tree_map(lambda x: x + torch.zeros(x.shape, dtype=x.dtype), found)  # in memory
+
+
+KINDS = ("grad", "jvp", "jvp(grad)", "grad(jvp)", "vmap", "vmap(grad)", "backward")
+
+
+def backward(f, leaves):
+    """Gradients by autograd itself."""
+    own = [x.clone().requires_grad_() for x in leaves]
+    f(*own).backward()
+    return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in own)
+
+
+def run_derivatives(world, circuit, start, order, bra, kinds=KINDS):
+    """The state after a circuit, and all derivatives of Re⟨bra|ψ⟩ by its leaves and the start."""
+    world = WORLDS[world]
+    leaves, tree = tree_flatten(circuit)
+
+    def after(leaves):
+        return world.run(tree_unflatten(leaves[: len(leaves) - n_starts], tree), begun(leaves))
+
+    def begun(leaves):
+        return world.state(leaves[-1], order) if n_starts else None
+
+    def f(*leaves):
+        product = world.room.overlap(world.state(bra, None), after(leaves))
+        return (product.real + product.imag).cpu()
+
+    n_starts = int(start is not None)
+    given = [*leaves, *([start] if n_starts else [])]
+    return {"state": world.whole(after(given))} | derivatives(f, given, kinds)
+
+
+def measured_derivatives(world, state, order, kinds, name, *arguments):
+    """A measurement, weighed to one number, and its derivatives by the state and tensor leaves."""
+    world = WORLDS[world]
+    leaves, tree = tree_flatten(arguments)
+    tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+
+    def measured(state, *own):
+        given = list(leaves)
+        for i, leaf in zip(tensors, own, strict=True):
+            given[i] = leaf
+        function = getattr(world, name, None) or getattr(world.room, name)
+        return function(world.state(state, order), *tree_unflatten(given, tree))
+
+    def f(*given):
+        found = measured(*given)
+        total = (found * random_like(found, 9)).sum()
+        return total.real + total.imag if total.is_complex() else total
+
+    given = (state, *(leaves[i] for i in tensors))
+    return {"result": measured(*given)} | derivatives(f, given, kinds)
+
+
+@contextmanager
+def counting():
+    """Lists the number of pieces and of partners of each exchange of messages."""
+    seen, trade = [], messages.trade
+
+    def counted(ranks, partners, pieces):
+        seen.append((len(partners), len(pieces)))
+        trade(ranks, partners, pieces)
+
+    with patch.object(exchanging, "trade", counted), patch.object(rules, "trade", counted):
+        yield seen
+
+
+def n_messages(circuit, start=None, order=None):
+    """Messages of a run, and of its gradient by all leaves."""
+    state = None if start is None else sharded.shard(start, mesh(), order=order)
+    with counting() as seen:
+        sharded.run_sharded(circuit, state, mesh=None if state else mesh())
+    leaves, tree = tree_flatten(circuit)
+
+    def f(leaves):
+        after = sharded.run_sharded(tree_unflatten(leaves, tree), state, mesh=mesh())
+        return sharded.marginal(after, [0])[0]
+
+    with counting() as by_gradient:
+        grad(f)(leaves)
+    return len(seen), len(by_gradient)
+
+
+@contextmanager
+def messages_of(kind, size=2**23):
+    """Sends by one call for all partners or by pairs, in pieces of a size."""
+    one_call = ("gloo",) if kind == "one call" else ()
+    with patch.object(messages, "ONE_CALL", one_call), patch.object(exchanging, "MESSAGE", size):
+        yield
+
+
+def run_with(kind, size, *arguments):
+    """`run_derivatives` with messages of another kind, and the largest number of pieces."""
+    with messages_of(kind, size), counting() as seen:
+        found = run_derivatives("split", *arguments)
+    return found, max(pieces for _, pieces in seen)
+
+
+def states_after(circuits, orders):
+    """States after circuits of a few wires, from random states in several layouts."""
+    found = []
+    for circuit in circuits:
+        start = qf.random_state(qf.uniforms((2, 2**circuit.n_qubits), 3, dtype=torch.float64))
+        for order in orders:
+            state = sharded.shard(start, mesh(), order=order)
+            found.append(sharded.gather(sharded.run_sharded(circuit, state)))
+    return found
