@@ -12,7 +12,7 @@ from quilt_func._torch.arrays import (
     unconjugated,
 )
 from quilt_func._torch.dynamo import hide
-from quilt_func._torch.graphs import compile_in_cpp, is_within_mode, settings
+from quilt_func._torch.graphs import compile_in_cpp, is_noted, is_within_mode, settings
 from quilt_func._torch.levels import (
     batch_levels,
     forward_mode_levels,
@@ -47,6 +47,7 @@ __all__ = [
     "hide",
     "is_alias",
     "is_differentiated",
+    "is_noted",
     "is_recorded",
     "is_same_view",
     "is_transformed",

@@ -3,8 +3,9 @@
 A word with I and Z only on the wires of a rank's number is one on the rank's own amplitudes, with
 the sign of its bits. Others have X or Y there: one exchange that brings those wires in serves all
 words that flip no other wires than are local then, and sends `1 - 2**-k` of a rank's amplitudes for
-`k` wires. Its partner's amplitudes would be all of them, for one set of flipped wires; they are
-asked for only where a word flips more wires than a rank has.
+`k` wires. A partner's amplitudes are all of them, for all words that flip the same wires of the
+rank's number: they are asked for where a word flips more wires than a rank has, or where exchanges
+would send more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,19 +54,22 @@ def passes(words: tuple[str, ...], order: WireSet, n_bits: int) -> tuple[Pass, .
         order: All wires, the first `n_bits` of which are those of the rank's number.
         n_bits: How many these are.
     """
-    here, waiting, beyond = list[int](), list[int](), list[int]()
-    n_local = len(order) - n_bits
-    for term, word in enumerate(words):
-        if all(word[wire] in "IZ" for wire in order[:n_bits]):
-            here.append(term)
-        else:
-            (waiting if len(_flipped(word)) <= n_local else beyond).append(term)
+    masks = [_mask([word[wire] for wire in order[:n_bits]], "XY") for word in words]
+    most = len(order) - n_bits
+    here = [term for term, mask in enumerate(masks) if not mask]
+    across = [term for term, mask in enumerate(masks) if mask]
+    wide = {masks[term] for term in across if len(_flipped(words[term])) > most}
+    groups = _groups(words, [term for term in across if masks[term] not in wide], most)
+    moves = [_move(group.flipped, order, n_bits) for group in groups]
+    by_exchange = sum(1 - 2 ** -len(move.places) for move in moves)
+    if by_exchange > len({masks[term] for term in across} - wide):
+        groups, moves, wide = [], [], set(masks)
     found = [_pass(words, here, order, n_bits)] if here else []
-    for group in _groups(words, waiting, n_local):
-        move = _move(group.flipped, order, n_bits)
+    for group, move in zip(groups, moves, strict=True):
         after = exchanged(order, n_bits, *move).order
         found.append(_pass(words, group.terms, after, n_bits)._replace(move=move))
-    return (*found, *_by_partner(words, beyond, order, n_bits))
+    left = [term for term in across if masks[term] in wide]
+    return (*found, *_by_partner(words, left, order, n_bits))
 
 
 @lru_cache(maxsize=256)
@@ -114,7 +118,7 @@ def _by_partner(
         letters = [words[term][wire] for wire in order[:n_bits]]
         key = _mask(letters, "XY"), letters.count("Y") % 2 == 1
         groups.setdefault(key, []).append(term)
-    for (partner, is_odd), members in groups.items():
+    for (partner, is_odd), members in sorted(groups.items()):
         found = _pass(words, members, order, n_bits)
         yield found._replace(partner=partner, is_odd=is_odd)
 

@@ -1,6 +1,7 @@
 """Pauli words on sharded states: what a rank has of the value of each, and of their images."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -20,7 +21,13 @@ def own_values(words: tuple[str, ...], state: ShardedState) -> Tensor:
     """
     layout = state.layout
     plan = passes(words, layout.order, layout.ranks.n_bits)
-    found = [_measured(one, state) * _signs(one, layout.ranks, state.local) for one in plan]
+    found: list[Tensor] = []
+    for (move, partner), group in groupby(plan, lambda one: (one.move, one.partner)):
+        here = state if move is None else moved(state, move)
+        ket = of_partner(layout.ranks, partner, state.local)
+        for one in group:
+            values = _values(one, here.local, ket)
+            found.append(values * _signs(one, layout.ranks, state.local))
     order = [term for one in plan for term in one.terms]
     joined = torch.cat(found)
     return joined if order == sorted(order) else joined[_inverse(order)]
@@ -36,10 +43,13 @@ def own_image(observable: PauliSum, coefficients: Tensor, state: ShardedState) -
     """
     layout = state.layout
     total: Tensor | None = None
-    for one in passes_in_place(observable.words, layout.order, layout.ranks.n_bits):
-        chosen = coefficients[list(one.terms)] * _signs(one, layout.ranks, state.local)
-        part = word_image(one.letters, chosen, _ket(one, state))
-        total = part if total is None else total + part
+    plan = passes_in_place(observable.words, layout.order, layout.ranks.n_bits)
+    for partner, group in groupby(plan, lambda one: one.partner):
+        ket = of_partner(layout.ranks, partner, state.local)
+        for one in group:
+            chosen = coefficients[list(one.terms)] * _signs(one, layout.ranks, state.local)
+            part = word_image(one.letters, chosen, _turned(one, ket))
+            total = part if total is None else total + part
     assert total is not None, "there is a word"
     return total
 
@@ -52,16 +62,14 @@ def coefficients_of(observable: PauliSum, like: Tensor) -> Tensor:
     return as_seen_here(constant(given, like.dtype.to_real(), like.device))
 
 
-def _measured(one: Pass, state: ShardedState) -> Tensor:
-    if one.partner:
-        return word_overlaps(one.letters, state.local, _ket(one, state))
-    here = state if one.move is None else moved(state, one.move)
-    return word_values(one.letters, here.local)
+def _values(one: Pass, local: Tensor, ket: Tensor) -> Tensor:
+    if not one.partner:
+        return word_values(one.letters, local)
+    return word_overlaps(one.letters, local, _turned(one, ket))
 
 
-def _ket(one: Pass, state: ShardedState) -> Tensor:
-    """The amplitudes that the words map to this rank's, with the factor of i that they have."""
-    ket = of_partner(state.layout.ranks, one.partner, state.local)
+def _turned(one: Pass, ket: Tensor) -> Tensor:
+    """A partner's amplitudes with the factor of i that an odd number of Y has."""
     return 1j * ket if one.is_odd else ket
 
 

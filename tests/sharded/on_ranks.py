@@ -73,17 +73,18 @@ class Gpus:
 WORLDS = {"whole": Whole, "split": Split, "gpus": Gpus}
 
 
-def random_like(x, seed):
-    """Numbers between -1 and 1, complex ones if those of `x` are."""
+def numbers_like(x, seed):
+    """Fixed numbers between -1 and 1, complex ones if those of `x` are."""
     real = x.dtype.to_real() if x.is_complex() else x.dtype
-    u = 2 * qf.uniforms((2, *x.shape), seed, dtype=real) - 1
-    return torch.complex(u[0], u[1]) if x.is_complex() else u[0]
+    places = torch.arange(1, 2 * x.numel() + 1, dtype=real) * (seed + 1)
+    re, im = places.cos().reshape(2, *x.shape).unbind(0)
+    return torch.complex(re, im) if x.is_complex() else re
 
 
 def derivatives(f, leaves, kinds):
     """A function's value and some of its derivatives, at some leaves and along fixed tangents."""
     leaves = tuple(x.clone(memory_format=torch.contiguous_format) for x in leaves)  # none expanded
-    along = tuple(random_like(x, seed) for seed, x in enumerate(leaves))
+    along = tuple(numbers_like(x, seed) for seed, x in enumerate(leaves))
     slope = grad(f, tuple(range(len(leaves))))
     batch = tuple(torch.stack([x, x + y], -1) for x, y in zip(leaves, along, strict=True))
     of_kind = {
@@ -144,7 +145,7 @@ def measured_derivatives(world, state, order, kinds, name, *arguments):
 
     def f(*given):
         found = measured(*given)
-        total = (found * random_like(found, 9)).sum()
+        total = (found * numbers_like(found, 9)).sum()
         return total.real + total.imag if total.is_complex() else total
 
     given = (state, *(leaves[i] for i in tensors))
@@ -204,3 +205,39 @@ def states_after(circuits, orders):
             state = sharded.shard(start, mesh(), order=order)
             found.append(sharded.gather(sharded.run_sharded(circuit, state)))
     return found
+
+
+def reordered_parts(state, orders):
+    """A state that goes from layout to layout, gathered from each."""
+    one, found = sharded.shard(state, mesh(), order=orders[-1]), []
+    for order in orders:
+        one = sharded.reordered(one, order)
+        assert one.layout.order == order
+        found.append(sharded.gather(one))
+    return found
+
+
+def bits_of_samples(state, order, *numbers):
+    """Samples of a state in a layout, by several tensors of uniform numbers."""
+    one = sharded.shard(state, mesh(), order=order)
+    return [sharded.sample(one, u) for u in numbers]
+
+
+def n_messages_of_measuring(state, words):
+    """Exchanges, and messages to partners, of a sum of words."""
+    one = sharded.shard(state, mesh())
+    with counting() as seen:
+        sharded.expval(one, dict.fromkeys(words, 1.0))
+    return len(seen)
+
+
+def jitted(x):
+    """A sharded run that is jitted."""
+    place = mesh()
+
+    def f(x):
+        return sharded.expval(
+            sharded.run_sharded(qf.circuit(2, qf.rx(x, 0)), mesh=place), {"ZI": 1}
+        )
+
+    return qf.jit(f)(x)
