@@ -1,4 +1,4 @@
-"""What the laws run on each rank, and as it stands on one process: the same functions of a world.
+"""What laws run on each rank, and as it stands on one process: the same functions of a world.
 
 A world says how circuits are run and states measured: `Whole` on one process, `Split` on ranks.
 Arguments and results are ordinary tensors.
@@ -9,6 +9,7 @@ from functools import cache
 from unittest.mock import patch
 
 import torch
+from oracles.compare import assert_close
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
@@ -241,3 +242,45 @@ def jitted(x):
         )
 
     return qf.jit(f)(x)
+
+
+def random_state(n, seed, dtype=torch.float64):
+    return qf.random_state(qf.uniforms((2, 2**n), seed, dtype=dtype))
+
+
+def check_alike(answers, expected, n_gates, scale=4.0):
+    """Every rank has the results of one process."""
+    for rank, answer in enumerate(answers):
+        assert list(answer) == list(expected)
+        for name, right in expected.items():
+            got = answer[name]
+            pairs = [(got, right)] if torch.is_tensor(right) else zip(got, right, strict=True)
+            for one, other in pairs:
+                assert one.dtype == other.dtype, name
+                size = max(1.0, float(other.abs().max())) if other.numel() else 1.0
+                bounds = {"n_gates": 64 * (1 + n_gates), "scale": scale * size}
+                assert_close(one, other, **bounds, what=f"{name} on rank {rank}")
+
+
+def check_run(answers, run):
+    check_alike(answers, run_derivatives("whole", *run), run[0].n_gates)
+
+
+def layers(n, dtype=torch.float64, seed=0):
+    """A circuit whose gates reach all wires, far apart ones too."""
+    p = 4 * qf.uniforms((3, n), seed, dtype=dtype) - 2
+    pairs = [(i, (i + n // 2) % n) for i in range(n // 2)]
+    return qf.circuit(
+        n,
+        qf.ry(p[0], range(n)),
+        [qf.cx(i, (i + 1) % n) for i in range(n)],
+        qf.rxx(p[1, : len(pairs)], pairs),
+        qf.rz(p[1], range(n)),
+        qf.crx(p[2, 0], 0, n - 1),
+        qf.rx(p[2], range(n)),
+    )
+
+
+def example(n=6, dtype=torch.float64):
+    circuit, order = layers(n, dtype), (3, 0, 5, 1, *range(6, n), 4, 2)
+    return circuit, random_state(n, 1, dtype), order, random_state(n, 2, dtype)

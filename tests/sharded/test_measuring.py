@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from on_ranks import (
     KINDS,
     bits_of_samples,
+    check_alike,
     jitted,
     measured_derivatives,
     n_messages_of_measuring,
+    random_state,
     reordered_parts,
 )
 from oracles.compare import assert_close
 from rank_pools import RankError
-from test_running import check_alike, random_state
 
 import quilt_func as qf
 from quilt_func.sharded.moving import moves

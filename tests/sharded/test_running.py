@@ -4,7 +4,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from on_ranks import KINDS, n_messages, run_derivatives, run_with, states_after
+from on_ranks import (
+    KINDS,
+    check_run,
+    example,
+    layers,
+    n_messages,
+    random_state,
+    run_derivatives,
+    run_with,
+    states_after,
+)  # fmt: skip
 from oracles.compare import assert_close
 
 import quilt_func as qf
@@ -23,10 +33,6 @@ def share(n_ranks):
     return settings(max_examples=max(1, settings().max_examples * RANKS[n_ranks] // 40))
 
 
-def random_state(n, seed, dtype=torch.float64):
-    return qf.random_state(qf.uniforms((2, 2**n), seed, dtype=dtype))
-
-
 @st.composite
 def runs(draw, n_ranks):
     """A circuit, perhaps a state to start from in any layout, a bra, and kinds of derivatives."""
@@ -43,24 +49,6 @@ def runs(draw, n_ranks):
     return circuit, start, tuple(draw(st.permutations(range(n)))), bra, kinds
 
 
-def check_alike(answers, expected, n_gates, scale=4.0):
-    """Every rank has the results of one process."""
-    for rank, answer in enumerate(answers):
-        assert list(answer) == list(expected)
-        for name, right in expected.items():
-            got = answer[name]
-            pairs = [(got, right)] if torch.is_tensor(right) else zip(got, right, strict=True)
-            for one, other in pairs:
-                assert one.dtype == other.dtype, name
-                size = max(1.0, float(other.abs().max())) if other.numel() else 1.0
-                bounds = {"n_gates": 64 * (1 + n_gates), "scale": scale * size}
-                assert_close(one, other, **bounds, what=f"{name} on rank {rank}")
-
-
-def check_run(answers, run):
-    check_alike(answers, run_derivatives("whole", *run), run[0].n_gates)
-
-
 @each_size
 def test_runs_are_those_of_one_process(pool, n_ranks):
     @share(n_ranks)
@@ -69,26 +57,6 @@ def test_runs_are_those_of_one_process(pool, n_ranks):
         check_run(pool(n_ranks).run(run_derivatives, "split", *run), run)
 
     law()
-
-
-def layers(n, dtype=torch.float64, seed=0):
-    """A circuit whose gates reach all wires, far apart ones too."""
-    p = 4 * qf.uniforms((3, n), seed, dtype=dtype) - 2
-    pairs = [(i, (i + n // 2) % n) for i in range(n // 2)]
-    return qf.circuit(
-        n,
-        qf.ry(p[0], range(n)),
-        [qf.cx(i, (i + 1) % n) for i in range(n)],
-        qf.rxx(p[1, : len(pairs)], pairs),
-        qf.rz(p[1], range(n)),
-        qf.crx(p[2, 0], 0, n - 1),
-        qf.rx(p[2], range(n)),
-    )
-
-
-def example(n=6, dtype=torch.float64):
-    circuit, order = layers(n, dtype), (3, 0, 5, 1, *range(6, n), 4, 2)
-    return circuit, random_state(n, 1, dtype), order, random_state(n, 2, dtype)
 
 
 @pytest.mark.parametrize("n_ranks", [2, 4])
