@@ -17,6 +17,7 @@ import quilt_func as qf
 from quilt_func import sharded
 from quilt_func._collectives import exchanging, messages, rules
 from quilt_func._torch import tree_flatten, tree_map, tree_unflatten
+from quilt_func.evolution import entry, reversible_run
 
 
 @cache
@@ -111,7 +112,25 @@ def backward(f, leaves):
     return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in own)
 
 
-def run_derivatives(world, circuit, start, order, bra, kinds=KINDS):
+@contextmanager
+def by_route(route):
+    """Runs in ordinary torch calls, by the rules, or by these with no state kept on the way."""
+    widest = {"plain": 99, "fused": 0, "walking back": 0}[route]
+    kept = 0 if route == "walking back" else reversible_run.KEPT
+    with patch.object(entry, "WHOLE", widest), patch.object(reversible_run, "KEPT", kept):
+        yield
+
+
+ROUTES = ("plain", "fused", "walking back")
+
+
+def run_derivatives(world, circuit, start, order, bra, kinds=KINDS, route="walking back"):
+    """As `of_runs`, by a route."""
+    with by_route(route):
+        return of_runs(world, circuit, start, order, bra, kinds)
+
+
+def of_runs(world, circuit, start, order, bra, kinds):
     """The state after a circuit, and all derivatives of Re⟨bra|ψ⟩ by its leaves and the start."""
     world = WORLDS[world]
     leaves, tree = tree_flatten(circuit)
@@ -166,10 +185,10 @@ def counting():
         yield seen
 
 
-def n_messages(circuit, start=None, order=None):
+def n_messages(route, circuit, start=None, order=None):
     """Messages of a run, and of its gradient by all leaves."""
     state = None if start is None else sharded.shard(start, mesh(), order=order)
-    with counting() as seen:
+    with by_route(route), counting() as seen:
         sharded.run_sharded(circuit, state, mesh=None if state else mesh())
     leaves, tree = tree_flatten(circuit)
 
@@ -177,7 +196,7 @@ def n_messages(circuit, start=None, order=None):
         after = sharded.run_sharded(tree_unflatten(leaves, tree), state, mesh=mesh())
         return sharded.marginal(after, [0])[0]
 
-    with counting() as by_gradient:
+    with by_route(route), counting() as by_gradient:
         grad(f)(leaves)
     return len(seen), len(by_gradient)
 

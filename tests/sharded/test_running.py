@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from on_ranks import (
     KINDS,
+    ROUTES,
     check_run,
     example,
     layers,
@@ -14,7 +15,7 @@ from on_ranks import (
     run_derivatives,
     run_with,
     states_after,
-)  # fmt: skip
+)
 from oracles.compare import assert_close
 
 import quilt_func as qf
@@ -35,18 +36,18 @@ def share(n_ranks):
 
 @st.composite
 def runs(draw, n_ranks):
-    """A circuit, perhaps a state to start from in any layout, a bra, and kinds of derivatives."""
+    """A circuit, perhaps a state to start from in any layout, a bra, derivatives, and a route."""
     n_bits = n_ranks.bit_length() - 1
     dtype = draw(st.sampled_from([torch.float64, torch.float64, torch.float32]))
     sizes = {"min_qubits": n_bits + 3, "max_qubits": n_bits + 4}
     circuit = draw(strategies.circuits(**sizes, max_ops=10, dtype=dtype))
     n = circuit.n_qubits
     kinds = tuple(draw(st.lists(st.sampled_from(KINDS), min_size=2, max_size=2, unique=True)))
-    bra = random_state(n, 7, dtype)
+    bra, route = random_state(n, 7, dtype), draw(st.sampled_from(ROUTES))
     if draw(st.booleans()) and any(leaf.numel() for leaf in circuit.leaves):
-        return circuit, None, None, bra, kinds
+        return circuit, None, None, bra, kinds, route
     start = random_state(n, draw(st.integers(0, 9)), dtype)
-    return circuit, start, tuple(draw(st.permutations(range(n)))), bra, kinds
+    return circuit, start, tuple(draw(st.permutations(range(n)))), bra, kinds, route
 
 
 @each_size
@@ -61,8 +62,9 @@ def test_runs_are_those_of_one_process(pool, n_ranks):
 
 @pytest.mark.parametrize("n_ranks", [2, 4])
 @pytest.mark.parametrize("kind", ["pairs", "one call"])
-def test_all_derivatives_with_messages_of_every_kind_and_in_pieces(pool, n_ranks, kind):
-    run = example()
+@pytest.mark.parametrize("route", ROUTES)
+def test_all_derivatives_with_messages_of_every_kind_and_in_pieces(pool, n_ranks, kind, route):
+    run = (*example(), KINDS, route)
     answers, pieces = zip(*pool(n_ranks).run(run_with, kind, 64, *run), strict=True)
     check_run(answers, run)
     assert min(pieces) > 1
@@ -120,14 +122,15 @@ def planned(circuit, n_bits, order=None):
 
 @pytest.mark.parametrize("n_ranks", [2, 4, 8])
 @pytest.mark.parametrize("order", [None, (3, 0, 5, 1, 4, 2)])
-def test_as_many_exchanges_as_planned(pool, n_ranks, order):
-    """And as many on the way back, each of the state and its gradient at once."""
+@pytest.mark.parametrize(("route", "n_back"), [("plain", 1), ("fused", 1), ("walking back", 2)])
+def test_as_many_exchanges_as_planned(pool, n_ranks, order, route, n_back):
+    """On the way back, each for the gradient, and for the state if it is walked back."""
     circuit, start = layers(6), None if order is None else random_state(6, 1)
     n_planned = len(planned(circuit, n_ranks.bit_length() - 1, order)[0].exchanges)
     assert n_planned
-    for forward, whole in pool(n_ranks).run(n_messages, circuit, start, order):
+    for forward, whole in pool(n_ranks).run(n_messages, route, circuit, start, order):
         assert forward == n_planned
-        assert whole == 2 * n_planned
+        assert whole == (1 + n_back) * n_planned
 
 
 @pytest.mark.parametrize("n_ranks", [2, 4])
@@ -138,7 +141,7 @@ def test_diagonals_and_controls_of_sharded_wires_send_nothing(pool, n_ranks):
         qf.cx([(0, 5), (1, 4)]), qf.ccx(0, 1, 3), qf.crx(p[2], 1, 4), qf.cp(p[3], 0, 3),
         qf.controlled(qf.u)(p[0], p[1], p[2], 0, 2),
     )  # fmt: skip
-    answers = pool(n_ranks).run(n_messages, circuit, random_state(6, 1), tuple(range(6)))
+    answers = pool(n_ranks).run(n_messages, "fused", circuit, random_state(6, 1), tuple(range(6)))
     assert answers == [(0, 0)] * n_ranks
 
 
