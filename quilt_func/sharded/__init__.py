@@ -1,11 +1,13 @@
 """States that are split over the processes of `torch.distributed`."""
 
 from quilt_func._collectives import Ranks
+from quilt_func.sharded.checkpoints import load_state, save_state
 from quilt_func.sharded.layouts import Layout, ShardedState
 from quilt_func.sharded.processes import mesh, ranks_of
 from quilt_func.sharded.running import run_sharded
 from quilt_func.sharded.spawning import RankError, spawn
 
 __all__ = [
-    "Layout", "RankError", "Ranks", "ShardedState", "mesh", "ranks_of", "run_sharded", "spawn",
+    "Layout", "RankError", "Ranks", "ShardedState", "load_state", "mesh", "ranks_of",
+    "run_sharded", "save_state", "spawn",
 ]  # fmt: skip

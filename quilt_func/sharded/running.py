@@ -56,9 +56,9 @@ def run_sharded(
     Examples:
         >>> from quilt_func import circuit, cx, h, sharded
         >>> def bell():
-        ...     state = sharded.run_sharded(circuit(2, h(0), cx(0, 1)), mesh=sharded.mesh())
+        ...     state = sharded.run_sharded(circuit(2, h(0), cx(0, 1)), mesh=sharded.mesh("cpu"))
         ...     return state.local.real
-        >>> sharded.spawn(1, bell)
+        >>> sharded.spawn(1, bell, start="fork")
         [tensor([0.7071, 0.0000, 0.0000, 0.7071])]
     """
     check_circuit("run_sharded", "circuit", circuit)

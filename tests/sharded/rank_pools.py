@@ -86,7 +86,7 @@ class Pool:
         if self.processes:
             return
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "torch.distributed", "quilt_func"])
+        context.set_forkserver_preload(["torch", "torch.distributed.checkpoint", "quilt_func"])
         self.folder = tempfile.mkdtemp(prefix="ranks-")
         store = str(Path(self.folder) / "store")
         pairs = [context.Pipe() for _ in range(self.n)]
