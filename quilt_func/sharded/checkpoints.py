@@ -73,7 +73,7 @@ def save_state(state: ShardedState, directory: PathLike, **more: Any) -> None:
     tensors = {name: value for name, value in more.items() if isinstance(value, Tensor)}
     facts = {name: value for name, value in more.items() if name not in tensors}
     _check_values(state, more)
-    folder = _path("save_state", directory)
+    folder = checked_path("save_state", directory)
     complex_of = [name for name, value in tensors.items() if value.is_complex()]
     written = json.dumps(
         {
@@ -96,9 +96,7 @@ def save_state(state: ShardedState, directory: PathLike, **more: Any) -> None:
     by_first(ranks, partial(_finish, folder, number, written))
 
 
-def load_state(
-    directory: PathLike, mesh: DeviceMesh, function: str = "load_state"
-) -> tuple[ShardedState, dict[str, Any]]:
+def load_state(directory: PathLike, mesh: DeviceMesh) -> tuple[ShardedState, dict[str, Any]]:
     """Read the sharded state that `save_state` wrote, on as many ranks as there are now.
 
     Read only files that you trust: they are torch's, which may name functions to call.
@@ -106,7 +104,6 @@ def load_state(
     Args:
         directory: Name of the directory.
         mesh: The ranks that shall share the state, from `mesh()`.
-        function: Name of the caller, for errors.
 
     Returns:
         The state, with its wires where they were, and what was saved as `more`.
@@ -133,15 +130,29 @@ def load_state(
         ...     spawn(1, load, folder, start="fork")
         [tensor([0., 0., 1., 0.])]
     """
-    ranks = ranks_of(mesh, function)
-    folder = _path(function, directory)
+    ranks = ranks_of(mesh, "load_state")
+    folder = checked_path("load_state", directory)
+    return last_state("load_state", folder, ranks, mesh.device_type)
+
+
+def last_state(
+    function: str, folder: Path, ranks: Ranks, device: str
+) -> tuple[ShardedState, dict[str, Any]]:
+    """What `load_state` returns.
+
+    Args:
+        function: Name of the caller, for errors.
+        folder: The directory.
+        ranks: The processes that shall share the state.
+        device: Kind of device of its amplitudes.
+    """
     number, facts = by_first(ranks, partial(_facts, function, folder))
     order = tuple(facts["order"])
     if ranks.n_bits >= len(order):
         need = f"be of fewer than {2 ** len(order)} ranks for {qubits(len(order))}"
         remedy = "Start fewer processes."
-        raise ValueError(message(function, "mesh", mesh, need, f"{ranks.n}", remedy))
-    values = _read(folder / str(number), ranks, mesh.device_type)
+        raise ValueError(message(function, "mesh", ranks.n, need, f"{ranks.n}", remedy))
+    values = _read(folder / str(number), ranks, device)
     local = torch.view_as_complex(_local(values.pop("amplitudes")))
     more: dict[str, Any] = {key.removeprefix(_MORE): value for key, value in values.items()}
     more |= {name: torch.view_as_complex(more[name]) for name in facts["complex"]}
@@ -151,7 +162,8 @@ def load_state(
 # --- what is checked ---
 
 
-def _path(function: str, directory: Any) -> Path:
+def checked_path(function: str, directory: Any) -> Path:
+    """A directory, if it is the name of one."""
     if not isinstance(directory, (str, os.PathLike)):
         remedy = 'Write "checkpoints".'
         raise kind_error(function, "directory", directory, "be the name of a directory", remedy)
@@ -181,6 +193,11 @@ def _is_plain(value: Any) -> bool:
 
 
 # --- folders, which the first rank names ---
+
+
+def has_state(folder: Path) -> bool:
+    """Whether there is a whole checkpoint."""
+    return bool(_numbers(folder))
 
 
 def _numbers(folder: Path) -> list[int]:
