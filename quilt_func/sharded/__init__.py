@@ -7,8 +7,9 @@ from quilt_func.sharded.processes import mesh, ranks_of
 from quilt_func.sharded.running import run_sharded
 from quilt_func.sharded.spawning import RankError, spawn
 from quilt_func.sharded.stages import run_in_stages
+from quilt_func.sharded.training import minimise_in_stages
 
 __all__ = [
-    "Layout", "RankError", "Ranks", "ShardedState", "load_state", "mesh", "ranks_of",
-    "run_in_stages", "run_sharded", "save_state", "spawn",
+    "Layout", "RankError", "Ranks", "ShardedState", "load_state", "mesh", "minimise_in_stages",
+    "ranks_of", "run_in_stages", "run_sharded", "save_state", "spawn",
 ]  # fmt: skip
