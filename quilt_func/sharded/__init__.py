@@ -1,6 +1,7 @@
 """States that are split over the processes of `torch.distributed`."""
 
 from quilt_func._collectives import Ranks
+from quilt_func.sharded.checkpoints import load_state, save_state
 from quilt_func.sharded.costs import mean_cost
 from quilt_func.sharded.expectations import expval, variance
 from quilt_func.sharded.layouts import Layout, ShardedState
@@ -10,6 +11,8 @@ from quilt_func.sharded.processes import mesh, ranks_of
 from quilt_func.sharded.running import run_sharded
 from quilt_func.sharded.sampling import sample
 from quilt_func.sharded.spawning import RankError, spawn
+from quilt_func.sharded.stages import run_in_stages
+from quilt_func.sharded.training import minimise_in_stages
 
 __all__ = [
     "Layout",
@@ -18,16 +21,20 @@ __all__ = [
     "ShardedState",
     "expval",
     "gather",
+    "load_state",
     "marginal",
     "mean_cost",
     "mesh",
+    "minimise_in_stages",
     "norm",
     "overlap",
     "ranks_of",
     "reduced_density",
     "reordered",
+    "run_in_stages",
     "run_sharded",
     "sample",
+    "save_state",
     "shard",
     "spawn",
     "variance",

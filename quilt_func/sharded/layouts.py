@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from quilt_func._checks import check_is, message, qubits, shape_error
+from quilt_func._checks import check_is, shape_error
 from quilt_func._collectives import Ranks
 from quilt_func._torch import register
 from quilt_func.typing import WireSet
@@ -74,13 +74,6 @@ def check_sharded(function: str, state: object, argument: str = "state") -> None
         need = f"have amplitudes of shape ({size},) on each rank"
         remedy = "Give one state; map over a batch with `torch.func.vmap`."
         raise shape_error(function, argument, state.local, need, remedy)
-
-
-def check_enough(function: str, argument: str, n_qubits: int, ranks: Ranks) -> None:
-    """Check that each rank has at least one wire of its own."""
-    if n_qubits <= ranks.n_bits:
-        need, got = f"have more than {ranks.n_bits} qubits on {ranks.n} ranks", qubits(n_qubits)
-        raise ValueError(message(function, argument, n_qubits, need, got, "Take fewer ranks."))
 
 
 def _unflatten(leaves: Iterable[Any], layout: Layout) -> ShardedState:

@@ -11,8 +11,9 @@ from quilt_func._amplitudes import inverse, runs
 from quilt_func._checks import check_state, check_wires, message, qubits
 from quilt_func._collectives import Exchange, copied, exchanged, summed
 from quilt_func.sharded import planning
-from quilt_func.sharded.layouts import Layout, ShardedState, check_enough, check_sharded
+from quilt_func.sharded.layouts import Layout, ShardedState, check_sharded
 from quilt_func.sharded.processes import ranks_of
+from quilt_func.sharded.running import check_enough
 from quilt_func.typing import WireSet
 
 
@@ -43,7 +44,7 @@ def shard(state: Tensor, mesh: DeviceMesh, *, order: Sequence[int] | None = None
     """
     n = check_state("shard", state)
     ranks = ranks_of(mesh, "shard")
-    check_enough("shard", "state", n, ranks)
+    check_enough("shard", n, ranks, "state")
     layout = Layout(_full_order("shard", order, n), ranks)
     return ShardedState(own_part(copied(ranks, state), layout), layout)
 

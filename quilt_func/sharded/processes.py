@@ -1,6 +1,7 @@
 """A mesh of all processes, and the ranks that a mesh is."""
 
 import atexit
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -133,8 +134,9 @@ def _device_type(given: str | None) -> str:
 
 def _join(timeout: timedelta) -> None:
     """Join the process group that the environment tells of."""
+    library: Any = distributed
     try:
-        distributed.init_process_group(backend(), timeout=timeout)
+        store, rank, size = next(library.rendezvous("env://", timeout=timeout))
     except ValueError as error:
         if "environment variable" not in str(error):
             raise
@@ -142,6 +144,12 @@ def _join(timeout: timedelta) -> None:
             f"mesh(): this process must be one of several that were started together, but the "
             f"environment has no RANK or WORLD_SIZE. {_START}"
         ) from None
+    # torchrun keeps the addresses of a try that failed for the next one
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    own = library.PrefixStore(f"attempt {attempt}", store)
+    distributed.init_process_group(
+        backend(), store=own, rank=rank, world_size=size, timeout=timeout
+    )
     atexit.register(leave)
 
 
@@ -153,11 +161,11 @@ def leave() -> None:
 
 def _take_gpu(given: str | None) -> None:
     """Work on the GPU of this process's number on its machine, unless it has chosen another."""
-    number, there = distributed.get_node_local_rank(distributed.get_rank()), "GPU(s)"
+    number = distributed.get_node_local_rank(distributed.get_rank())
     if torch.cuda.current_device() != 0:
         return
     if number >= torch.cuda.device_count():
-        need, got = "have a GPU for each process", f"{torch.cuda.device_count()} {there}"
+        need, got = "have a GPU for each process", f"{torch.cuda.device_count()}"
         remedy = 'Start fewer processes, or write `mesh("cpu")`.'
         raise ValueError(message("mesh", "device_type", given, need, got, remedy))
     torch.cuda.set_device(number)

@@ -10,7 +10,7 @@ from quilt_func._collectives import Ranks, copied
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.evolution import Packing, evolved
 from quilt_func.ops import Op
-from quilt_func.sharded.layouts import Layout, ShardedState, check_enough, check_sharded
+from quilt_func.sharded.layouts import Layout, ShardedState, check_sharded
 from quilt_func.sharded.localising import (
     amplitude,
     applications,
@@ -62,9 +62,9 @@ def run_sharded(
         [tensor([0.7071, 0.0000, 0.0000, 0.7071])]
     """
     check_circuit("run_sharded", "circuit", circuit)
-    _check_gates(circuit)
+    check_gates(circuit)
     ranks = ranks_for("run_sharded", state, mesh)
-    check_enough("run_sharded", "circuit", circuit.n_qubits, ranks)
+    check_enough("run_sharded", circuit.n_qubits, ranks)
     ops = replicated(ranks, circuit.ops)
     if state is not None:
         return _from_state(circuit, ops, state)
@@ -75,10 +75,7 @@ def run_sharded(
 
 def _from_state(circuit: Circuit, ops: Sequence[Op], state: ShardedState) -> ShardedState:
     layout, local = state.layout, state.local
-    if layout.n_qubits != circuit.n_qubits:
-        need, got = f"fit {qubits(circuit.n_qubits)}", qubits(layout.n_qubits)
-        remedy = "Give a circuit of as many qubits as the state has."
-        raise ValueError(message("run_sharded", "state", state, need, got, remedy))
+    check_size("run_sharded", circuit, state)
     common_dtype_and_device("run_sharded", [local, *circuit.leaves])
     gates = applications(ops)
     found = schedule(
@@ -105,10 +102,11 @@ def _from_zero(
     return ShardedState(after, Layout(found.order, ranks))
 
 
-def _check_gates(circuit: Circuit) -> None:
+def check_gates(circuit: Circuit, function: str = "run_sharded") -> None:
+    """Check that a circuit makes one state of a state."""
     refusal = next((op.gate.refusal for op in circuit.ops if op.gate.refusal), "")
     if refusal:
-        raise TypeError(f"run_sharded(): {refusal}")
+        raise TypeError(f"{function}(): {refusal}")
 
 
 def ranks_for(function: str, state: ShardedState | None, mesh: DeviceMesh | None) -> Ranks:
@@ -120,6 +118,21 @@ def ranks_for(function: str, state: ShardedState | None, mesh: DeviceMesh | None
         remedy = "Give `mesh=sharded.mesh()`."
         raise TypeError(message(function, "mesh", None, "be given without a state", "None", remedy))
     return ranks_of(mesh)
+
+
+def check_enough(function: str, n_qubits: int, ranks: Ranks, argument: str = "circuit") -> None:
+    """Check that each rank has at least one wire of its own."""
+    if n_qubits <= ranks.n_bits:
+        need, got = f"have more than {ranks.n_bits} qubits on {ranks.n} ranks", qubits(n_qubits)
+        raise ValueError(message(function, argument, n_qubits, need, got, "Take fewer ranks."))
+
+
+def check_size(function: str, circuit: Circuit, state: ShardedState) -> None:
+    """Check that a state is as large as a circuit."""
+    if state.layout.n_qubits != circuit.n_qubits:
+        need, got = f"fit {qubits(circuit.n_qubits)}", qubits(state.layout.n_qubits)
+        remedy = "Give a circuit of as many qubits as the state has."
+        raise ValueError(message(function, "state", state, need, got, remedy))
 
 
 def replicated(ranks: Ranks, ops: Sequence[Op]) -> list[Op]:

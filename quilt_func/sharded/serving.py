@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import distributed
 
+from quilt_func._checks import a_kind, message
 from quilt_func.sharded.processes import backend, leave
 
 
@@ -55,7 +56,7 @@ def _outcome(rank: int, call: Call) -> bytes:
             timeout=timedelta(seconds=call.timeout),
         )
         fn, args = pickle.loads(call.work) if isinstance(call.work, bytes) else call.work
-        return pickle.dumps((fn(*args), None, None))
+        return _as_bytes(fn, fn(*args))
     except Exception as error:  # of whatever kind: the process that started us raises it
         text = f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
         try:
@@ -63,3 +64,12 @@ def _outcome(rank: int, call: Call) -> bytes:
         except Exception:  # not every error can be pickled
             return pickle.dumps((None, text, None))
         return pickle.dumps((None, text, error))
+
+
+def _as_bytes(fn: Any, value: Any) -> bytes:
+    try:
+        return pickle.dumps((value, None, None))
+    except Exception as error:  # of many kinds
+        need, got = "return what can be pickled", f"{a_kind(value)} ({error})"
+        remedy = "Return tensors or numbers, such as `state.local`."
+        raise TypeError(message("spawn", "fn", fn, need, got, remedy)) from None

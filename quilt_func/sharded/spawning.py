@@ -3,6 +3,7 @@
 import multiprocessing
 import pickle
 import signal
+import sys
 import tempfile
 import time
 import warnings
@@ -80,8 +81,7 @@ def spawn(
         start: "spawn" starts new processes, which takes as long as `import torch`. "forkserver"
             forks them from one that has torch imported, so that all calls but the first start at
             once. "fork" forks this one: functions need no name, and may be of a notebook's cell,
-            but it needs Linux, and neither this process nor any of its threads may have used a
-            GPU or be within a call of torch.
+            but it needs Linux, one thread, and a process that has not used a GPU.
         threads: Threads of torch in each process.
 
     Returns:
@@ -109,7 +109,7 @@ def spawn(
     check_function("spawn", "fn", fn)
     check_number("spawn", "timeout", timeout, low=1e-3)
     check_count("spawn", "threads", threads, 1)
-    _check_start(start)
+    _check_start(start, threads)
     work = (fn, args) if start == "fork" else _pickled(fn, args)
     with tempfile.TemporaryDirectory(prefix="ranks-") as folder:
         call = Call(work, n, str(Path(folder) / "store"), timeout, threads)
@@ -117,7 +117,7 @@ def spawn(
             return _answers(fn, ranks)
 
 
-def _check_start(start: object) -> None:
+def _check_start(start: object, threads: int) -> None:
     ways = [way for way in _STARTS if way in multiprocessing.get_all_start_methods()]
     remedy = f"Choose from {ways}."
     if start not in ways:
@@ -126,12 +126,15 @@ def _check_start(start: object) -> None:
     if start == "fork" and torch.cuda.is_initialized():
         need, got = "be another once a GPU is in use", "'fork'"
         raise ValueError(message("spawn", "start", start, need, got, 'Write `start="spawn"`.'))
+    if start == "fork" and threads > 1:  # those of this process don't survive a fork
+        need, remedy = "be 1 after a fork", 'Leave it at 1, or write `start="spawn"`.'
+        raise ValueError(message("spawn", "threads", threads, need, f"{threads}", remedy))
 
 
 def _pickled(fn: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
     """A call as bytes; the tensors in it by value, so that the processes share no memory."""
     need = "be a function that new processes can import"
-    if getattr(fn, "__module__", None) == "__main__" and not hasattr(_main(), "__file__"):
+    if getattr(fn, "__module__", None) == "__main__" and not _is_file():
         got = "one of a notebook or a prompt"
         raise TypeError(message("spawn", "fn", fn, need, got, _FORK))
     try:
@@ -147,10 +150,9 @@ def _pickled(fn: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
         raise TypeError(message("spawn", "args", args, need, got, remedy)) from None
 
 
-def _main() -> Any:
-    import __main__
-
-    return __main__
+def _is_file() -> bool:
+    """Whether the program is a file, which new processes can read."""
+    return Path(getattr(sys.modules["__main__"], "__file__", None) or "").is_file()
 
 
 @contextmanager

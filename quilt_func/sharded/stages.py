@@ -1,0 +1,256 @@
+"""Long runs on sharded states, which go on from files where they were ended."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, distributed
+from torch.distributed.device_mesh import DeviceMesh
+
+from quilt_func._checks import (
+    check_number,
+    common_dtype_and_device,
+    describe,
+    is_hidden,
+    message,
+)
+from quilt_func._collectives import Ranks
+from quilt_func.circuits import Circuit, check_circuit, default_kind
+from quilt_func.evolution import evolved
+from quilt_func.ops import Op
+from quilt_func.sharded.agreeing import by_first
+from quilt_func.sharded.checkpoints import (
+    PathLike,
+    checked_path,
+    has_state,
+    last_state,
+    save_state,
+)
+from quilt_func.sharded.layouts import Layout, ShardedState
+from quilt_func.sharded.localising import (
+    Application,
+    amplitude,
+    applications,
+    local_ops,
+    placed,
+    split_leading,
+)
+from quilt_func.sharded.planning import Schedule, Stage, schedule
+from quilt_func.sharded.running import check_enough, check_gates, check_size, ranks_for
+from quilt_func.typing import WireSet
+
+_NAME = "run_in_stages"
+_CHUNK = 2**20
+"""Amplitudes that are read at once for a fingerprint."""
+
+
+class _Work(NamedTuple):
+    """A run: its circuit, the gates that a plan numbers, and those that make a start of zeros."""
+
+    circuit: Circuit
+    leading: list[Application]
+    gates: list[Application]
+    ranks: Ranks
+    dtype: torch.dtype
+    device: torch.device
+
+    def plan(self, start: WireSet | None, numbers: list[int]) -> Schedule:
+        """A schedule of some of the gates."""
+        demands = tuple(self.gates[number].demand for number in numbers)
+        found = schedule(self.circuit.n_qubits, self.ranks.n_bits, demands, start)
+        stages = (
+            stage._replace(gates=tuple(numbers[place] for place in stage.gates))
+            for stage in found.stages
+        )
+        return Schedule(found.start, tuple(stages) or (Stage(None, ()),))
+
+
+def run_in_stages(
+    circuit: Circuit,
+    state: ShardedState | None = None,
+    *,
+    directory: PathLike,
+    mesh: DeviceMesh | None = None,
+    seconds: float = 600.0,
+    dtype: torch.dtype | None = None,
+) -> ShardedState:
+    """Apply a circuit to a sharded state as `run_sharded` does, and save it on the way.
+
+    A stage is what lies between two exchanges of wires. When the run has been ended, for whatever
+    reason, the same call goes on after the last stage that was saved, with the same result, bit
+    for bit; on another number of ranks it plans anew what is left. The end is saved as well.
+
+    Args:
+        circuit: Circuit of gates, whose parameters require no gradient.
+        state: State before; default |0...0⟩.
+        directory: Name of a directory that all ranks see, for this run only.
+        mesh: The ranks, from `mesh()`; needed if no state is given.
+        seconds: Least time between two checkpoints.
+        dtype: For the default state, if the circuit has no tensors: complex64 or complex128.
+
+    Returns:
+        New state, in the layout in which the run leaves the wires.
+
+    Raises:
+        TypeError: As `run_sharded`, or if a gradient would be lost.
+        ValueError: As `run_sharded`, or if the directory has checkpoints of another run: another
+            circuit, with other parameters, or another state before.
+        OSError: If files can't be written.
+
+    Transforms:
+        None: what was saved has no gradient. Use `run_sharded`.
+
+    Examples:
+        >>> import tempfile
+        >>> from quilt_func import circuit, cx, h, sharded
+        >>> def bell(folder):
+        ...     circ = circuit(2, h(0), cx(0, 1))
+        ...     return sharded.run_in_stages(
+        ...         circ, directory=folder, mesh=sharded.mesh("cpu")
+        ...     ).local.real
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(sharded.spawn(1, bell, folder, start="fork"))
+        ...     print(sharded.spawn(1, bell, folder, start="fork"))  # what was saved
+        [tensor([0.7071, 0.0000, 0.0000, 0.7071])]
+        [tensor([0.7071, 0.0000, 0.0000, 0.7071])]
+    """
+    work = _checked(circuit, state, mesh, dtype)
+    check_number(_NAME, "seconds", seconds)
+    folder = checked_path(_NAME, directory)
+    key, start = _key(work, state), None if state is None else state.layout.order
+    if by_first(work.ranks, partial(has_state, folder)):
+        state, more = last_state(_NAME, folder, work.ranks, work.device.type)
+        _check_key(folder, key, more)
+        done = set(more["done"])
+        plan = _left(work, start, state.layout.order, done)
+    else:
+        done, plan = set(), work.plan(start, list(range(len(work.gates))))
+
+    def save(state: ShardedState, done: set[int]) -> None:
+        save_state(state, folder, key=key, done=sorted(done))
+
+    return _run(work, state, plan, done, save, seconds)
+
+
+def _checked(
+    circuit: Circuit, state: ShardedState | None, mesh: DeviceMesh | None, dtype: torch.dtype | None
+) -> _Work:
+    check_circuit(_NAME, "circuit", circuit)
+    check_gates(circuit, _NAME)
+    ranks = ranks_for(_NAME, state, mesh)
+    check_enough(_NAME, circuit.n_qubits, ranks)
+    tensors = [*circuit.leaves] if state is None else [state.local, *circuit.leaves]
+    for tensor in tensors:
+        if tensor.requires_grad or is_hidden(tensor):
+            need, got = "have no gradient and be no transform's", describe(tensor)
+            remedy = "Use `run_sharded`, or `detach` the parameters."
+            raise TypeError(message(_NAME, "circuit", circuit, need, got, remedy))
+    gates = applications(circuit.ops)
+    if state is None:
+        device = mesh.device_type if mesh is not None and not circuit.leaves else None
+        return _Work(
+            circuit, *split_leading(gates), ranks,
+            *default_kind(_NAME, circuit.leaves, dtype, device),
+        )  # fmt: skip
+    check_size(_NAME, circuit, state)
+    common_dtype_and_device(_NAME, tensors)
+    return _Work(circuit, [], gates, ranks, state.local.dtype, state.local.device)
+
+
+def _left(work: _Work, start: WireSet | None, order: WireSet, done: set[int]) -> Schedule:
+    """What is left of the plan, or a new one if it has never been where the run was ended."""
+    plan = work.plan(start, list(range(len(work.gates))))
+    at, seen = plan.start, set[int]()
+    for number, stage in enumerate(plan.stages):
+        at = stage.exchange.order if stage.exchange else at
+        seen.update(stage.gates)
+        if seen == done and at == order:
+            return Schedule(at, plan.stages[number + 1 :])
+    return work.plan(order, [number for number in range(len(work.gates)) if number not in done])
+
+
+def _run(
+    work: _Work,
+    state: ShardedState | None,
+    plan: Schedule,
+    done: set[int],
+    save: Callable[[ShardedState, set[int]], None],
+    seconds: float,
+) -> ShardedState:
+    order, saved = plan.start, time.monotonic()
+    for number, stage in enumerate(plan.stages, 1):
+        one = Schedule(order, (stage,))
+        state = _after(work, state, one)
+        order, done = one.order, done.union(stage.gates)
+        is_last = number == len(plan.stages)
+        is_due = partial(lambda since: time.monotonic() - since >= seconds, saved)
+        if is_last or by_first(work.ranks, is_due):
+            save(state, done)
+            saved = time.monotonic()
+    assert state is not None  # a plan has a stage, or something was saved
+    return state
+
+
+def _after(work: _Work, state: ShardedState | None, stage: Schedule) -> ShardedState:
+    """The state after one stage, which may be the first of all."""
+    ops, ranks = work.circuit.ops, work.ranks
+    layout = Layout(stage.start, ranks)
+    run: list[Op] = []
+    if state is None:
+        if ranks.n_bits:
+            sharded = layout.sharded
+            run.append(amplitude(ops, work.leading, sharded, ranks, work.dtype, work.device))
+        here = [gate for gate in work.leading if gate.wires[0] in layout.local]
+        run += placed(ops, here, stage.start, ranks)
+    run += local_ops(ops, work.gates, stage, ranks)
+    before = None if state is None else state.local
+    after = evolved(len(layout.local), run, before, work.dtype, work.device)
+    return ShardedState(after, Layout(stage.order, ranks))
+
+
+# --- which run it is ---
+
+
+def _key(work: _Work, state: ShardedState | None) -> str:
+    """A digest of all that the result depends on, the same for any number of ranks."""
+    digest = hashlib.sha256(repr((work.circuit.n_qubits, work.dtype)).encode())
+    for op in work.circuit.ops:
+        digest.update(repr((op.gate.name, op.wires)).encode())
+        for param in op.params:
+            digest.update(_bits(param))
+    if state is not None:
+        digest.update(repr((state.layout.order, _fingerprint(state))).encode())
+    return digest.hexdigest()
+
+
+def _bits(param: Tensor | float) -> bytes:
+    if isinstance(param, Tensor):
+        return param.resolve_conj().cpu().numpy().tobytes()
+    return param.hex().encode()
+
+
+def _fingerprint(state: ShardedState) -> int:
+    """A number of all amplitudes' bits and places, modulo 2**64, whoever holds them."""
+    real = torch.view_as_real(state.local.resolve_conj())
+    found = torch.zeros((), dtype=torch.int64, device=real.device)
+    first = state.layout.ranks.rank * len(real)
+    for part in real.split(_CHUNK):
+        bits = part.contiguous().view(torch.int64)
+        place = torch.arange(first, first + len(part), device=real.device)
+        found += ((2 * place + 1)[:, None] * (bits ^ bits >> 29)).sum()
+        first += len(part)
+    if state.layout.ranks.n > 1:
+        distributed.all_reduce(found, group=state.layout.ranks.group)
+    return int(found)
+
+
+def _check_key(folder: Path, key: str, more: dict[str, Any]) -> None:
+    if more.get("key") != key:
+        need = "hold checkpoints of this circuit, with these parameters and this state before"
+        remedy = "Name another directory, or remove this one."
+        got = "those of another run"
+        raise ValueError(message(_NAME, "directory", str(folder), need, got, remedy))
