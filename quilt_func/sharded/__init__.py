@@ -4,6 +4,8 @@ from quilt_func._collectives import Ranks
 from quilt_func.sharded.checkpoints import load_state, save_state
 from quilt_func.sharded.costs import mean_cost
 from quilt_func.sharded.expectations import expval, variance
+from quilt_func.sharded.explaining import ShardedPlan, StageCost, plan_sharded
+from quilt_func.sharded.explaining import explain_sharded as explain_sharded
 from quilt_func.sharded.layouts import Layout, ShardedState
 from quilt_func.sharded.measuring import marginal, norm, overlap, reduced_density
 from quilt_func.sharded.moving import gather, reordered, shard
@@ -18,7 +20,9 @@ __all__ = [
     "Layout",
     "RankError",
     "Ranks",
+    "ShardedPlan",
     "ShardedState",
+    "StageCost",
     "expval",
     "gather",
     "load_state",
@@ -28,6 +32,7 @@ __all__ = [
     "minimise_in_stages",
     "norm",
     "overlap",
+    "plan_sharded",
     "ranks_of",
     "reduced_density",
     "reordered",
