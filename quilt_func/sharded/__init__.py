@@ -3,12 +3,13 @@
 from quilt_func._collectives import Ranks
 from quilt_func.sharded.checkpoints import load_state, save_state
 from quilt_func.sharded.costs import mean_cost
-from quilt_func.sharded.expectations import expval, variance
 from quilt_func.sharded.explaining import ShardedPlan, StageCost, plan_sharded
 from quilt_func.sharded.explaining import explain_sharded as explain_sharded
 from quilt_func.sharded.layouts import Layout, ShardedState
 from quilt_func.sharded.measuring import marginal, norm, overlap, reduced_density
+from quilt_func.sharded.mixed import ShardedDensity, density_marginal, run_sharded_density
 from quilt_func.sharded.moving import gather, reordered, shard
+from quilt_func.sharded.observing import density_expval, expval, variance
 from quilt_func.sharded.processes import mesh, ranks_of
 from quilt_func.sharded.running import run_sharded
 from quilt_func.sharded.sampling import sample
@@ -20,9 +21,12 @@ __all__ = [
     "Layout",
     "RankError",
     "Ranks",
+    "ShardedDensity",
     "ShardedPlan",
     "ShardedState",
     "StageCost",
+    "density_expval",
+    "density_marginal",
     "expval",
     "gather",
     "load_state",
@@ -38,6 +42,7 @@ __all__ = [
     "reordered",
     "run_in_stages",
     "run_sharded",
+    "run_sharded_density",
     "sample",
     "save_state",
     "shard",

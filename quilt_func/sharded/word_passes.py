@@ -46,7 +46,7 @@ class Pass(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def passes(words: tuple[str, ...], order: WireSet, n_bits: int) -> tuple[Pass, ...]:
+def passes_for(words: tuple[str, ...], order: WireSet, n_bits: int) -> tuple[Pass, ...]:
     """Passes over the state that measure all words, with few exchanges.
 
     Args:

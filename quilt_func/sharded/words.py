@@ -11,7 +11,7 @@ from quilt_func._torch import as_seen_here, constant
 from quilt_func.pauli import PauliSum, word_image, word_overlaps, word_values
 from quilt_func.sharded.layouts import ShardedState
 from quilt_func.sharded.moving import moved
-from quilt_func.sharded.word_passes import Pass, passes, passes_in_place
+from quilt_func.sharded.word_passes import Pass, passes_for, passes_in_place
 
 
 def own_values(words: tuple[str, ...], state: ShardedState) -> Tensor:
@@ -20,7 +20,7 @@ def own_values(words: tuple[str, ...], state: ShardedState) -> Tensor:
     Amplitudes that were sent for a pass are let go after it, unless autograd keeps them.
     """
     layout = state.layout
-    plan = passes(words, layout.order, layout.ranks.n_bits)
+    plan = passes_for(words, layout.order, layout.ranks.n_bits)
     found: list[Tensor] = []
     for (move, partner), group in groupby(plan, lambda one: (one.move, one.partner)):
         here = state if move is None else moved(state, move)

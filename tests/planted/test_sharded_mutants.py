@@ -24,8 +24,8 @@ from quilt_func import sharded
 from quilt_func._collectives import exchanging, rules
 from quilt_func.sharded import (
     costs,
-    expectations,
     localising,
+    observing,
     running,
     sampling,
     word_passes,
@@ -81,9 +81,9 @@ PLANTED = {
     "signs without the rank's bits": (word_passes.Pass, "signs_on", without_bits),
     "no factor of i": (words, "_turned", lambda one, ket: ket),
     "a partner's gradient kept": (rules.Partners, "backward", staticmethod(of_this_rank_only)),
-    "coefficients that are not replicated": (expectations, "copied", as_it_is),
+    "coefficients that are not replicated": (observing, "copied", as_it_is),
     "parameters of costs that are not replicated": (costs, "copied", as_it_is),
-    "no sum over ranks": (expectations, "summed", as_it_is),
+    "no sum over ranks": (observing, "summed", as_it_is),
     "samples of another layout": (sampling, "reordered", lambda state: state),
 }
 

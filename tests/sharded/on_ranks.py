@@ -53,6 +53,36 @@ class Split:
         return sharded.run_sharded(circuit, state, mesh=None if state else mesh())
 
 
+class WholeNoise:
+    """Density matrices and trajectories on one process."""
+
+    @staticmethod
+    def trajectory(circuit, u, observable):
+        run = qf.run_trajectory(circuit, u)
+        return run.weight * qf.expval(run.state, observable)
+
+    @staticmethod
+    def density(circuit, observable, wires):
+        rho = qf.run_density(circuit)
+        return torch.cat([qf.expval(rho, observable)[None], qf.marginal(rho, wires)])
+
+
+class SplitNoise:
+    """The same on ranks."""
+
+    @staticmethod
+    def trajectory(circuit, u, observable):
+        sample = qf.noise.sampled_circuit(circuit, u)
+        state = sharded.run_sharded(sample.circuit, mesh=mesh())
+        return sample.weight * sharded.expval(state, observable)
+
+    @staticmethod
+    def density(circuit, observable, wires):
+        rho = sharded.run_sharded_density(circuit, mesh=mesh())
+        value = sharded.density_expval(rho, observable)
+        return torch.cat([value[None], sharded.density_marginal(rho, wires)])
+
+
 class Gpus:
     """Ranks with a GPU each; arguments and results are on CPUs."""
 
@@ -73,6 +103,22 @@ class Gpus:
 
 
 WORLDS = {"whole": Whole, "split": Split, "gpus": Gpus}
+NOISY = {"whole": WholeNoise, "split": SplitNoise}
+
+
+def noisy_derivatives(world, name, kinds, circuit, *arguments):
+    """What is measured on a noisy circuit, and its derivatives by the circuit's leaves."""
+    leaves, tree = tree_flatten(circuit)
+    function = getattr(NOISY[world], name)
+
+    def measured(*leaves):
+        return function(tree_unflatten(leaves, tree), *arguments)
+
+    def f(*leaves):
+        found = measured(*leaves)
+        return (found * numbers_like(found, 9)).sum()
+
+    return {"result": measured(*leaves)} | derivatives(f, leaves, kinds)
 
 
 def numbers_like(x, seed):

@@ -22,7 +22,7 @@ from rank_pools import RankError
 import quilt_func as qf
 from quilt_func.sharded.moving import moves
 from quilt_func.sharded.planning import exchanged
-from quilt_func.sharded.word_passes import passes
+from quilt_func.sharded.word_passes import passes_for
 from quilt_func.testing import strategies
 
 EXAMPLES = {1: 4, 2: 12, 4: 12, 8: 6}
@@ -154,7 +154,7 @@ def flips(word):
 def test_each_word_is_measured_once_where_it_can_be(case, data):
     n_bits, order, _ = case
     words = data.draw(st.lists(strategies.pauli_words(len(order)), min_size=1, max_size=12))
-    found = passes(tuple(words), order, n_bits)
+    found = passes_for(tuple(words), order, n_bits)
     assert sorted(term for one in found for term in one.terms) == list(range(len(words)))
     for one in found:
         layout = order if one.move is None else exchanged(order, n_bits, *one.move).order
@@ -190,12 +190,12 @@ def test_words_of_a_chain_and_of_a_molecule_take_few_exchanges():
     """Thousands of words of a molecule: as many passes as it takes to bring each pair together."""
     n, order = 30, tuple(range(30))
     chain = ["I" * i + p * 2 + "I" * (n - 2 - i) for p in "XYZ" for i in range(n - 1)]
-    assert len(passes(tuple(chain), order, 3)) == 2
+    assert len(passes_for(tuple(chain), order, 3)) == 2
     pairs = [
         "".join("X" if k in (i, j) else "Z" if i < k < j else "I" for k in range(n))
         for i in range(n) for j in range(i + 1, n)
     ]  # fmt: skip
-    assert len(passes(tuple(pairs), order, 3)) <= 1 + ceil(n / 3)
+    assert len(passes_for(tuple(pairs), order, 3)) <= 1 + ceil(n / 3)
 
 
 @pytest.mark.parametrize("n_ranks", [1, 2])
