@@ -27,7 +27,7 @@ LAYERS = [
     {"evolution", "pauli"},
     {
         "circuits", "observables", "diagonals", "measurement", "_density_measurement",
-        "_text_drawing", "_model_checks", "_placed_gates", "random_structures",
+        "_text_drawing", "_model_checks", "_placed_gates", "_sampling", "random_structures",
     },
     {
         "derivatives", "fisher", "optim", "natural_descent", "replay", "_shift_rules",

@@ -58,6 +58,13 @@ class ShardedState:
     Attributes:
         local (complex, (2**n_local,)): The amplitudes of this rank.
         layout: Where the wires are.
+
+    Examples:
+        >>> from quilt_func import ghz_state
+        >>> from quilt_func.sharded import Layout, Ranks, ShardedState
+        >>> state = ShardedState(ghz_state(2), Layout((0, 1), Ranks(1)))
+        >>> state.layout.local, len(state.local)
+        ((0, 1), 4)
     """
 
     local: Tensor

@@ -43,6 +43,14 @@ class ShardedDensity:
     Attributes:
         vector: Its entries, as a state whose wires 2w and 2w + 1 are the row's and the column's bit
             of qubit w.
+
+    Examples:
+        >>> from quilt_func import circuit, h, sharded
+        >>> def parts():
+        ...     rho = sharded.run_sharded_density(circuit(2, h(1)), mesh=sharded.mesh("cpu"))
+        ...     return rho.n_qubits, rho.vector.layout.n_qubits, len(rho.vector.local)
+        >>> sharded.spawn(2, parts, start="fork")
+        [(2, 4, 8), (2, 4, 8)]
     """
 
     vector: ShardedState

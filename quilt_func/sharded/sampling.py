@@ -6,7 +6,7 @@ from torch import Tensor
 from quilt_func._checks import COMPLEX_OF, check_device, check_tensor
 from quilt_func._collectives import summed
 from quilt_func._model_checks import check_not_differentiated
-from quilt_func.measurement import place_of
+from quilt_func._sampling import place_of
 from quilt_func.sharded.layouts import ShardedState, check_sharded
 from quilt_func.sharded.measuring import own_probabilities
 from quilt_func.sharded.moving import among_zeros, reordered

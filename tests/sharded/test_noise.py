@@ -36,7 +36,8 @@ def test_samples_of_trajectories(pool, n_ranks):
     """Weights and states, by the same uniform numbers, and all derivatives of their product."""
     circuit = noisy(P, T)
     for seed in range(3):
-        case = "trajectory", () if seed else KINDS, circuit, qf.uniforms(noise.n_draws(circuit), seed), WORDS
+        u = qf.uniforms(noise.n_draws(circuit), seed)
+        case = "trajectory", () if seed else KINDS, circuit, u, WORDS
         expected = noisy_derivatives("whole", *case)
         check_alike(pool(n_ranks).run(noisy_derivatives, "split", *case), expected, 40)
 
