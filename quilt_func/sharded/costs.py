@@ -66,7 +66,7 @@ def mean_cost(state: ShardedState, cost: Cost, *params: Any) -> Tensor:
     if is_differentiated(_costs(cost, next(_own_bits(state))[:1], _still(params), state)):
         need, got = "get all that is differentiated as `params`", "a function that closes over it"
         remedy = "Write `mean_cost(state, cost, weights)`: its gradient is summed over ranks."
-        raise TypeError(message("mean_cost", "cost", cost, need, got, remedy))
+        raise TypeError(message("mean_cost", "cost", _name(cost), need, got, remedy))
     return summed(ranks, (values * own_probabilities(state)).sum())
 
 
@@ -86,13 +86,17 @@ def _costs(cost: Cost, bits: Tensor, params: tuple[Any, ...], state: ShardedStat
     if not isinstance(found, Tensor) or found.dtype != real:
         need, got = f"give a {str(real).removeprefix('torch.')} tensor", short_dtype_or_kind(found)
         remedy = f"Compute in the precision of the state: `.to({real})`."
-        raise TypeError(message("mean_cost", "cost", cost, need, got, remedy))
+        raise TypeError(message("mean_cost", "cost", _name(cost), need, got, remedy))
     if found.shape != bits.shape[:1]:
         need, got = f"give costs of shape ({len(bits)},)", f"shape {tuple(found.shape)}"
         remedy = "Reduce over the last axis, of wires, only: `bits.sum(-1)`."
-        raise ValueError(message("mean_cost", "cost", cost, need, got, remedy))
+        raise ValueError(message("mean_cost", "cost", _name(cost), need, got, remedy))
     common_dtype_and_device("mean_cost", (state.local, found))
     return found
+
+
+def _name(cost: Cost) -> str:
+    return getattr(cost, "__name__", type(cost).__name__)
 
 
 def _own_bits(state: ShardedState) -> Iterator[Tensor]:
