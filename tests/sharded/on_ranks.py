@@ -4,14 +4,16 @@ A world says how circuits are run and states measured: `Whole` on one process, `
 Arguments and results are ordinary tensors.
 """
 
+import ctypes
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from unittest.mock import patch
 
 import torch
 from oracles.compare import assert_close
 from torch import Tensor
-from torch.func import grad, jvp, vmap
+from torch.func import grad, grad_and_value, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import sharded
@@ -349,3 +351,26 @@ def layers(n, dtype=torch.float64, seed=0):
 def example(n=6, dtype=torch.float64):
     circuit, order = layers(n, dtype), (3, 0, 5, 1, *range(6, n), 4, 2)
     return circuit, random_state(n, 1, dtype), order, random_state(n, 2, dtype)
+
+
+def resident(name):
+    """Bytes of memory of this process: now, `VmRSS`, or at most, `VmHWM`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def peak(world, n, words):
+    """Bytes that a gradient of a few layers adds at its most, with an allocator that keeps none."""
+    world, mmap_threshold = WORLDS[world], -3
+    ctypes.CDLL(None).mallopt(mmap_threshold, 2**16)
+
+    def value(p):
+        parts = [[qf.ry(row, range(n)), [qf.cx(i, (i + 1) % n) for i in range(n)]] for row in p]
+        return world.room.expval(world.run(qf.circuit(n, parts), None), words)
+
+    step, p = grad_and_value(value), torch.linspace(-2, 2, 2 * n).reshape(2, n)
+    step(p)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    step(p)
+    return resident("VmHWM") - before

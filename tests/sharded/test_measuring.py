@@ -210,6 +210,24 @@ def test_jit_replays_one_rank_and_refuses_more(pool, n_ranks):
         pool(2).run(jitted, x)
 
 
+@pytest.mark.parametrize("transform", [torch.func.grad, torch.func.jacfwd])
+def test_costs_must_not_close_over_what_is_differentiated(transform):
+    """The gradient of a rank alone would be wrong, without a word."""
+    layout = qf.sharded.Layout((0, 1), qf.sharded.Ranks(1))
+    state = qf.sharded.ShardedState(random_state(2, 1), layout)
+    weights = qf.uniforms(2, 3, dtype=torch.float64)
+
+    def closing(w):
+        return qf.sharded.mean_cost(state, lambda bits: weighed_parity(bits, w))
+
+    def given_them(w):
+        return qf.sharded.mean_cost(state, weighed_parity, w)
+
+    with pytest.raises(TypeError, match=r"mean_cost\(state, cost, weights\)"):
+        transform(closing)(weights)
+    assert transform(given_them)(weights).abs().min() > 0
+
+
 ELSEWHERE = [qf.probs, lambda s: qf.expval(s, {"Z": 1.0}), lambda s: qf.circuit(1, qf.x(0))(s)]
 
 
