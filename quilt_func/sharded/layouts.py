@@ -58,6 +58,12 @@ class ShardedState:
     Attributes:
         local (complex, (2**n_local,)): The amplitudes of this rank.
         layout: Where the wires are.
+
+    Examples:
+        >>> from quilt_func import zero_state
+        >>> from quilt_func.sharded import Layout, Ranks, ShardedState
+        >>> ShardedState(zero_state(3)[:4], Layout((0, 1, 2), Ranks(2))).local.real
+        tensor([1., 0., 0., 0.])
     """
 
     local: Tensor
