@@ -27,7 +27,7 @@ The words of this package, each with one meaning:
 """
 
 from quilt_func.evolution.entry import evolve, evolve_from, evolved
-from quilt_func.evolution.explaining import Cost, cost_of, explain_ops
+from quilt_func.evolution.explaining import Cost, cost_of, cost_on_paper, explain_ops
 from quilt_func.evolution.signature import Packing
 from quilt_func.evolution.steps import affine, exchange_row
 
@@ -36,6 +36,7 @@ __all__ = [
     "Packing",
     "affine",
     "cost_of",
+    "cost_on_paper",
     "evolve",
     "evolve_from",
     "evolved",

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from quilt_func._amplitudes import is_window
-from quilt_func.evolution.planner import Plan, plan
+from quilt_func.evolution.planner import CHECKPOINTS, Plan, cut, plan
 from quilt_func.evolution.signature import joined_keys
-from quilt_func.evolution.steps import WireOrder
-from quilt_func.ops import Op
+from quilt_func.evolution.steps import OPERATOR, BatchKey, WireOrder
+from quilt_func.ops import Op, Structure
 
 
 class Cost(NamedTuple):
@@ -40,6 +40,18 @@ def cost_of(
         mapped: Whether the parameters of each op are mapped over; default: none are.
     """
     return _cost(n_qubits, ops, _plan(n_qubits, ops, from_zero, mapped))
+
+
+def cost_on_paper(n_qubits: int, ops: Sequence[Op], *, from_zero: bool) -> Cost:
+    """The same without a plan, whose tables are as large as a state's square root, or larger."""
+    structures, keys = _acting(n_qubits, ops)
+    _, parts = cut(n_qubits, structures, keys, from_zero)
+    prices = [kind.price(n_qubits, wires, len(gates)) for kind, wires, gates in parts]
+    passes = sum(price.passes for price in prices)
+    work = 2**n_qubits * sum(price.operations for price in prices)
+    n_irreversible = sum(part.kind is OPERATOR for part in parts)
+    stride = -(-n_irreversible // CHECKPOINTS) or 1
+    return Cost(sum(map(len, ops)), len(parts), passes, work, -(-n_irreversible // stride))
 
 
 def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
@@ -82,11 +94,18 @@ def explain_ops(n_qubits: int, ops: Sequence[Op], itemsize: int) -> str:
 def _plan(
     n_qubits: int, ops: Sequence[Op], from_zero: bool, mapped: Sequence[bool] | None = None
 ) -> Plan:
+    acting, keys = _acting(n_qubits, ops, mapped)
+    return plan(n_qubits, acting, keys, from_zero=from_zero)
+
+
+def _acting(
+    n_qubits: int, ops: Sequence[Op], mapped: Sequence[bool] | None = None
+) -> tuple[tuple[Structure, ...], tuple[BatchKey, ...]]:
+    """Structures of the ops that act on some wires, and their batch keys."""
     flags = mapped or [False] * len(ops)
     pairs = [(op.structure, flag) for op, flag in zip(ops, flags, strict=True) if op.wires]
     acting = tuple(structure for structure, _ in pairs)
-    keys = joined_keys(n_qubits, acting, tuple((0,) if flag else () for _, flag in pairs))
-    return plan(n_qubits, acting, keys, from_zero=from_zero)
+    return acting, joined_keys(n_qubits, acting, tuple((0,) if flag else () for _, flag in pairs))
 
 
 def _cost(n_qubits: int, ops: Sequence[Op], found: Plan) -> Cost:

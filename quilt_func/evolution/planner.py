@@ -97,6 +97,15 @@ def plan(
     Raises:
         TypeError: If an op is none that a state can be given to.
     """
+    first, parts = cut(n_qubits, ops, keys, from_zero)
+    prefix = prefix_of(ops, n_qubits, first) if first else None
+    return Plan(n_qubits, prefix, tuple(_segment(ops, n_qubits, p) for p in _segments(parts)))
+
+
+def cut(
+    n_qubits: int, ops: tuple[Structure, ...], keys: tuple[BatchKey, ...], from_zero: bool
+) -> tuple[list[Applied], list[Part]]:
+    """The gates of a product state to start from, and the parts that are the steps of a plan."""
     refusal = next((op.gate.refusal for op in ops if op.gate.refusal), "")
     if refusal:
         raise TypeError(refusal)
@@ -106,9 +115,7 @@ def plan(
         for slot, wires in enumerate(op.wires)
     ]
     first, rest = _split_prefix(gates) if from_zero else ([], gates)
-    prefix = prefix_of(ops, n_qubits, first) if first else None
-    parts = partition(n_qubits, rest, union(*keys))
-    return Plan(n_qubits, prefix, tuple(_segment(ops, n_qubits, p) for p in _segments(parts)))
+    return first, partition(n_qubits, rest, union(*keys))
 
 
 def _split_prefix(gates: Sequence[Applied]) -> tuple[list[Applied], list[Applied]]:

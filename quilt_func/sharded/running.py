@@ -20,6 +20,7 @@ from quilt_func.sharded.localising import (
 )
 from quilt_func.sharded.planning import schedule
 from quilt_func.sharded.processes import ranks_of
+from quilt_func.sharded.relabelling import relabelled
 
 
 def run_sharded(
@@ -77,19 +78,19 @@ def _from_state(circuit: Circuit, ops: Sequence[Op], state: ShardedState) -> Sha
     layout, local = state.layout, state.local
     check_size("run_sharded", circuit, state)
     common_dtype_and_device("run_sharded", [local, *circuit.leaves])
-    gates = applications(ops)
-    found = schedule(
-        layout.n_qubits, layout.ranks.n_bits, tuple(gate.demand for gate in gates), layout.order
-    )
-    run = list(local_ops(ops, gates, found, layout.ranks))
+    named = relabelled(layout.n_qubits, applications(ops))
+    demands = tuple(gate.demand for gate in named.gates)
+    found = schedule(layout.n_qubits, layout.ranks.n_bits, demands, layout.order)
+    run = list(local_ops(ops, named.gates, found, layout.ranks))
     after = evolved(len(layout.local), run, local, local.dtype, local.device)
-    return ShardedState(after, Layout(found.order, layout.ranks))
+    return ShardedState(after, Layout(named.by_wires(found.order), layout.ranks))
 
 
 def _from_zero(
     n_qubits: int, ops: Sequence[Op], ranks: Ranks, dtype: torch.dtype, device: torch.device
 ) -> ShardedState:
-    leading, gates = split_leading(applications(ops))
+    named = relabelled(n_qubits, applications(ops))
+    leading, gates = split_leading(named.gates)
     found = schedule(n_qubits, ranks.n_bits, tuple(gate.demand for gate in gates), None)
     layout = Layout(found.start, ranks)
     run: list[Op] = []
@@ -99,7 +100,7 @@ def _from_zero(
     run += placed(ops, here, found.start, ranks)
     run += local_ops(ops, gates, found, ranks)
     after = evolved(n_qubits - ranks.n_bits, run, None, dtype, device)
-    return ShardedState(after, Layout(found.order, ranks))
+    return ShardedState(after, Layout(named.by_wires(found.order), ranks))
 
 
 def check_gates(circuit: Circuit, function: str = "run_sharded") -> None:

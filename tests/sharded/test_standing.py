@@ -9,13 +9,12 @@ from systems import beam_splitter, damp
 
 import quilt_func as qf
 from quilt_func.gates import unitary_gate
-from quilt_func.sharded.standing import standing
+from quilt_func.sharded.standing_wires import standing
 from quilt_func.testing.tolerances import tolerance
 
 N_ANGLES = 5
 DERIVED = {
     "of the user's own": beam_splitter,
-    "not unitary": damp,
     "controlled twice": qf.controlled(qf.ry, 2),
     "of three angles": qf.controlled(qf.u),
     "inverse of three angles": qf.inverse(qf.controlled(qf.u)),
@@ -74,3 +73,4 @@ def test_unknown_rows_promise_nothing():
     unknown = replace(qf.u, origin=None)
     assert standing(unknown) == (False,)
     assert standing(unitary_gate(2)) == (False, False)
+    assert standing(damp) == (False,), "a function is not asked"

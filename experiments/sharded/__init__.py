@@ -1,0 +1,1 @@
+"""Experiment 5: states that are split over processes, planned on paper and run."""
