@@ -40,6 +40,7 @@ from quilt_func.sharded.localising import (
     split_leading,
 )
 from quilt_func.sharded.planning import Schedule, Stage, schedule
+from quilt_func.sharded.relabelling import Relabelled, relabelled
 from quilt_func.sharded.running import check_enough, check_gates, check_size, ranks_for
 from quilt_func.typing import WireSet
 
@@ -49,9 +50,13 @@ _CHUNK = 2**20
 
 
 class _Work(NamedTuple):
-    """A run: its circuit, the gates that a plan numbers, and those that make a start of zeros."""
+    """A run: its circuit, the gates that a plan numbers, and those that make a start of zeros.
+
+    Wires have the names that they have at the start, until the run is over.
+    """
 
     circuit: Circuit
+    named: Relabelled
     leading: list[Application]
     gates: list[Application]
     ranks: Ranks
@@ -122,18 +127,15 @@ def run_in_stages(
     check_number(_NAME, "seconds", seconds)
     folder = checked_path(_NAME, directory)
     key, start = _key(work, state), None if state is None else state.layout.order
+    done, plan = set[int](), work.plan(start, list(range(len(work.gates))))
     if by_first(work.ranks, partial(has_state, folder)):
         state, more = last_state(_NAME, folder, work.ranks, work.device.type)
         _check_key(folder, key, more)
+        if more["is_over"]:
+            return state
         done = set(more["done"])
-        plan = _left(work, start, state.layout.order, done)
-    else:
-        done, plan = set(), work.plan(start, list(range(len(work.gates))))
-
-    def save(state: ShardedState, done: set[int]) -> None:
-        save_state(state, folder, key=key, done=sorted(done))
-
-    return _run(work, state, plan, done, save, seconds)
+        plan = _left(work, plan, state.layout.order, done)
+    return _run(work, state, plan, done, seconds, partial(save_state, directory=folder, key=key))
 
 
 def _checked(
@@ -149,21 +151,18 @@ def _checked(
             need, got = "have no gradient and be no transform's", describe(tensor)
             remedy = "Use `run_sharded`, or `detach` the parameters."
             raise TypeError(message(_NAME, "circuit", circuit, need, got, remedy))
-    gates = applications(circuit.ops)
+    named = relabelled(circuit.n_qubits, applications(circuit.ops))
     if state is None:
         device = mesh.device_type if mesh is not None and not circuit.leaves else None
-        return _Work(
-            circuit, *split_leading(gates), ranks,
-            *default_kind(_NAME, circuit.leaves, dtype, device),
-        )  # fmt: skip
+        own = default_kind(_NAME, circuit.leaves, dtype, device)
+        return _Work(circuit, named, *split_leading(named.gates), ranks, *own)
     check_size(_NAME, circuit, state)
     common_dtype_and_device(_NAME, tensors)
-    return _Work(circuit, [], gates, ranks, state.local.dtype, state.local.device)
+    return _Work(circuit, named, [], named.gates, ranks, state.local.dtype, state.local.device)
 
 
-def _left(work: _Work, start: WireSet | None, order: WireSet, done: set[int]) -> Schedule:
-    """What is left of the plan, or a new one if it has never been where the run was ended."""
-    plan = work.plan(start, list(range(len(work.gates))))
+def _left(work: _Work, plan: Schedule, order: WireSet, done: set[int]) -> Schedule:
+    """What is left of a plan, or another one if it has never been where the run was ended."""
     at, seen = plan.start, set[int]()
     for number, stage in enumerate(plan.stages):
         at = stage.exchange.order if stage.exchange else at
@@ -178,21 +177,26 @@ def _run(
     state: ShardedState | None,
     plan: Schedule,
     done: set[int],
-    save: Callable[[ShardedState, set[int]], None],
     seconds: float,
+    save: Callable[..., None],
 ) -> ShardedState:
     order, saved = plan.start, time.monotonic()
     for number, stage in enumerate(plan.stages, 1):
         one = Schedule(order, (stage,))
         state = _after(work, state, one)
         order, done = one.order, done.union(stage.gates)
-        is_last = number == len(plan.stages)
-        is_due = partial(lambda since: time.monotonic() - since >= seconds, saved)
-        if is_last or by_first(work.ranks, is_due):
-            save(state, done)
+        is_due = partial(_is_over, saved + seconds)
+        if number < len(plan.stages) and by_first(work.ranks, is_due):
+            save(state, done=sorted(done), is_over=False)
             saved = time.monotonic()
-    assert state is not None  # a plan has a stage, or something was saved
-    return state
+    assert state is not None  # a plan has a stage, and what was saved is a state
+    end = ShardedState(state.local, Layout(work.named.by_wires(order), work.ranks))
+    save(end, done=sorted(done), is_over=True)
+    return end
+
+
+def _is_over(deadline: float) -> bool:
+    return time.monotonic() >= deadline
 
 
 def _after(work: _Work, state: ShardedState | None, stage: Schedule) -> ShardedState:
