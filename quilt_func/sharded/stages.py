@@ -1,6 +1,5 @@
 """Long runs on sharded states, which go on from files where they were ended."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh
 
 from quilt_func._checks import (
@@ -23,13 +21,8 @@ from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.evolution import evolved
 from quilt_func.ops import Op
 from quilt_func.sharded.agreeing import by_first
-from quilt_func.sharded.checkpoints import (
-    PathLike,
-    checked_path,
-    has_state,
-    last_state,
-    save_state,
-)
+from quilt_func.sharded.checkpoint_folders import has_checkpoint
+from quilt_func.sharded.checkpoints import PathLike, checked_path, last_state, save_state
 from quilt_func.sharded.layouts import Layout, ShardedState
 from quilt_func.sharded.localising import (
     Application,
@@ -41,12 +34,11 @@ from quilt_func.sharded.localising import (
 )
 from quilt_func.sharded.planning import Schedule, Stage, schedule
 from quilt_func.sharded.relabelling import Relabelled, relabelled
+from quilt_func.sharded.run_keys import key_of
 from quilt_func.sharded.running import check_enough, check_gates, check_size, ranks_for
 from quilt_func.typing import WireSet
 
 _NAME = "run_in_stages"
-_CHUNK = 2**20
-"""Amplitudes that are read at once for a fingerprint."""
 
 
 class _Work(NamedTuple):
@@ -126,9 +118,10 @@ def run_in_stages(
     work = _checked(circuit, state, mesh, dtype)
     check_number(_NAME, "seconds", seconds)
     folder = checked_path(_NAME, directory)
-    key, start = _key(work, state), None if state is None else state.layout.order
+    key = key_of(circuit, work.dtype, state)
+    start = None if state is None else state.layout.order
     done, plan = set[int](), work.plan(start, list(range(len(work.gates))))
-    if by_first(work.ranks, partial(has_state, folder)):
+    if by_first(work.ranks, partial(has_checkpoint, folder)):
         state, more = last_state(_NAME, folder, work.ranks, work.device.type)
         _check_key(folder, key, more)
         if more["is_over"]:
@@ -214,42 +207,6 @@ def _after(work: _Work, state: ShardedState | None, stage: Schedule) -> ShardedS
     before = None if state is None else state.local
     after = evolved(len(layout.local), run, before, work.dtype, work.device)
     return ShardedState(after, Layout(stage.order, ranks))
-
-
-# --- which run it is ---
-
-
-def _key(work: _Work, state: ShardedState | None) -> str:
-    """A digest of all that the result depends on, the same for any number of ranks."""
-    digest = hashlib.sha256(repr((work.circuit.n_qubits, work.dtype)).encode())
-    for op in work.circuit.ops:
-        digest.update(repr((op.gate.name, op.wires)).encode())
-        for param in op.params:
-            digest.update(_bits(param))
-    if state is not None:
-        digest.update(repr((state.layout.order, _fingerprint(state))).encode())
-    return digest.hexdigest()
-
-
-def _bits(param: Tensor | float) -> bytes:
-    if isinstance(param, Tensor):
-        return param.resolve_conj().cpu().numpy().tobytes()
-    return param.hex().encode()
-
-
-def _fingerprint(state: ShardedState) -> int:
-    """A number of all amplitudes' bits and places, modulo 2**64, whoever holds them."""
-    real = torch.view_as_real(state.local.resolve_conj())
-    found = torch.zeros((), dtype=torch.int64, device=real.device)
-    first = state.layout.ranks.rank * len(real)
-    for part in real.split(_CHUNK):
-        bits = part.contiguous().view(torch.int64)
-        place = torch.arange(first, first + len(part), device=real.device)
-        found += ((2 * place + 1)[:, None] * (bits ^ bits >> 29)).sum()
-        first += len(part)
-    if state.layout.ranks.n > 1:
-        distributed.all_reduce(found, group=state.layout.ranks.group)
-    return int(found)
 
 
 def _check_key(folder: Path, key: str, more: dict[str, Any]) -> None:

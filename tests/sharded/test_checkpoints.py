@@ -13,7 +13,7 @@ from rank_pools import RankError
 
 import quilt_func as qf
 from quilt_func import sharded
-from quilt_func.sharded import checkpoints, stages
+from quilt_func.sharded import checkpoints, run_keys, stages
 from quilt_func.testing import tolerance
 
 N = 6
@@ -105,10 +105,10 @@ def save_and_die(folder, rank, where):
 
 
 WRITES = {
-    "begin": (0, "quilt_func.sharded.checkpoints._begin"),
+    "begin": (0, "quilt_func.sharded.checkpoints.begin"),
     "data": (1, "torch.distributed.checkpoint.FileSystemWriter.write_data"),
     "metadata": (0, "torch.distributed.checkpoint.FileSystemWriter.finish"),
-    "facts": (0, "quilt_func.sharded.checkpoints._finish"),
+    "facts": (0, "quilt_func.sharded.checkpoints.finish"),
     "rename": (0, "pathlib.Path.rename"),
 }
 
@@ -216,7 +216,7 @@ def fingerprints():
         sharded.run_sharded(qf.circuit(4, [qf.x(w) for w in wires], qf.cx(0, 3)), mesh=mesh)
         for wires in ([], [0], [3], [1, 2])
     ]
-    return [stages._fingerprint(state) for state in states], [s.layout.order for s in states]
+    return [run_keys.fingerprint(state) for state in states], [s.layout.order for s in states]
 
 
 def test_a_states_fingerprint_depends_on_the_places_of_its_amplitudes(pool):
