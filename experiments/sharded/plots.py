@@ -25,15 +25,16 @@ def traffic(rows: Sequence[Row], n_layers: int) -> Figure:
     """What a rank sends for each layer of a circuit, in parts of its own amplitudes."""
     figure = Figure(figsize=(11.0, 7.6), layout="constrained")
     figure.suptitle(
-        f"What each rank sends for a layer, of {n_layers}: 1 is all its amplitudes once",
+        f"What each rank sends for a layer, of {n_layers}: 1 is all that it holds",
         fontsize=14, fontweight="bold", color=INK,
     )  # fmt: skip
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
     for ax, family in zip(axes.flat, FAMILIES, strict=True):
         _family(ax, [row for row in rows if row["part"] == family])
         ax.set_title(family, color=INK)
-    figure.supylabel("amplitudes sent a layer, in shards", fontsize=10)
-    figure.supxlabel("qubits on ranks", fontsize=10)
+    figure.supylabel("shards sent for a layer", fontsize=10)
+    for ax in axes[1]:
+        ax.set_xlabel("qubits, on ranks")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     clean(axes.flat)

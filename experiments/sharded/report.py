@@ -91,7 +91,7 @@ def _times(rows: Sequence[Row]) -> str:
     header += [f"at {bandwidth / 1e9:.0f} GB/s" for bandwidth in BANDWIDTHS]
     lines = []
     for row in rows:
-        cells = [row["family"], str(row["qubits"]), f"{row['ranks']:,}", f"{row['number']:g}"]
+        cells = [row["family"], str(row["qubits"]), f"{row['ranks']:,}", f"{row['number']:.3g}"]
         cells.append(f"{row['sent'] / 2**30:.1f} GiB")
         cells += [f"{row[f'at_{bandwidth / 1e9:.0f}']:.2g} s" for bandwidth in BANDWIDTHS]
         lines.append(cells)

@@ -48,7 +48,7 @@ class Dependencies(NamedTuple):
     blocks: tuple[Block, ...]
 
 
-def dependencies(n_qubits: int, demands: Sequence[Demand]) -> Dependencies:
+def blocks_of(n_qubits: int, demands: Sequence[Demand]) -> Dependencies:
     """Find which gates must wait for which: on each wire, movers for all, and all for movers.
 
     Two gates commute if each wire that they share stands in both: for known bits of these wires

@@ -60,11 +60,10 @@ class ShardedState:
         layout: Where the wires are.
 
     Examples:
-        >>> from quilt_func import ghz_state
+        >>> from quilt_func import zero_state
         >>> from quilt_func.sharded import Layout, Ranks, ShardedState
-        >>> state = ShardedState(ghz_state(2), Layout((0, 1), Ranks(1)))
-        >>> state.layout.local, len(state.local)
-        ((0, 1), 4)
+        >>> ShardedState(zero_state(3)[:4], Layout((0, 1, 2), Ranks(2))).local.real
+        tensor([1., 0., 0., 0.])
     """
 
     local: Tensor

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from quilt_func._checks import message
 from quilt_func.sharded.choosing import Needs, choices
 from quilt_func.sharded.dependencies import Demand as Demand
-from quilt_func.sharded.dependencies import Dependencies, dependencies
+from quilt_func.sharded.dependencies import Dependencies, blocks_of
 from quilt_func.typing import WireSet
 
 WIDTH = 8
@@ -118,7 +118,7 @@ def schedule(
         ValueError: If a gate moves more wires than are local.
     """
     _check_room(n_qubits, n_bits, demands)
-    found = dependencies(n_qubits, demands)
+    found = blocks_of(n_qubits, demands)
     search = _Search(n_qubits, n_bits, found)
     path = search.run(None if start is None else sum(1 << wire for wire in start[:n_bits]))
     return _laid_out(n_qubits, n_bits, found, path, start)

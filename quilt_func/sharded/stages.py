@@ -1,6 +1,5 @@
 """Long runs on sharded states, which go on from files where they were ended."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh
 
 from quilt_func._checks import (
@@ -23,13 +21,8 @@ from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.evolution import evolved
 from quilt_func.ops import Op
 from quilt_func.sharded.agreeing import by_first
-from quilt_func.sharded.checkpoints import (
-    PathLike,
-    checked_path,
-    has_state,
-    last_state,
-    save_state,
-)
+from quilt_func.sharded.checkpoint_folders import has_checkpoint
+from quilt_func.sharded.checkpoints import PathLike, checked_path, last_state, save_state
 from quilt_func.sharded.layouts import Layout, ShardedState
 from quilt_func.sharded.localising import (
     Application,
@@ -40,18 +33,22 @@ from quilt_func.sharded.localising import (
     split_leading,
 )
 from quilt_func.sharded.planning import Schedule, Stage, schedule
+from quilt_func.sharded.relabelling import Relabelled, relabelled
+from quilt_func.sharded.run_keys import key_of
 from quilt_func.sharded.running import check_enough, check_gates, check_size, ranks_for
 from quilt_func.typing import WireSet
 
 _NAME = "run_in_stages"
-_CHUNK = 2**20
-"""Amplitudes that are read at once for a fingerprint."""
 
 
 class _Work(NamedTuple):
-    """A run: its circuit, the gates that a plan numbers, and those that make a start of zeros."""
+    """A run: its circuit, the gates that a plan numbers, and those that make a start of zeros.
+
+    Wires have the names that they have at the start, until the run is over.
+    """
 
     circuit: Circuit
+    named: Relabelled
     leading: list[Application]
     gates: list[Application]
     ranks: Ranks
@@ -121,19 +118,17 @@ def run_in_stages(
     work = _checked(circuit, state, mesh, dtype)
     check_number(_NAME, "seconds", seconds)
     folder = checked_path(_NAME, directory)
-    key, start = _key(work, state), None if state is None else state.layout.order
-    if by_first(work.ranks, partial(has_state, folder)):
+    key = key_of(circuit, work.dtype, state)
+    start = None if state is None else state.layout.order
+    done, plan = set[int](), work.plan(start, list(range(len(work.gates))))
+    if by_first(work.ranks, partial(has_checkpoint, folder)):
         state, more = last_state(_NAME, folder, work.ranks, work.device.type)
         _check_key(folder, key, more)
+        if more["is_over"]:
+            return state
         done = set(more["done"])
-        plan = _left(work, start, state.layout.order, done)
-    else:
-        done, plan = set(), work.plan(start, list(range(len(work.gates))))
-
-    def save(state: ShardedState, done: set[int]) -> None:
-        save_state(state, folder, key=key, done=sorted(done))
-
-    return _run(work, state, plan, done, save, seconds)
+        plan = _left(work, plan, state.layout.order, done)
+    return _run(work, state, plan, done, seconds, partial(save_state, directory=folder, key=key))
 
 
 def _checked(
@@ -149,21 +144,18 @@ def _checked(
             need, got = "have no gradient and be no transform's", describe(tensor)
             remedy = "Use `run_sharded`, or `detach` the parameters."
             raise TypeError(message(_NAME, "circuit", circuit, need, got, remedy))
-    gates = applications(circuit.ops)
+    named = relabelled(circuit.n_qubits, applications(circuit.ops))
     if state is None:
         device = mesh.device_type if mesh is not None and not circuit.leaves else None
-        return _Work(
-            circuit, *split_leading(gates), ranks,
-            *default_kind(_NAME, circuit.leaves, dtype, device),
-        )  # fmt: skip
+        own = default_kind(_NAME, circuit.leaves, dtype, device)
+        return _Work(circuit, named, *split_leading(named.gates), ranks, *own)
     check_size(_NAME, circuit, state)
     common_dtype_and_device(_NAME, tensors)
-    return _Work(circuit, [], gates, ranks, state.local.dtype, state.local.device)
+    return _Work(circuit, named, [], named.gates, ranks, state.local.dtype, state.local.device)
 
 
-def _left(work: _Work, start: WireSet | None, order: WireSet, done: set[int]) -> Schedule:
-    """What is left of the plan, or a new one if it has never been where the run was ended."""
-    plan = work.plan(start, list(range(len(work.gates))))
+def _left(work: _Work, plan: Schedule, order: WireSet, done: set[int]) -> Schedule:
+    """What is left of a plan, or another one if it has never been where the run was ended."""
     at, seen = plan.start, set[int]()
     for number, stage in enumerate(plan.stages):
         at = stage.exchange.order if stage.exchange else at
@@ -178,21 +170,26 @@ def _run(
     state: ShardedState | None,
     plan: Schedule,
     done: set[int],
-    save: Callable[[ShardedState, set[int]], None],
     seconds: float,
+    save: Callable[..., None],
 ) -> ShardedState:
     order, saved = plan.start, time.monotonic()
     for number, stage in enumerate(plan.stages, 1):
         one = Schedule(order, (stage,))
         state = _after(work, state, one)
         order, done = one.order, done.union(stage.gates)
-        is_last = number == len(plan.stages)
-        is_due = partial(lambda since: time.monotonic() - since >= seconds, saved)
-        if is_last or by_first(work.ranks, is_due):
-            save(state, done)
+        is_due = partial(_is_over, saved + seconds)
+        if number < len(plan.stages) and by_first(work.ranks, is_due):
+            save(state, done=sorted(done), is_over=False)
             saved = time.monotonic()
-    assert state is not None  # a plan has a stage, or something was saved
-    return state
+    assert state is not None  # a plan has a stage, and what was saved is a state
+    end = ShardedState(state.local, Layout(work.named.by_wires(order), work.ranks))
+    save(end, done=sorted(done), is_over=True)
+    return end
+
+
+def _is_over(deadline: float) -> bool:
+    return time.monotonic() >= deadline
 
 
 def _after(work: _Work, state: ShardedState | None, stage: Schedule) -> ShardedState:
@@ -210,42 +207,6 @@ def _after(work: _Work, state: ShardedState | None, stage: Schedule) -> ShardedS
     before = None if state is None else state.local
     after = evolved(len(layout.local), run, before, work.dtype, work.device)
     return ShardedState(after, Layout(stage.order, ranks))
-
-
-# --- which run it is ---
-
-
-def _key(work: _Work, state: ShardedState | None) -> str:
-    """A digest of all that the result depends on, the same for any number of ranks."""
-    digest = hashlib.sha256(repr((work.circuit.n_qubits, work.dtype)).encode())
-    for op in work.circuit.ops:
-        digest.update(repr((op.gate.name, op.wires)).encode())
-        for param in op.params:
-            digest.update(_bits(param))
-    if state is not None:
-        digest.update(repr((state.layout.order, _fingerprint(state))).encode())
-    return digest.hexdigest()
-
-
-def _bits(param: Tensor | float) -> bytes:
-    if isinstance(param, Tensor):
-        return param.resolve_conj().cpu().numpy().tobytes()
-    return param.hex().encode()
-
-
-def _fingerprint(state: ShardedState) -> int:
-    """A number of all amplitudes' bits and places, modulo 2**64, whoever holds them."""
-    real = torch.view_as_real(state.local.resolve_conj())
-    found = torch.zeros((), dtype=torch.int64, device=real.device)
-    first = state.layout.ranks.rank * len(real)
-    for part in real.split(_CHUNK):
-        bits = part.contiguous().view(torch.int64)
-        place = torch.arange(first, first + len(part), device=real.device)
-        found += ((2 * place + 1)[:, None] * (bits ^ bits >> 29)).sum()
-        first += len(part)
-    if state.layout.ranks.n > 1:
-        distributed.all_reduce(found, group=state.layout.ranks.group)
-    return int(found)
 
 
 def _check_key(folder: Path, key: str, more: dict[str, Any]) -> None:

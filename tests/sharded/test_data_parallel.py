@@ -56,7 +56,7 @@ def test_data_parallel_training_is_that_of_one_process(pool, n):
     for found in pool(n).run(train):
         assert torch.allclose(found, expected, atol=tolerance(found.dtype, 1000))
     start = qf.uniforms(expected.shape, 1)
-    assert not torch.allclose(start, expected, atol=0.01), "something is learnt"
+    assert (start - expected).norm() > 0.1, "something is learnt"
 
 
 def train_apart():

@@ -9,7 +9,7 @@ from systems import beam_splitter, damp
 
 import quilt_func as qf
 from quilt_func.gates import unitary_gate
-from quilt_func.sharded.standing import standing
+from quilt_func.sharded.standing_wires import standing
 from quilt_func.testing.tolerances import tolerance
 
 N_ANGLES = 5
