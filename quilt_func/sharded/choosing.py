@@ -104,7 +104,9 @@ class Needs:
         return value
 
 
-def choices(needs: Needs, n_bits: int, old: Sequence[int] | None) -> Iterator[list[int]]:
+def choices(
+    needs: Needs, n_bits: int, old: Sequence[int] | None, *, thorough: bool = False
+) -> Iterator[list[int]]:
     """Choices of wires to shard that may serve next: the best found, for each number of new ones.
 
     At the start, where none are sharded yet, one that begins with each wire.
@@ -113,10 +115,12 @@ def choices(needs: Needs, n_bits: int, old: Sequence[int] | None) -> Iterator[li
         needs: What pending gates need.
         n_bits: How many wires are sharded.
         old: Those sharded now; None where any may be at no price.
+        thorough: Whether one begins with each wire at any time.
     """
-    if old is None:
+    if old is None or thorough:
         for wire in range(needs.n_qubits if n_bits else 0):
-            yield needs.better(needs.grown([wire], n_bits), (), n_bits)
+            yield needs.better(needs.grown([wire], n_bits), old or (), n_bits)
+    if old is None:
         return
     found, does_any = list(old), False
     for most in range(1, n_bits + 1):

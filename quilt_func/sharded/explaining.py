@@ -62,7 +62,7 @@ class ShardedPlan(NamedTuple):
         >>> ring = cx([(0, 1), (1, 2), (2, 3), (3, 0)])
         >>> found = sharded.plan_sharded(circuit(4, 3 * [h(range(4)), ring]), n_ranks=2)
         >>> found.n_exchanges, found.sent, found.memory
-        (4, 128, 128)
+        (3, 96, 128)
         >>> found.stages[1].incoming, found.stages[1].outgoing, found.stages[1].cost.n_gates
         ((0,), (3,), 5)
     """
