@@ -12,8 +12,8 @@ from quilt_func._collectives import Exchange, Ranks
 from quilt_func._torch import constant
 from quilt_func.evolution import exchange_row
 from quilt_func.ops import Gate, Op
+from quilt_func.sharded.bit_blocks import restricted
 from quilt_func.sharded.planning import Demand, Schedule
-from quilt_func.sharded.restricted import restricted
 from quilt_func.sharded.standing_wires import standing
 from quilt_func.typing import WireSet
 
