@@ -29,7 +29,9 @@ def expval(state: ShardedState, observable: ObservableLike | Sequence[Observable
 
     Words with I and Z on the wires of the rank's number send nothing. For others, the wires that
     they flip are exchanged: less than a rank's amplitudes are sent for as many words as flip no
-    more wires together than a rank has. The layout that the state has is the same afterwards.
+    more wires together than a rank has. The layout that the state has is the same afterwards. What
+    has been sent is let go after each exchange; for a gradient, autograd keeps it: as much again
+    as the rank's amplitudes for each exchange.
 
     Args:
         state: Normalised sharded state.
