@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from quilt_func._collectives.ranks import Ranks
-from quilt_func._torch import is_noted
+from quilt_func._torch import in_memory, is_noted
 
 AT_ONCE = 2
 """Messages to each rank that are on their way at once."""
@@ -54,7 +54,7 @@ def trade(
         if len(on_the_way) == AT_ONCE:
             on_the_way.pop(0).finish()
         peers = [partners[i] for i in others]
-        pairs = [(sources[i].contiguous(), targets[i]) for i in others]
+        pairs = [(in_memory(sources[i]), targets[i]) for i in others]
         on_the_way.append(send(ranks, peers, pairs, tag))
         for i in own:
             targets[i].copy_(sources[i].reshape(targets[i].shape))
@@ -65,7 +65,7 @@ def trade(
 def total(ranks: Ranks, part: Tensor) -> Tensor:
     """The sum of all ranks' tensors, on each of them."""
     _check_not_noted()
-    found = part.contiguous().clone()
+    found = in_memory(part).clone()
     dist.all_reduce(_real(found), group=ranks.group)
     return found
 

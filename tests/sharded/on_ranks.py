@@ -374,3 +374,15 @@ def peak(world, n, words):
     before = resident("VmRSS")
     step(p)
     return resident("VmHWM") - before
+
+
+def of_lazy_numbers():
+    """What ranks send of tensors that are lazily conjugated, negated or zero."""
+    ranks = sharded.ranks_of(mesh())
+    numbers = torch.complex(torch.arange(4.0), torch.ones(4))
+    zero = torch._efficientzerotensor(4, dtype=torch.complex64)
+    exchange = exchanging.Exchange(ranks, (0,))
+    lazy = numbers.conj(), numbers.conj().imag, zero
+    found = [rules.summed(ranks, x) for x in lazy] + [rules.of_partner(ranks, 1, x) for x in lazy]
+    exchanged = [rules.exchanged(exchange, (0, 1), x) for x in (numbers.conj(), zero)]
+    return [numbers, *found, *exchanged]

@@ -11,6 +11,7 @@ from on_ranks import (
     example,
     layers,
     n_messages,
+    of_lazy_numbers,
     random_state,
     run_derivatives,
     run_with,
@@ -165,6 +166,17 @@ def test_every_rank_plans_the_same_steps(n_ranks):
         assert all(one == first for one in others)
 
     law()
+
+
+@pytest.mark.parametrize("n_ranks", [2])
+def test_lazy_numbers_are_sent_as_what_they_are(pool, n_ranks):
+    """Gradients of linear functions are zeros without memory, and others are lazy conjugates."""
+    for rank, (x, *found) in enumerate(pool(n_ranks).run(of_lazy_numbers)):
+        zero, right = torch.zeros_like(x), x.conj().resolve_conj()
+        exchanged = torch.stack([right[2 * rank :][:2]] * 2).reshape(-1)
+        expected = [2 * right, 2 * right.imag, zero, right, right.imag, zero, exchanged, zero]
+        for got, value in zip(found, expected, strict=True):
+            assert torch.equal(got, value)
 
 
 @pytest.mark.cuda
