@@ -22,6 +22,7 @@ from quilt_func import (
     noise,
     optim,
     problems,
+    sharded,
     shots,
 )
 from quilt_func import gates as _gates
@@ -179,6 +180,7 @@ __all__ = [
     "same_structure",
     "sample",
     "save_parameters",
+    "sharded",
     "shots",
     "spsa",
     "testing",

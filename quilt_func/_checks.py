@@ -209,6 +209,8 @@ def check_state(function: str, state: object, argument: str = "state") -> int:
 
 
 def _state_remedy(given: object) -> str:
+    if type(given).__name__ == "ShardedState":  # of a room above
+        return "Measure with `quilt_func.sharded`'s functions, or take `sharded.gather(state)`."
     if callable(given):
         return "Call the circuit, and give the state that it returns."
     if isinstance(given, Iterable) and not isinstance(given, str):

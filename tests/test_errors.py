@@ -24,6 +24,7 @@ from bad_calls import (
     noise,
     observables,
     problems,
+    processes,
     shots,
     states,
     training,
@@ -65,6 +66,7 @@ ROOMS = (
     interchange,
     learning,
     noise,
+    processes,
     shots,
     training,
 )

@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from quilt_func._collectives.ranks import Ranks
+from quilt_func._torch import in_memory, is_noted
 
 AT_ONCE = 2
 """Messages to each rank that are on their way at once."""
@@ -44,6 +45,7 @@ def trade(
         pieces: Of each piece, the parts for the partners, and where theirs are written, of the same
             sizes. Copies to and from messages overlap the messages of other pieces.
     """
+    _check_not_noted()
     send = _all_to_all if _takes_one_call(ranks) else _point_to_point
     others = [i for i, partner in enumerate(partners) if partner != ranks.rank]
     own = [i for i in range(len(partners)) if i not in others]
@@ -52,7 +54,7 @@ def trade(
         if len(on_the_way) == AT_ONCE:
             on_the_way.pop(0).finish()
         peers = [partners[i] for i in others]
-        pairs = [(sources[i].contiguous(), targets[i]) for i in others]
+        pairs = [(in_memory(sources[i]), targets[i]) for i in others]
         on_the_way.append(send(ranks, peers, pairs, tag))
         for i in own:
             targets[i].copy_(sources[i].reshape(targets[i].shape))
@@ -62,9 +64,19 @@ def trade(
 
 def total(ranks: Ranks, part: Tensor) -> Tensor:
     """The sum of all ranks' tensors, on each of them."""
-    found = part.contiguous().clone()
+    _check_not_noted()
+    found = in_memory(part).clone()
     dist.all_reduce(_real(found), group=ranks.group)
     return found
+
+
+def _check_not_noted() -> None:
+    """Refuse to send within a trace: a replay would not send, and wait for ever or be wrong."""
+    if is_noted():
+        raise TypeError(
+            "run_sharded(): ranks must send one another values, but a trace such as that of `jit` "
+            "notes operations only. Call the function itself, without `jit`."
+        )
 
 
 def _takes_one_call(ranks: Ranks) -> bool:

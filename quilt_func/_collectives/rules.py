@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from quilt_func._amplitudes import runs
 from quilt_func._collectives.exchanging import Exchange
 from quilt_func._collectives.messages import total, trade
 from quilt_func._collectives.ranks import Ranks
@@ -129,7 +130,8 @@ def summed(ranks: Ranks, tensor: Tensor) -> Tensor:
 
 def exchanged(exchange: Exchange, order: WireSet, state: Tensor) -> Tensor:
     """Put the wires of a flat state in an order, then exchange the first of them."""
-    moved = state.reshape((2,) * len(order)).permute(order).reshape(-1)
+    shape, axes = runs(order)
+    moved = state.reshape(shape).permute(axes).reshape(-1)
     found: Tensor = Exchanged.apply(Over(exchange.ranks, exchange), moved)
     return found
 

@@ -4,6 +4,7 @@ from quilt_func._torch.arrays import (
     adjoint,
     as_seen_here,
     constant,
+    in_memory,
     is_alias,
     is_same_view,
     matmul,
@@ -12,7 +13,7 @@ from quilt_func._torch.arrays import (
     unconjugated,
 )
 from quilt_func._torch.dynamo import hide
-from quilt_func._torch.graphs import compile_in_cpp, is_within_mode, settings
+from quilt_func._torch.graphs import compile_in_cpp, is_noted, is_within_mode, settings
 from quilt_func._torch.levels import (
     batch_levels,
     forward_mode_levels,
@@ -45,8 +46,10 @@ __all__ = [
     "forward_mode_levels",
     "has_tag",
     "hide",
+    "in_memory",
     "is_alias",
     "is_differentiated",
+    "is_noted",
     "is_recorded",
     "is_same_view",
     "is_transformed",

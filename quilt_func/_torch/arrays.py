@@ -93,6 +93,13 @@ def own_precision(device: torch.device | None) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False)
 
 
+def in_memory(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor with memory that says all: contiguous, not lazily zero, conjugated or negated."""
+    if tensor._is_zerotensor():
+        return torch.zeros(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+    return tensor.resolve_conj().resolve_neg().contiguous()
+
+
 def adjoint(matrices: torch.Tensor) -> torch.Tensor:
     """Conjugate transpose in memory: neither lazy nor physical conjugation can be batched."""
     plain = unconjugated(matrices)

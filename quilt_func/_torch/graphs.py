@@ -23,6 +23,11 @@ def is_within_mode() -> bool:
     )
 
 
+def is_noted() -> bool:
+    """Tell whether operations are noted or faked, by a dispatch mode such as a trace's."""
+    return bool(C._len_torch_dispatch_stack())
+
+
 def settings() -> tuple[bool, torch.dtype]:
     """Torch's settings that a trace depends on: whether gradients are on, and the default dtype.
 

@@ -8,6 +8,7 @@ what there would be without noise.
 
 from quilt_func.noise.cancellation import Cancelled, cancel, cancellation_cost, n_cancels
 from quilt_func.noise.channels import Channel
+from quilt_func.noise.density import doubled as doubled
 from quilt_func.noise.density import run_density, run_density_branches
 from quilt_func.noise.density_walk import most_matrices as most_matrices
 from quilt_func.noise.explaining import explain_density, explain_trajectory
@@ -48,6 +49,7 @@ from quilt_func.noise.relaxation import (
     reset_channel,
     thermal_relaxation,
 )
+from quilt_func.noise.sampled_circuits import SampledCircuit, sampled_circuit
 from quilt_func.noise.table import CHANNELS
 from quilt_func.noise.trajectories import Trajectory, n_draws, run_trajectory, trajectory_mean
 from quilt_func.noise.twirling import n_twirls, pauli_twirl, twirl
@@ -61,6 +63,7 @@ __all__ = [
     "NoiseRule",
     "PatternRun",
     "Patterns",
+    "SampledCircuit",
     "Trajectory",
     "amplitude_damping",
     "bit_flip",
@@ -99,6 +102,7 @@ __all__ = [
     "run_pattern",
     "run_trajectory",
     "sample_readout",
+    "sampled_circuit",
     "superoperator",
     "thermal_relaxation",
     "trajectory_mean",

@@ -86,7 +86,7 @@ class Energy(_Broadcasting):
         if by_value is not None and of_state:
             found[1].append(_Scaled.apply(words, by_value + by_value, image))
         if by_image is not None and of_coefficients:
-            found[0].append(_Overlaps.of(words, by_image, state))
+            found[0].append(Overlaps.of(words, by_image, state))
         if by_image is not None and of_state:
             found[1].append(Image.of(words, coefficients, by_image))
         return tuple(sum(parts[1:], parts[0]) if parts else None for parts in found)
@@ -123,11 +123,11 @@ class Values(_Broadcasting):
     ) -> tuple[Tensor, Tensor]:
         (state,), (tangent,) = values, tangents
         assert tangent is not None, "it is the only one"
-        by_tangent: Tensor = 2 * _Overlaps.apply(words, state, unconjugated(tangent))
+        by_tangent: Tensor = 2 * Overlaps.apply(words, state, unconjugated(tangent))
         return Values.apply(words, state), by_tangent
 
 
-class _Overlaps(_Multilinear):
+class Overlaps(_Multilinear):
     """Re ⟨φ|P|ψ⟩ for each word, of both states."""
 
     evaluate = staticmethod(expectations)
@@ -151,7 +151,7 @@ class Image(_Multilinear):
         coefficients, state = ctx.saved_tensors
         of_coefficients, of_state = Primitive.wanted(ctx)
         return (
-            _Overlaps.of(ctx.static, gradient, state) if of_coefficients else None,
+            Overlaps.of(ctx.static, gradient, state) if of_coefficients else None,
             Image.of(ctx.static, coefficients, gradient) if of_state else None,
         )
 
@@ -236,7 +236,7 @@ class Lowest(_Searching):
             found.append(by_energy.unsqueeze(-1) * Values.of(search.words, state))
         if by_state is not None:
             answer = _Response.apply(search, coefficients, energy, state, by_state)
-            found.append(_Overlaps.of(search.words, answer, state))
+            found.append(Overlaps.of(search.words, answer, state))
         return sum(found[1:], found[0]) if found else None, None
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from quilt_func._checks import check_is
+from quilt_func._checks import check_is, shape_error
 from quilt_func._collectives import Ranks
 from quilt_func._torch import register
 from quilt_func.typing import WireSet
@@ -58,6 +58,12 @@ class ShardedState:
     Attributes:
         local (complex, (2**n_local,)): The amplitudes of this rank.
         layout: Where the wires are.
+
+    Examples:
+        >>> from quilt_func import zero_state
+        >>> from quilt_func.sharded import Layout, Ranks, ShardedState
+        >>> ShardedState(zero_state(3)[:4], Layout((0, 1, 2), Ranks(2))).local.real
+        tensor([1., 0., 0., 0.])
     """
 
     local: Tensor
@@ -68,6 +74,12 @@ def check_sharded(function: str, state: object, argument: str = "state") -> None
     """Check that a value is a sharded state."""
     need, remedy = "be a sharded state", "Make one with `sharded.run_sharded` or `sharded.shard`."
     check_is(function, argument, state, ShardedState, need, remedy)
+    assert isinstance(state, ShardedState)
+    size = 2 ** len(state.layout.local)
+    if state.local.shape != (size,):
+        need = f"have amplitudes of shape ({size},) on each rank"
+        remedy = "Give one state; map over a batch with `torch.func.vmap`."
+        raise shape_error(function, argument, state.local, need, remedy)
 
 
 def _unflatten(leaves: Iterable[Any], layout: Layout) -> ShardedState:

@@ -12,7 +12,7 @@ from quilt_func._collectives import Exchange, Ranks
 from quilt_func._torch import constant
 from quilt_func.evolution import exchange_row
 from quilt_func.ops import Gate, Op
-from quilt_func.sharded.gate_blocks import restricted
+from quilt_func.sharded.bit_blocks import restricted
 from quilt_func.sharded.planning import Demand, Schedule
 from quilt_func.sharded.standing_wires import standing
 from quilt_func.typing import WireSet
@@ -96,12 +96,19 @@ def placed(
 ) -> Iterator[Op]:
     """Gates on local wires, of which each is its block on the wires that are the rank's."""
     rows = [_on_local_wires(gate, order, ranks) for gate in gates]
-    for (number, row), group in groupby(rows, lambda one: (one[0].op, one[1])):
+    for _, group in groupby(rows, _joined):
         members = list(group)
+        number, row = members[0][0].op, members[0][1]
         slots = tuple(gate.slot for gate, _, _ in members)
         op = ops[number]
         params = tuple(p if type(p) is float else _chosen(p, slots) for p in op.params)
         yield Op(row, tuple(wires for _, _, wires in members), params)
+
+
+def _joined(placed: tuple[Application, Gate, WireSet]) -> tuple[int, int]:
+    """What neighbours that join to one op share; blocks, which depend on the rank, stay alone."""
+    gate, row, _ = placed
+    return gate.op, -1 if row is gate.gate else gate.slot
 
 
 def _on_local_wires(

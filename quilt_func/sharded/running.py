@@ -57,13 +57,13 @@ def run_sharded(
     Examples:
         >>> from quilt_func import circuit, cx, h, sharded
         >>> def bell():
-        ...     state = sharded.run_sharded(circuit(2, h(0), cx(0, 1)), mesh=sharded.mesh())
+        ...     state = sharded.run_sharded(circuit(2, h(0), cx(0, 1)), mesh=sharded.mesh("cpu"))
         ...     return state.local.real
-        >>> sharded.spawn(1, bell)
+        >>> sharded.spawn(1, bell, start="fork")
         [tensor([0.7071, 0.0000, 0.0000, 0.7071])]
     """
     check_circuit("run_sharded", "circuit", circuit)
-    _check_gates(circuit)
+    check_gates(circuit)
     ranks = ranks_for("run_sharded", state, mesh)
     check_enough("run_sharded", circuit.n_qubits, ranks)
     ops = replicated(ranks, circuit.ops)
@@ -76,10 +76,7 @@ def run_sharded(
 
 def _from_state(circuit: Circuit, ops: Sequence[Op], state: ShardedState) -> ShardedState:
     layout, local = state.layout, state.local
-    if layout.n_qubits != circuit.n_qubits:
-        need, got = f"fit {qubits(circuit.n_qubits)}", qubits(layout.n_qubits)
-        remedy = "Give a circuit of as many qubits as the state has."
-        raise ValueError(message("run_sharded", "state", state, need, got, remedy))
+    check_size("run_sharded", circuit, state)
     common_dtype_and_device("run_sharded", [local, *circuit.leaves])
     named = relabelled(layout.n_qubits, applications(ops))
     demands = tuple(gate.demand for gate in named.gates)
@@ -106,10 +103,11 @@ def _from_zero(
     return ShardedState(after, Layout(named.by_wires(found.order), ranks))
 
 
-def _check_gates(circuit: Circuit) -> None:
+def check_gates(circuit: Circuit, function: str = "run_sharded") -> None:
+    """Check that a circuit makes one state of a state."""
     refusal = next((op.gate.refusal for op in circuit.ops if op.gate.refusal), "")
     if refusal:
-        raise TypeError(f"run_sharded(): {refusal}")
+        raise TypeError(f"{function}(): {refusal}")
 
 
 def ranks_for(function: str, state: ShardedState | None, mesh: DeviceMesh | None) -> Ranks:
@@ -123,11 +121,19 @@ def ranks_for(function: str, state: ShardedState | None, mesh: DeviceMesh | None
     return ranks_of(mesh)
 
 
-def check_enough(function: str, n_qubits: int, ranks: Ranks) -> None:
+def check_enough(function: str, n_qubits: int, ranks: Ranks, argument: str = "circuit") -> None:
     """Check that each rank has at least one wire of its own."""
     if n_qubits <= ranks.n_bits:
         need, got = f"have more than {ranks.n_bits} qubits on {ranks.n} ranks", qubits(n_qubits)
-        raise ValueError(message(function, "circuit", n_qubits, need, got, "Take fewer ranks."))
+        raise ValueError(message(function, argument, n_qubits, need, got, "Take fewer ranks."))
+
+
+def check_size(function: str, circuit: Circuit, state: ShardedState) -> None:
+    """Check that a state is as large as a circuit."""
+    if state.layout.n_qubits != circuit.n_qubits:
+        need, got = f"fit {qubits(circuit.n_qubits)}", qubits(state.layout.n_qubits)
+        remedy = "Give a circuit of as many qubits as the state has."
+        raise ValueError(message(function, "state", state, need, got, remedy))
 
 
 def replicated(ranks: Ranks, ops: Sequence[Op]) -> list[Op]:

@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
-from quilt_func import measurement
+from quilt_func import _sampling
 from quilt_func.testing import observable_laws
 from quilt_func.testing import strategies as qst
 
@@ -128,7 +128,7 @@ def test_sampling_maps_and_replays():
     assert torch.equal(vmap(qf.sample, (0, None))(states, u[0]), one)
 
 
-MANY = measurement._MANY_SHOTS
+MANY = _sampling._MANY_SHOTS
 EPS, TINY = torch.finfo(F64).eps, math.ulp(0.0)
 LAST = [1.0 - torch.finfo(real).eps / 2 for real in (F32, F64)]
 PROBABILITIES = {
@@ -167,7 +167,7 @@ def assert_samples_are_searched(state, u):
     positions = u.to(F64).numpy() * ends[-1]
     expected = np.searchsorted(ends, positions, side="right").clip(max=last)
     many = u.repeat(-(-MANY // len(u)))
-    with mock.patch.object(measurement, "_FEW_THREADS", torch.get_num_threads()):
+    with mock.patch.object(_sampling, "_FEW_THREADS", torch.get_num_threads()):
         found = qf.sample(state, many)
     assert found.dtype == torch.int64
     assert found.tolist() == np.resize(expected, len(many)).tolist()
@@ -197,11 +197,11 @@ def left(cumulative, positions):
 
 
 def single(cumulative, positions):
-    return measurement._search(cumulative.to(F32), positions.to(F32))
+    return _sampling._search(cumulative.to(F32), positions.to(F32))
 
 
 def even(cumulative, positions):
-    return measurement._search(cumulative, positions) // 2 * 2
+    return _sampling._search(cumulative, positions) // 2 * 2
 
 
 def unclamped(cumulative, positions):
@@ -214,7 +214,7 @@ def test_the_law_of_many_shots_sees_mistakes(mistake):
     state[17] = 0.0
     u = torch.cat([edges(state), torch.ones(1, dtype=F64)])
     assert_samples_are_searched(state, u)
-    with mock.patch.object(measurement, "_halve", mistake), pytest.raises(AssertionError):
+    with mock.patch.object(_sampling, "_halve", mistake), pytest.raises(AssertionError):
         assert_samples_are_searched(state, u)
 
 
@@ -231,13 +231,13 @@ def test_many_shots_map_and_replay():
 
 def test_shots_are_searched_where_they_are_few_or_threads_are_many():
     cumulative, shots = torch.ones(8, dtype=F64), torch.zeros(MANY, dtype=F64)
-    with mock.patch.object(measurement, "_FEW_THREADS", torch.get_num_threads()):
-        assert measurement._has_many_shots(shots, cumulative)
-        assert not measurement._has_many_shots(shots[1:], cumulative)
-        assert not measurement._has_many_shots(shots, torch.ones(129 * MANY, dtype=F64))
-        assert not measurement._has_many_shots(shots.to("meta"), cumulative.to("meta"))
-    with mock.patch.object(measurement, "_FEW_THREADS", torch.get_num_threads() - 1):
-        assert not measurement._has_many_shots(shots, cumulative)
+    with mock.patch.object(_sampling, "_FEW_THREADS", torch.get_num_threads()):
+        assert _sampling._has_many_shots(shots, cumulative)
+        assert not _sampling._has_many_shots(shots[1:], cumulative)
+        assert not _sampling._has_many_shots(shots, torch.ones(129 * MANY, dtype=F64))
+        assert not _sampling._has_many_shots(shots.to("meta"), cumulative.to("meta"))
+    with mock.patch.object(_sampling, "_FEW_THREADS", torch.get_num_threads() - 1):
+        assert not _sampling._has_many_shots(shots, cumulative)
 
 
 def test_frequencies_are_the_probabilities():

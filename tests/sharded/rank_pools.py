@@ -22,6 +22,9 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+PRELOADED = ["pytest", "torch", "torch.distributed.checkpoint", "quilt_func.testing"]
+"""What test modules import, which the ranks have from the server that they are forked from."""
+
 GRACE = 1.0
 """Seconds in which the other ranks may answer after one has failed."""
 
@@ -86,7 +89,7 @@ class Pool:
         if self.processes:
             return
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "torch.distributed", "quilt_func"])
+        context.set_forkserver_preload(PRELOADED)
         self.folder = tempfile.mkdtemp(prefix="ranks-")
         store = str(Path(self.folder) / "store")
         pairs = [context.Pipe() for _ in range(self.n)]

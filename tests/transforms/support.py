@@ -10,11 +10,13 @@ import inspect
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch.func import grad
 
 import quilt_func as qf
+from quilt_func.sharded import moving, running
 from quilt_func.testing.transforms import TRANSFORM_LAWS, transform_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,6 +298,36 @@ START = u(2, 4, seed=1).tolist()
 SHOTS, FIXED = u(9, seed=4).tolist(), psi().tolist()
 SHADOW = [one.tolist() for one in qf.shots.shadow(psi(), u(9, 3, seed=4))]
 STATES = qf.shots.clifford_shadow(psi(), u(4, 5, seed=4)).states.tolist()
+
+
+def split(state):
+    """A state on the one rank there is."""
+    order = tuple(range(state.shape[0].bit_length() - 1))
+    return qf.sharded.ShardedState(state, qf.sharded.Layout(order, qf.sharded.Ranks(1)))
+
+
+def alone(call):
+    """A call with a mesh of this process alone."""
+
+    def one(*_):
+        return qf.sharded.Ranks(1)
+
+    with patch.object(moving, "ranks_of", one), patch.object(running, "ranks_of", one):
+        return call()
+
+
+def turned_both(t):
+    return qf.ry(t, [0, 1]), qf.cx(0, 1), qf.rxx(t[:1], [(0, 1)])
+
+
+def noisy_on_ranks(t, p):
+    circuit = qf.circuit(
+        2, turned_both(t), qf.noise.bit_flip(p[0], 0), qf.noise.depolarizing(p[1], 1)
+    )
+    return alone(lambda: qf.sharded.run_sharded_density(circuit, mesh=object()))
+
+
+NOISE_OF_2 = u(2), 0.1 * u(2)
 
 CASES = {
     "gates of the table": (all_gates, (u(), u(seed=1), u(seed=2))),
@@ -726,6 +758,49 @@ CASES = {
         (u(), u(seed=1)),
     ),
 }
+
+
+ON_RANKS = {
+    "sharded.shard": (lambda s: alone(lambda: qf.sharded.shard(s, None).local), (psi(),)),
+    "sharded.gather": (lambda s: qf.sharded.gather(split(s)), (psi(),)),
+    "sharded.reordered": (lambda s: qf.sharded.reordered(split(s), [1, 0]).local, (psi(),)),
+    "sharded.run_sharded": (
+        lambda t, s: qf.sharded.run_sharded(qf.circuit(2, turned_both(t)), split(s)).local,
+        (u(2), psi()),
+    ),
+    "sharded.expval": (
+        lambda s, c: qf.sharded.expval(split(s), [words(c), qf.diagonal(c.new_ones(4))]),
+        (psi(), u(3)),
+    ),
+    "sharded.variance": (lambda s, c: qf.sharded.variance(split(s), words(c)), (psi(), u(3))),
+    "sharded.norm": (lambda s: qf.sharded.norm(split(s)), (psi(),)),
+    "sharded.overlap": (
+        lambda a, b: qf.sharded.overlap(split(a), split(b)),
+        (psi(), psi(seed=2)),
+    ),
+    "sharded.marginal": (lambda s: qf.sharded.marginal(split(s), [1]), (psi(),)),
+    "sharded.reduced_density": (lambda s: qf.sharded.reduced_density(split(s), [1]), (psi(),)),
+    "sharded.mean_cost": (
+        lambda s, w: qf.sharded.mean_cost(split(s), lambda bits, v: bits.to(v) @ v, w),
+        (psi(), u(2)),
+    ),
+    "sharded.sample": (lambda s: qf.sharded.sample(split(s), like(s.real, SHOTS)), (psi(),)),
+    "sharded.run_sharded_density": (lambda t, p: noisy_on_ranks(t, p).vector.local, NOISE_OF_2),
+    "sharded.density_expval": (
+        lambda t, p, c: qf.sharded.density_expval(noisy_on_ranks(t, p), words(c)),
+        (*NOISE_OF_2, u(3)),
+    ),
+    "sharded.density_marginal": (
+        lambda t, p: qf.sharded.density_marginal(noisy_on_ranks(t, p), [1]),
+        NOISE_OF_2,
+    ),
+    "noise.sampled_circuit": (
+        lambda t, p, d: qf.noise.sampled_circuit(flipped(t, p), d).circuit(),  # as above
+        (u(2), 0.1 * u(2), u(3, seed=6)),
+    ),
+}
+"""On one rank: laws in `tests/sharded` hold on several."""
+CASES |= ON_RANKS
 
 
 def says_none(function):
