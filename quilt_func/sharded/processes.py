@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,9 @@ _LARGER = (
     "Start as many, or give a dimension of a larger mesh, "
     '`init_device_mesh("cpu", (3, 4), mesh_dim_names=("data", "state"))["state"]`.'
 )
+
+_LETTING_GO = 0.1
+"""Seconds for gloo's threads to let go of tensors: Python must still run then, or all aborts."""
 
 
 def mesh(device_type: str | None = None, *, timeout: float = 600.0) -> DeviceMesh:
@@ -157,6 +161,7 @@ def leave() -> None:
     """Leave the process group, which must not outlive the program, if there is one."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
+        time.sleep(_LETTING_GO)
 
 
 def _take_gpu(given: str | None) -> None:
