@@ -116,8 +116,8 @@ def outer_product(a: Tensor, b: Tensor, wires: WireSet) -> Tensor:
         a, b = (gathered(wires, part) for part in (a, b))
         left, right = 1, a.shape[-1]
     elif 1 < right <= _TINY and size >= _TALL and a.numel() <= _CACHED:
-        each = (lead, left, size, right)
-        a, b = (part.view(each).mT.reshape(lead, -1, size) for part in (a, b))
+        cut = (lead, left, size, right)
+        a, b = (part.view(cut).mT.reshape(lead, -1, size) for part in (a, b))
         return a.mT @ b
     if right <= _TINY:
         each = (lead, left, size * right)
