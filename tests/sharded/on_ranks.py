@@ -18,7 +18,7 @@ from torch.func import grad, grad_and_value, jvp, vmap
 import quilt_func as qf
 from quilt_func import sharded
 from quilt_func._collectives import exchanging, messages, rules
-from quilt_func._torch import tree_flatten, tree_map, tree_unflatten
+from quilt_func._torch import primitive, public_functions, tree_flatten, tree_map, tree_unflatten
 from quilt_func.evolution import entry, reversible_run
 
 
@@ -136,7 +136,8 @@ def derivatives(f, leaves, kinds):
     leaves = tuple(x.clone(memory_format=torch.contiguous_format) for x in leaves)  # none expanded
     along = tuple(numbers_like(x, seed) for seed, x in enumerate(leaves))
     slope = grad(f, tuple(range(len(leaves))))
-    batch = tuple(torch.stack([x, x + y], -1) for x, y in zip(leaves, along, strict=True))
+    others = (1j * x if x.is_complex() else x + y for x, y in zip(leaves, along, strict=True))
+    batch = tuple(torch.stack(pair, -1) for pair in zip(leaves, others, strict=True))  # unitary
     of_kind = {
         "grad": lambda: slope(*leaves),
         "jvp": lambda: jvp(f, leaves, along)[1],
@@ -162,14 +163,21 @@ def backward(f, leaves):
 
 @contextmanager
 def by_route(route):
-    """Runs in ordinary torch calls, by the rules, or by these with no state kept on the way."""
-    widest = {"plain": 99, "fused": 0, "walking back": 0}[route]
-    kept = 0 if route == "walking back" else reversible_run.KEPT
-    with patch.object(entry, "WHOLE", widest), patch.object(reversible_run, "KEPT", kept):
+    """Runs in ordinary torch calls, by the rules, or by these with no state kept on the way.
+
+    "public": the last, by `autograd.Function` as torch documents it.
+    """
+    kept = reversible_run.KEPT if route == "fused" else 0
+    functions = public_functions.apply if route == "public" else primitive.route
+    with (
+        patch.object(entry, "WHOLE", 99 if route == "plain" else 0),
+        patch.object(reversible_run, "KEPT", kept),
+        patch.object(primitive, "route", functions),
+    ):
         yield
 
 
-ROUTES = ("plain", "fused", "walking back")
+ROUTES = ("plain", "fused", "walking back", "public")
 
 
 def run_derivatives(world, circuit, start, order, bra, kinds=KINDS, route="walking back"):
