@@ -244,7 +244,7 @@ from quilt_func.sharded import checkpoints, stages
 
 def save_and_die(*args, **kwargs):
     checkpoints.save_state(*args, **kwargs)
-    print("saved", kwargs["done"][-1], flush=True)
+    print("saved", len(kwargs["done"]), flush=True)
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0" and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGKILL)
 
