@@ -63,7 +63,8 @@ def peers(session: nox.Session) -> None:
     """Compare circuits, noisy ones, programs that decide and training; convert them."""
     session.install("-e", ".[experiments,test,peers]")
     parts = (
-        "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn", "_chemistry", "_device"
+        "", "_noise", "_qasm", "_convert", "_codes", "_optim", "_learn", "_chemistry", "_device",
+        "_sharded",
     )  # fmt: skip
     files = [f"tests/test_peers{part}.py" for part in parts]
     pages = "docs/other-libraries.md", "docs/pennylane-device.md"

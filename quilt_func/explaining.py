@@ -76,7 +76,7 @@ def explain(
         run_density     2 matrices of 16 entries, 0.000244 MiB
         >>> layers = 6 * [h(range(34)), cx([(wire, wire + 1) for wire in range(33)])]
         >>> print(explain(circuit(34, layers), n_ranks=16))
-        402 gates on 34 qubits, 16 ranks of 30 wires each: 1 exchanges
+        402 gates on 34 qubits, 16 ranks of 30 wires each: 1 exchange(s)
           stage  gates  steps  passes  sent        wires in        wires out
               1    328     36      36  0 MiB
               2     74     23      23  7.5 GiB     30, 31, 32, 33  0, 1, 2, 3

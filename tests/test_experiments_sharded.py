@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("tqdm")
 
 from experiments import _record
 from experiments.sharded import __main__ as experiment
-from experiments.sharded import families, methods, report
+from experiments.sharded import families, measured, methods, report
 from experiments.sharded.methods import METHODS, Traffic
 from quilt_func.sharded.planning import Demand
 
@@ -103,8 +104,20 @@ def test_bad_configs_are_refused(bad):
 
 
 def test_the_pages_tables_are_the_committed_record():
-    entry = json.loads((ROOT / "docs" / "_static" / "sharded-paper.json").read_text("utf-8"))
     page = (ROOT / "docs" / "experiments" / "sharded.md").read_text("utf-8")
-    assert entry["status"] == "complete"
-    assert report.filled(page, _record.Result(tuple(entry["rows"]))) == page
-    assert len(report.BLOCK.findall(page)) == 5
+    names = set()
+    for record in ("sharded-paper", "sharded-run"):
+        entry = json.loads((ROOT / "docs" / "_static" / f"{record}.json").read_text("utf-8"))
+        names |= {row["part"] for row in entry["rows"]}
+        assert entry["status"] == "complete"
+        assert report.filled(page, _record.Result(tuple(entry["rows"]))) == page
+    assert {name for _, name, _ in report.BLOCK.findall(page)} == names
+
+
+def test_ranks_measure_what_one_process_does():
+    found = measured.rows(4, 1, 2, torch.float64)
+    energies = {round(row["energy"], 12) for row in found}
+    assert len(energies) == 1
+    slopes = {round(row["slope"], 12) for row in found}
+    assert len(slopes) == 1
+    assert [row["process"] for row in found] == ["one process", "rank 0 of 2", "rank 1 of 2"]

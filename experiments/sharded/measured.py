@@ -1,7 +1,9 @@
 """The energy of an Ising chain and its gradient, measured on one process and on ranks."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -62,20 +64,43 @@ def on_this_rank(n_qubits: int, n_layers: int, dtype: torch.dtype) -> Measured:
 def rows(n_qubits: int, n_layers: int, n_ranks: int, dtype: torch.dtype) -> list[Row]:
     """Times and memory of one process with as many threads as there are ranks, and of each rank."""
     job = n_qubits, n_layers, dtype
-    alone = sharded.spawn(1, on_one_process, *job, n_ranks)
-    found = sharded.spawn(n_ranks, on_this_rank, *job)
+
+    def measure() -> list[Measured]:
+        alone = sharded.spawn(1, on_one_process, *job, n_ranks)
+        return [*alone, *sharded.spawn(n_ranks, on_this_rank, *job)]
+
+    timed = measure()
+    with _returning_memory():
+        found = measure()
     names = ["one process", *(f"rank {rank} of {n_ranks}" for rank in range(n_ranks))]
     return [
         {
             "part": "measured", "process": name, "qubits": n_qubits, "layers": n_layers,
             "dtype": str(dtype).removeprefix("torch."),
-            "value_ms": 1e3 * one.seconds[0], "gradient_ms": 1e3 * one.seconds[1],
+            "value_ms": 1e3 * at.seconds[0], "gradient_ms": 1e3 * at.seconds[1],
             "value_mib": one.bytes_[0] / 2**20, "gradient_mib": one.bytes_[1] / 2**20,
-            "of_one": one.bytes_[1] / alone[0].bytes_[1],
+            "of_one": one.bytes_[1] / found[0].bytes_[1],
             "energy": one.energy, "slope": one.slope,
         }
-        for name, one in zip(names, [*alone, *found], strict=True)
+        for name, one, at in zip(names, found, timed, strict=True)
     ]  # fmt: skip
+
+
+@contextmanager
+def _returning_memory() -> Iterator[None]:
+    """Processes that are started now give large blocks back when they are freed.
+
+    Otherwise glibc keeps those of up to 32 MiB, which hides what a run holds.
+    """
+    name, size = "MALLOC_MMAP_THRESHOLD_", str(2**20)
+    before = os.environ.get(name)
+    os.environ[name] = size
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _angles(n_qubits: int, n_layers: int, dtype: torch.dtype) -> Tensor:

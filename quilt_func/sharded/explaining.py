@@ -194,7 +194,7 @@ def explain_sharded(circuit: Circuit, n_ranks: int, bandwidth: float, latency: f
     width = max(9, *(len(_listed(s.incoming)) for s in found.stages))
     lines = [
         f"{sum(cost.n_gates for cost in costs)} gates on {found.n_qubits} qubits, {n_ranks} ranks "
-        f"of {n_local} wires each: {found.n_exchanges} exchanges",
+        f"of {n_local} wires each: {found.n_exchanges} exchange(s)",
         f"  stage  gates  steps  passes  sent        {'wires in':{width}}  wires out",
     ]
     for number, (stage, cost) in enumerate(zip(found.stages, costs, strict=True), 1):

@@ -105,9 +105,14 @@ def _from_zero(
 
 def check_gates(circuit: Circuit, function: str = "run_sharded") -> None:
     """Check that a circuit makes one state of a state."""
-    refusal = next((op.gate.refusal for op in circuit.ops if op.gate.refusal), "")
-    if refusal:
-        raise TypeError(f"{function}(): {refusal}")
+    refused = next((op for op in circuit.ops if op.gate.refusal), None)
+    if refused is not None:
+        remedy = (
+            "Channels run on ranks by `sharded.run_sharded_density`, or one sample at a time by "
+            "`noise.sampled_circuit`; instruments on one process."
+        )
+        got = repr(refused)
+        raise TypeError(message(function, "circuit", circuit, "be of gates alone", got, remedy))
 
 
 def ranks_for(function: str, state: ShardedState | None, mesh: DeviceMesh | None) -> Ranks:

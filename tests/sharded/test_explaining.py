@@ -99,7 +99,7 @@ def test_the_table_tells_the_plan():
     plain = [stage.cost._replace(operations=0) for stage in found.stages]
     assert told == plain
     assert text.startswith(f"{30 * 23} gates on 12 qubits, 8 ranks of 9 wires each: ")
-    assert f": {found.n_exchanges} exchanges" in text
+    assert f": {found.n_exchanges} exchange(s)" in text
     assert f"each rank sends {found.sent / 2**20:.3g} MiB" in text
     seconds = found.n_exchanges * 1e-3 + found.sent / 25e9
     assert found.seconds(25e9, 1e-3) == pytest.approx(seconds)
