@@ -13,6 +13,7 @@ from rank_pools import RankError
 
 import quilt_func as qf
 from quilt_func import sharded
+from quilt_func._collectives import exchanging
 from quilt_func.sharded import checkpoints, run_keys, stages
 from quilt_func.testing import tolerance
 
@@ -124,9 +125,12 @@ def save_step(folder, step):
     return save(folder, step=step)
 
 
-def in_stages(folder, shift=0.0, from_state=False, dies_after=None):
-    """A run; the number of its stages; and its end, if it is not killed after some of them."""
-    mesh, saved = sharded.mesh("cpu"), count(1)
+def in_stages(folder, shift=0.0, from_state=False, dies_after=None, dies_sending=False):
+    """A run; the number of its stages; and its end, if it is not killed after some of them.
+
+    Or it is killed within the next exchange, of which it has sent nothing yet.
+    """
+    mesh, saved, trade, dies = sharded.mesh("cpu"), count(1), exchanging.trade, []
     circuit, start = far_apart(shift=shift), None
     if from_state:
         start = sharded.run_sharded(far_apart(shift=1.0), mesh=mesh)
@@ -134,10 +138,14 @@ def in_stages(folder, shift=0.0, from_state=False, dies_after=None):
     def counted(*args, **kwargs):
         checkpoints.save_state(*args, **kwargs)
         if next(saved) == dies_after and dist.get_rank() == dist.get_world_size() - 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+            dies.append(dies_sending or os.kill(os.getpid(), signal.SIGKILL))
+
+    def sending(*args):
+        return os.kill(os.getpid(), signal.SIGKILL) if dies else trade(*args)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "save_state", counted)
+        patch.setattr(exchanging, "trade", sending)
         state = sharded.run_in_stages(circuit, start, mesh=mesh, directory=folder, seconds=0)
     return *part(state), next(saved) - 1
 
@@ -163,11 +171,13 @@ def test_a_run_in_stages_is_the_run(pool, tmp_path, n, from_state):
     assert n_more == 0
 
 
-@pytest.mark.parametrize(("stage", "from_state"), [(1, False), (3, True)])
-def test_a_killed_run_goes_on_with_nothing_lost(pool, tmp_path, stage, from_state):
+@pytest.mark.parametrize(
+    ("stage", "from_state", "is_sending"), [(1, False, False), (3, True, False), (2, False, True)]
+)
+def test_a_killed_run_goes_on_with_nothing_lost(pool, tmp_path, stage, from_state, is_sending):
     expected, n_stages = ends(pool(2).run(in_stages, tmp_path / "whole", 0.0, from_state))
     with pytest.raises(RankError, match="died"):
-        pool(2).run(in_stages, tmp_path / "cut", 0.0, from_state, stage)
+        pool(2).run(in_stages, tmp_path / "cut", 0.0, from_state, stage, is_sending)
     found, n_more = ends(pool(2).run(in_stages, tmp_path / "cut", 0.0, from_state))
     assert torch.equal(found, expected), "bit for bit"
     assert n_more == n_stages - stage
