@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx
 from torch.fx.node import map_arg
 
+from quilt_func.replay.buffer_pass import drop_buffers
 from quilt_func.replay.draft import Draft, View, is_needed, is_writing, source_of
 from quilt_func.replay.movements import shorten_movements
 
@@ -26,8 +27,10 @@ LIKES |= {aten.new_zeros.default, aten.new_ones.default, aten.new_full.default}
 def simplify(draft: Draft) -> None:
     """Shorten a draft by all passes."""
     drop_unused(draft)
+    drop_buffers(draft)
     fold_constants(draft)
     drop_copies(draft)
+    join_conjugations(draft)
     drop_paddings(draft)
     merge_equal(draft)
     shorten_views(draft)
@@ -164,6 +167,20 @@ def drop_copies(draft: Draft) -> None:
         (source,) = node.all_input_nodes
         if _without_offset(draft.views[source]) == _without_offset(draft.views[node]):
             draft.replace(node, source)
+
+
+def join_conjugations(draft: Draft) -> None:
+    """Conjugate in one operation what is conjugated lazily and then copied."""
+    for node in list(draft.graph.nodes):
+        if node.target is not aten.clone.default or not draft.is_pure(node):
+            continue
+        lazy = source_of(node)
+        if lazy.target is not aten._conj.default or not draft.is_contiguous(node):
+            continue
+        source = source_of(lazy)
+        if draft.is_contiguous(source) and draft.is_pure(lazy):
+            shape = draft.views[node].shape
+            draft.replace(node, draft.call(node, aten.conj_physical.default, (source,), shape))
 
 
 def drop_paddings(draft: Draft) -> None:

@@ -17,7 +17,32 @@ def flat(a):
     return a.reshape(-1)
 
 
+PLACES = torch.tensor([1, 0, 1, 0])
+
+
+def picked_into(a, *, twice=False, shows_early=False):
+    """Entries in memory of their own, through a view of it; written twice, or looked at before."""
+    buffer = torch.empty_like(flat(a)[PLACES])
+    early = buffer.view(2, 2)
+    torch.index_select(flat(a), 0, PLACES, out=buffer.view(4))
+    if twice:
+        torch.index_select(2 * flat(a), 0, PLACES.flip(0), out=buffer)
+    return early if shows_early else buffer
+
+
+def beside_its_likeness(a):
+    """Memory whose form is asked for before something writes to it."""
+    buffer = torch.empty_like(flat(a)[PLACES])
+    likeness = torch.empty_like(buffer)
+    torch.index_select(flat(a), 0, PLACES, out=buffer)
+    return buffer + torch.mul(flat(a)[PLACES], 2, out=likeness)
+
+
 UNARY = {
+    "beside its likeness": beside_its_likeness,
+    "picked into a buffer": picked_into,
+    "picked twice": lambda a: picked_into(a, twice=True),
+    "picked into what is shown": lambda a: picked_into(a, shows_early=True),
     "flat": flat,
     "rows": lambda a: a.reshape(2, -1),
     "transposed": lambda a: a.transpose(0, -1),
@@ -153,6 +178,11 @@ SHORTER = {
         lambda x: [x[:3] * (2 * torch.eye(3) @ torch.eye(3)).t().expand(2, 3, 3)],
         2,
     ),
+    "a buffer": (lambda x: [torch.index_select(x, 0, PLACES, out=torch.empty(4)).cos()], 2),
+    "a buffer that is shown": (lambda x: [picked_into(x, shows_early=True).cos()], 3),
+    "a buffer, written twice": (lambda x: [picked_into(x, twice=True)], 6),
+    "a buffer beside its likeness": (lambda x: [beside_its_likeness(x)], 6),
+    "a conjugate": (lambda x: [torch.complex(x, x).conj().clone()], 2),
     "unused": (lambda x: [x.sin().cos(), x.sin()][1:], 1),
     "an axis of one place": (
         lambda x: [aten.select_backward(x.sin(), [1, 6], 0, 0).cos()],

@@ -109,9 +109,11 @@ def _over_slots(
 ) -> Tensor:
     """Products of table entries over slots, the first axis of a shape."""
     name = "entries" if isinstance(recipe, Direct) else "direct"
-    batch = () if isinstance(recipe, Direct) else (-1,)
     slots = constants.index(recipe, name).view(shape[0], -1)  # one gather each: no stack on the way
-    chosen = (entries.index_select(0, slot).reshape(*shape[1:], *batch) for slot in slots)  # back
+    if isinstance(recipe, Direct):  # back; of numbers, not of rows of one, it takes a third
+        flat = entries.view(-1)
+        return reduce(torch.mul, (flat.gather(0, slot).view(shape[1:]) for slot in slots))
+    chosen = (entries.index_select(0, slot).reshape(*shape[1:], -1) for slot in slots)
     return reduce(torch.mul, chosen)
 
 
