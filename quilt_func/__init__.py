@@ -27,6 +27,7 @@ from quilt_func import (
 )
 from quilt_func import gates as _gates
 from quilt_func._torch import hide as _hide
+from quilt_func._torch import keep_freed_memory as _keep_freed_memory
 from quilt_func.chosen_gates import choice
 from quilt_func.circuits import Circuit, circuit, same_structure
 from quilt_func.custom_gates import gate
@@ -199,6 +200,7 @@ __all__ += _gates.__all__
 
 __version__ = "0.1.0"
 
+_keep_freed_memory()
 for _name in [name for name in _sys.modules if name.startswith(f"{__name__}.")]:
     _hide(_sys.modules[_name])
 

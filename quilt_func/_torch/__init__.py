@@ -13,6 +13,7 @@ from quilt_func._torch.arrays import (
     unconjugated,
 )
 from quilt_func._torch.dynamo import hide
+from quilt_func._torch.freed_memory import keep_freed_memory
 from quilt_func._torch.graphs import compile_in_cpp, is_noted, is_within_mode, settings
 from quilt_func._torch.levels import (
     batch_levels,
@@ -55,6 +56,7 @@ __all__ = [
     "is_transformed",
     "is_within_mode",
     "is_within_transform",
+    "keep_freed_memory",
     "matmul",
     "own_precision",
     "push_forward",
