@@ -11,12 +11,25 @@ WEIGHTS = {"exact": 0.5, "close": 0.25, "likely": 0.25}
 
 
 class Reply(NamedTuple):
-    """What a model made of a question: its answer, and how likely it finds the right one."""
+    """What a model made of a question: its answer, and how likely it finds the right one.
+
+    The log-probability is that of the right answer with the end of its line, in nats.
+    """
 
     question: str
     right: str
     given: str
-    likelihood: float
+    log_likelihood: float
+
+    @property
+    def n_characters(self) -> int:
+        """Characters of the right answer, with the end of its line."""
+        return len(self.right) + 1
+
+    @property
+    def likelihood(self) -> float:
+        """Geometric mean of the probabilities of the right answer's characters."""
+        return math.exp(self.log_likelihood / self.n_characters)
 
 
 Judge: TypeAlias = Callable[[Sequence[Reply]], Sequence[float]]
