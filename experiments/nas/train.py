@@ -22,7 +22,7 @@ from .questions import Questions, generate, read, rows, short, windows
 WRITTEN, SHORT = "in words", "short"
 TASKS = (WRITTEN, SHORT)
 """The paper's task: questions in words, every character counts. And one that can be learnt."""
-SHORT_BLOCK, SHORT_BATCH = 12, 48
+SHORT_BLOCK, SHORT_BATCH = 12, 32
 
 
 @dataclass(frozen=True)
