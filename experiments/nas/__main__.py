@@ -105,8 +105,8 @@ class Config:
         names = [item.name for item in fields(Setting) if item.name != "task"]
         words = Setting(task=train.WRITTEN, **{name: getattr(self, name) for name in names})
         sizes = {"block": train.SHORT_BLOCK, "batch": train.SHORT_BATCH}
-        none: dict[str, Any] = {"train": 0, "digits": 0, "decimals": 0, "questions": ""}
-        return words, replace(words, task=train.SHORT, **sizes, **none)
+        short: dict[str, Any] = {**sizes, "train": 0, "digits": 0, "decimals": 0, "questions": ""}
+        return words, replace(words, task=train.SHORT, **short)
 
     @property
     def circuits(self) -> dict[str, Any]:
@@ -203,8 +203,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--questions", help="file arithmetic__add_or_sub.txt of the data set")
     parser.add_argument("--judge", help=f"{', '.join(judge.JUDGES)}, or package.module:function")
     parser.add_argument("--page", type=Path, help="a page whose tables are filled in")
-    presets = {"full": FULL, "papers_sizes": PAPERS_SIZES, "quick": QUICK}
-    given, result = _run.main(EXPERIMENT, Config, parser, arguments, **presets)
+    given, result = _run.main(
+        EXPERIMENT,
+        Config,
+        parser,
+        arguments,
+        full=FULL,
+        papers_sizes=PAPERS_SIZES,
+        quick=QUICK,
+    )
     if given.page is not None:
         write_atomic(given.page, page.filled(given.page.read_text("utf-8"), result))
 

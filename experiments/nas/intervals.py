@@ -1,8 +1,8 @@
 """Intervals by resampling, rank correlations, and the chance that one mean is above another.
 
-A score is a mean over questions and over seeds, and either could have been others. So both are drawn
-anew: questions together for all architectures, which are asked the same ones, and seeds for each
-architecture by itself.
+A score is a mean over questions and over seeds, and either could have been others. So both are
+drawn anew: questions together for all architectures, which are asked the same ones, and seeds for
+each architecture by itself.
 
 References:
     Owen (2007), The pigeonhole bootstrap, Ann. Appl. Stat. 1, 386.
@@ -17,6 +17,7 @@ import quilt_func as qf
 
 LEVEL = 0.95
 DRAWS = 2000
+TIE = 1e-12  # of two variances
 
 
 def resampled(values: Tensor, draws: int = DRAWS, seed: int = 0) -> Tensor:
@@ -85,6 +86,3 @@ def chance(scores: Tensor, deals: int = 10_000) -> float:
     order = qf.uniforms((deals, *scores.shape), 0).argsort(1)
     dealt = scores.expand(deals, -1, -1).gather(1, order).mean(2).var(1)
     return (dealt >= scores.mean(1).var() - TIE).double().mean().item()
-
-
-TIE = 1e-12  # of two variances

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from experiments._checks import message
 
-WEIGHTS = {"exact": 0.5, "close": 0.25, "likely": 0.25}
-
 
 class Reply(NamedTuple):
     """What a model made of a question: its answer, and how likely it finds the right one.
@@ -92,7 +90,7 @@ def marks(replies: Sequence[Reply]) -> list[float]:
     """
     likely = [reply.likelihood for reply in replies]
     parts = zip(exact(replies), close(replies), likely, strict=True)
-    return [1 + 9 * sum(w * part for w, part in zip(WEIGHTS.values(), each, strict=True)) for each in parts]
+    return [1 + 9 * (a / 2 + b / 4 + c / 4) for a, b, c in parts]
 
 
 def from_logarithm(mean: Tensor) -> Tensor:
@@ -130,7 +128,8 @@ def find(name: str) -> Judge:
     try:
         marker: Any = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        need, remedy = f"be one of {', '.join(JUDGES)} or name a function", "Write `package.module:function`."
+        need = f"be one of {', '.join(JUDGES)}, or name a function"
+        remedy = "Write `package.module:function`."
         raise ValueError(message("find", "judge", name, need, str(error), remedy)) from None
     return Judge(name, marker)
 

@@ -52,9 +52,7 @@ def _seeds(task: str, rows: Sequence[Row]) -> str:
 def _by_judge(rows: Sequence[Row], cell: Callable[[Row], str]) -> str:
     names = dict.fromkeys(row["judge"] for row in rows)
     steps = sorted({row["early"] for row in rows})
-    lines = [
-        [name, *(cell(row) for row in rows if row["judge"] == name)] for name in names
-    ]
+    lines = [[name, *(cell(row) for row in rows if row["judge"] == name)] for name in names]
     return _table(["judge", *(f"{number:,} steps" for number in steps)], lines)
 
 

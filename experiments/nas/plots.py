@@ -48,9 +48,9 @@ def costs(data: Mapping[Any, Any]) -> Figure:
     for bits, (name, *_) in model.SHAPES.items():
         theirs.bar(0, 0, color=COLOURS[bits], label=name)
     theirs.legend(frameon=False, fontsize=8.5, ncols=4, loc="upper right")
-    labels = [f"{f.bits}\n{f.dropout:g}, {f.learning_rate:g}" for f in model.ARCHITECTURES]
-    theirs.set_xticks(range(len(labels)), labels, fontsize=7.5)
-    theirs.set(xlabel="bits; dropout, learning rate", ylabel="score", ylim=(0, 12))
+    labels = [f"{f.bits}\n{f.dropout:g}\n{f.learning_rate:g}" for f in model.ARCHITECTURES]
+    theirs.set_xticks(range(len(labels)), labels, fontsize=8)
+    theirs.set(xlabel="bits, dropout, learning rate", ylabel="score", ylim=(0, 12))
     clean((*ours, theirs), labelsize=8)
     return figure
 
@@ -58,7 +58,7 @@ def costs(data: Mapping[Any, Any]) -> Figure:
 def _scores(ax: Axes, scores: np.ndarray[Any, Any], ends: np.ndarray[Any, Any]) -> None:
     for place, form in enumerate(model.ARCHITECTURES):
         colour, mean = COLOURS[form.bits[:2]], scores[place].mean()
-        ax.plot([place, place], ends[:, place], color=colour, lw=5, alpha=0.3, solid_capstyle="butt")
+        ax.vlines(place, *ends[:, place], color=colour, lw=5, alpha=0.3)
         ax.plot([place - 0.3, place + 0.3], [mean, mean], color=colour, lw=2.5)
         ax.scatter(np.full(scores.shape[1], place), scores[place], s=14, color=colour, zorder=3)
 
@@ -83,6 +83,8 @@ def budgets(data: Mapping[Any, Any], rows: Sequence[Row]) -> Figure:
             ax.minorticks_off()
         column[2].set_xlabel("steps of training")
     axes[0, 0].legend(frameon=False, fontsize=8.5)
+    for name, colour in JUDGED.items():
+        axes[2, 0].plot([], [], "o-", color=colour, lw=1.8, ms=4, label=name)
     axes[2, 0].legend(frameon=False, fontsize=8.5, loc="lower right")
     clean(axes.flat, labelsize=8.5)
     return figure
@@ -90,10 +92,10 @@ def budgets(data: Mapping[Any, Any], rows: Sequence[Row]) -> Figure:
 
 def _curves(ax: Axes, steps: Sequence[int], values: np.ndarray[Any, Any]) -> None:
     for form, each in zip(model.ARCHITECTURES, values.T, strict=True):
-        style = {"ls": "--" if form.dropout else "-", "alpha": 1 if form.bits[3] == "0" else 0.5}
-        is_first = form.bits[2:] == "00"
-        label = form.name if is_first else None
-        ax.plot(steps, each, color=COLOURS[form.bits[:2]], lw=1.3, label=label, **style)
+        colour, line = COLOURS[form.bits[:2]], "--" if form.dropout else "-"
+        label = form.name if form.bits[2:] == "00" else None
+        strength = 1.0 if form.bits[3] == "0" else 0.5
+        ax.plot(steps, each, line, color=colour, alpha=strength, lw=1.3, label=label)
     ax.plot([], [], color=INK, ls="--", label="with dropout")
     ax.plot([], [], color=INK, alpha=0.4, label="pale: learning rate 0.0005")
 
@@ -105,7 +107,7 @@ def _agreement(ax: Axes, rows: Sequence[Row], steps: Sequence[int]) -> None:
             x = [row["early"] for row in kept]
             low, high, mean = ([row[key] for row in kept] for key in ("low", "high", "mean"))
             ax.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
-            ax.plot(x, mean, "o-", color=colour, lw=1.8, ms=4, label=name)
+            ax.plot(x, mean, "o-", color=colour, lw=1.8, ms=4)
     ax.axhline(0, color=GREY, lw=1)
     ax.set(ylim=(-1.02, 1.02), ylabel=f"rank correlation with {steps[-1]:,} steps")
 

@@ -8,6 +8,7 @@ budget doesn't cover. So a comparison over hundreds of seeds costs seconds.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,12 +86,13 @@ def random_search(ledger: Ledger, rng: np.random.Generator) -> None:
 def all_alike(ledger: Ledger, rng: np.random.Generator) -> None:
     """Train all to the furthest checkpoint that the budget allows for all."""
     place = furthest(ledger)
-    for form in rng.permutation(len(ledger.costs)) if place is not None else ():
-        ledger.look(int(form), place)
+    if place is not None:
+        for form in rng.permutation(len(ledger.costs)):
+            ledger.look(int(form), place)
 
 
 def furthest(ledger: Ledger) -> int | None:
-    """The last checkpoint to which the budget trains all architectures; None if not to the first."""
+    """The last checkpoint to which the budget trains all architectures, if there is one."""
     share = ledger.budget // len(ledger.costs)
     reached = [place for place, steps in enumerate(ledger.checkpoints) if steps <= share]
     return reached[-1] if reached else None
@@ -184,7 +186,7 @@ SEARCHES: Mapping[str, Search] = {
 
 def budgets(checkpoints: Sequence[int], n: int) -> list[int]:
     """Steps that train all n architectures alike to each checkpoint, and halfway between those."""
-    halfway = [(a + b) // 2 for a, b in zip(checkpoints, checkpoints[1:], strict=False)]
+    halfway = [(a + b) // 2 for a, b in pairwise(checkpoints)]
     return [n * steps for steps in sorted({*checkpoints, *halfway})]
 
 
