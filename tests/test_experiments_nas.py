@@ -698,6 +698,19 @@ def test_a_killed_run_goes_on_where_it_stopped(finished, tmp_path, stop):
     assert again == first
 
 
+def test_searches_are_compared_anew_from_a_record(finished, capsys, monkeypatch):
+    kept = {name: comparison.methods(HOW)[name] for name in (replay.RANDOM, replay.ALL)}
+    monkeypatch.setattr(comparison, "methods", lambda _: kept)
+    comparison.main([str(finished / "nas.json"), "--runs=2"])
+    lines = capsys.readouterr().out.splitlines()
+    for task in train.TASKS:
+        start = lines.index(f"{task}: mean regret with budgets in steps")
+        found = {
+            line.split("  ")[0]: float(line.split()[-1]) for line in lines[start + 3 : start + 5]
+        }
+        assert found == {replay.RANDOM: 0.0, replay.ALL: 0.0}  # one checkpoint, all are looked at
+
+
 # The page
 
 PAGE = ROOT / "docs" / "experiments" / "nas.md"

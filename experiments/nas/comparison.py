@@ -1,7 +1,15 @@
-"""All searches at equal budgets in steps of training: regret of what they pick."""
+"""All searches at equal budgets in steps of training: regret of what they pick.
 
+The curves in a run's record are enough to compare them anew, without any training:
+
+    python -m experiments.nas.comparison docs/_static/nas.json [--runs 96]
+"""
+
+import argparse
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,9 +17,10 @@ import torch
 from torch import Tensor
 
 from experiments._desk import Desk, digest
-from experiments._record import Row
+from experiments._record import Row, table
 
 from . import circuit_replay, replay
+from .jobs import checkpoints
 from .replay import Costs
 
 Picks: TypeAlias = list[list[int | None]]
@@ -76,6 +85,36 @@ def compare(
         ]
 
 
+def recorded(entry: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Scores (n_checkpoints, n_architectures, n_seeds) of each task in a record."""
+    found: dict[str, list[Any]] = {}
+    for row in entry["rows"]:
+        if "bits" in row:
+            found.setdefault(row["table"].partition(":")[0], []).append(row["values"])
+    return {
+        task: torch.tensor(curves, dtype=torch.float64).transpose(0, 1)
+        for task, curves in found.items()
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the regret of all searches on the curves of a record."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.nas.comparison")
+    parser.add_argument("record", type=Path, help="record of a finished run")
+    parser.add_argument("--runs", type=int, default=96, help="runs of every search")
+    given = parser.parse_args(arguments)
+    entry = json.loads(given.record.read_text(encoding="utf-8"))
+    how = {name: entry["config"][name] for name in ("layers", "epochs", "learning_rate")}
+    steps, desk = checkpoints(entry["config"]["iterations"]), Desk(show=True)
+    for task, scores in recorded(entry).items():
+        rows = [
+            {"search": found[0]["model"], **{f"{row['budget']:,}": row["regret"] for row in found}}
+            for found in compare(task, scores, steps, given.runs, how, desk)
+        ]
+        columns = {name: "" if name == "search" else ".3f" for name in rows[0]}
+        print(f"\n{task}: mean regret with budgets in steps\n{table(rows, columns)}")
+
+
 def _row(task: str, name: str, budget: int, regrets: Costs) -> Row:
     error = regrets.std(ddof=1) / len(regrets) ** 0.5 if len(regrets) > 1 else float("nan")
     return {
@@ -112,3 +151,7 @@ def _together(
     seed: int,
 ) -> Picks:
     return picks(name, costs, checkpoints, allowed, starts=runs, seed=seed, **how)
+
+
+if __name__ == "__main__":
+    main()
