@@ -21,6 +21,17 @@ def _block(name: str, rows: Sequence[Row]) -> str:
     return KINDS[kind](of, rows)
 
 
+def _spread(_: str, rows: Sequence[Row]) -> str:
+    """How many seeds stand behind all tables, and what their intervals therefore hold."""
+    n = len(next(row for row in rows if "bits" in row)["values"][0])
+    if n == 1:
+        return (
+            "**All numbers are from one seed.** Intervals are over questions alone, and too narrow "
+            "by what another\nseed would change; the command below adds seeds."
+        )
+    return f"Means are over {n} seeds, and intervals over seeds and questions."
+
+
 def _architectures(task: str, rows: Sequence[Row]) -> str:
     header = ["bits, architecture, dropout, rate", "score", "rank", "nats a character"]
     header += ["nats an answer", "exact", "close"]
@@ -46,6 +57,8 @@ def _budgets(task: str, rows: Sequence[Row]) -> str:
 
 def _seeds(task: str, rows: Sequence[Row]) -> str:
     kept = _of(f"{task}: rank correlation with other seeds at the end", rows)
+    if not kept:
+        return "(With one seed there is no other.)"
     return _by_judge(kept, lambda row: _number(row["mean"]))
 
 
@@ -76,7 +89,7 @@ def _circuit(table: str, rows: Sequence[Row]) -> str:
     lines = []
     for row in _of(f"search: {table}", rows):
         chance = "" if row.get("mean") is None else f"{row['mean']:.2f} ± {row['sd']:.2f}"
-        lines.append([row["model"], f"{row['found']:.1%}", chance, f"{row['asked']:g}"])
+        lines.append([row["model"], f"{row['found']:.1%}", chance, f"{row['asked']:.3g}"])
     return _table(["search", "found", "probability", "costs asked for"], lines)
 
 
@@ -99,6 +112,7 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 KINDS: Mapping[str, Callable[[str, Sequence[Row]], str]] = {
+    "spread": _spread,
     "architectures": _architectures,
     "budgets": _budgets,
     "seeds": _seeds,

@@ -40,7 +40,8 @@ def costs(data: Mapping[Any, Any]) -> Figure:
     for ax, (task, found) in zip(ours, tasks.items(), strict=True):
         _scores(ax, found["scores"][-1].numpy(), found["ends"].numpy())
         n_seeds = found["scores"].shape[2]
-        ax.set_title(f"{task}: {found['steps'][-1]:,} steps, {n_seeds} seeds (dots)", fontsize=11)
+        seeds = f"{n_seeds} seeds (dots)" if n_seeds > 1 else "one seed"
+        ax.set_title(f"{task}: {found['steps'][-1]:,} steps, {seeds}", fontsize=11)
         ax.set_ylabel("score, 95% interval")
     for place, form in enumerate(model.ARCHITECTURES):
         theirs.bar(place, -vqe.NOTEBOOK_COSTS[place], color=COLOURS[form.bits[:2]], width=0.6)
@@ -80,6 +81,7 @@ def budgets(data: Mapping[Any, Any], rows: Sequence[Row]) -> Figure:
         for ax in column:
             ax.set_xscale("log")
             ax.set_xticks(steps, [f"{number:,}" for number in steps])
+            ax.set_xlim(0.85 * steps[0], 1.15 * steps[-1])
             ax.minorticks_off()
         column[2].set_xlabel("steps of training")
     axes[0, 0].legend(frameon=False, fontsize=8.5)
