@@ -2,15 +2,15 @@
 
 The phrases and the layout, a line with the question and a line with the answer, are those of its
 module `arithmetic__add_or_sub`; the numbers come from a generator of ours. A file of the data set
-can take its place. No two generated questions ask for the same sum, in either order, or the same
-difference: what is held out is never trained on in other words.
+can take its place. A sum or a difference that is held out is never trained on, in other words or in
+the other order.
 
 References:
     Saxton, Grefenstette, Hill and Kohli (2019), Analysing Mathematical Reasoning Abilities of
     Neural Models, ICLR.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -93,6 +93,20 @@ def generate(
     return Questions(tuple(found[n_held_out:]), tuple(found[:n_held_out]))
 
 
+def short(n_held_out: int, seed: int = 0) -> Questions:
+    """All sums and differences of two of the numbers 0 to 99, in the shortest form, `p + q`.
+
+    Sums are asked for in both orders; one that is held out is trained on in neither.
+    """
+    pairs = [(p, q) for p in range(100) for q in range(100)]
+    tasks = [*((p, q, "+") for p, q in pairs if p <= q), *((p, q, "-") for p, q in pairs)]
+    order = np.random.default_rng(seed).permutation(len(tasks))
+    held_out, train = ([tasks[i] for i in part] for part in np.split(order, [n_held_out]))
+    train += [_turned(task) for task in train if task[2] == "+" and task[0] != task[1]]
+    held_out[::2] = map(_turned, held_out[::2])
+    return Questions(tuple(map(_short, train)), tuple(map(_short, held_out)))
+
+
 def read(path: Path, n_held_out: int) -> Questions:
     """Read a file of the data set and hold its last questions out; texts that return are dropped.
 
@@ -119,6 +133,19 @@ def encode(text: str, alphabet: str) -> Tensor:
     return torch.tensor([alphabet.index(character) for character in text])
 
 
+def rows(questions: Sequence[Question], alphabet: str, block: int) -> tuple[Tensor, Tensor]:
+    """Questions as padded rows of characters, and where the answer begins and ends in each.
+
+    Returns:
+        Characters (n, block) int64, line breaks behind the end; first and last place, (n, 2).
+    """
+    found = torch.zeros(len(questions), block, dtype=torch.int64)
+    places = [(len(q.text) + 1, len(q.text) + len(q.answer) + 2) for q in questions]
+    for row, question, (_, end) in zip(found, questions, places, strict=True):
+        row[:end] = encode(f"{question.text}\n{question.answer}\n", alphabet)
+    return found, torch.tensor(places)
+
+
 def windows(questions: Sequence[Question], alphabet: str, block: int) -> tuple[Tensor, Tensor]:
     """The questions as one text, and the places where a window of `block + 1` may begin.
 
@@ -131,16 +158,15 @@ def windows(questions: Sequence[Question], alphabet: str, block: int) -> tuple[T
     return text, starts[starts + block + 1 <= len(text)]
 
 
-def batches(
-    text: Tensor, starts: Tensor, block: int, size: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Draw batches without end: characters (size, block), and those one further on."""
-    rng = np.random.default_rng(seed)
-    reach = torch.arange(block + 1)
-    while True:
-        chosen = starts[torch.from_numpy(rng.integers(len(starts), size=size))]
-        rows = text[chosen[:, None] + reach]
-        yield rows[:, :-1], rows[:, 1:]
+def _turned(task: tuple[int, int, str]) -> tuple[int, int, str]:
+    """A sum in the other order; a difference as it is."""
+    p, q, sign = task
+    return (q, p, sign) if sign == "+" else task
+
+
+def _short(task: tuple[int, int, str]) -> Question:
+    p, q, sign = task
+    return Question(f"{p} {sign} {q}", str(p + q if sign == "+" else p - q))
 
 
 def _number(rng: np.random.Generator, digits: int, decimals: int) -> Decimal:

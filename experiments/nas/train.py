@@ -1,37 +1,35 @@
-"""Train and judge all architectures, some at a time in processes of their own.
+"""Train one architecture from one seed, and ask its held-out questions on the way.
 
-Each pair of an architecture and a seed is one job with one thread, whose result is kept at once
-under a key of all that it depends on: a run that is interrupted, or killed, finds it again.
+Every step draws from a seed of its own, made of the job's seed and the step's number. So training
+goes on from any checkpoint with the same numbers, and a long run contains all shorter ones.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from experiments._desk import Desk, digest
-
-from . import judge
 from .judge import Reply
-from .model import ARCHITECTURES, answers, architecture, likelihoods, train
-from .questions import Questions, generate, read
+from .model import Architecture, PicoTransformer, answers, answers_only, log_likelihoods
+from .questions import Questions, generate, read, rows, short, windows
 
-Marks = Mapping[str, float]
-"""Mean score of a trained model, and the means of its parts."""
+WRITTEN, SHORT = "in words", "short"
+TASKS = (WRITTEN, SHORT)
+"""The paper's task: questions in words, every character counts. And one that can be learnt."""
+SHORT_BLOCK, SHORT_BATCH = 12, 32
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a job depends on, besides its architecture and its seed."""
+    """What training depends on, besides the architecture, the seed and the number of steps."""
 
-    iterations: int
+    task: str
     block: int
     batch: int
     train: int
@@ -39,16 +37,17 @@ class Setting:
     digits: int
     decimals: int
     questions: str
-    judge: str
     device: str
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=len(TASKS))
 def questions(setting: Setting) -> Questions:
     """The questions of a setting, the same for all architectures and seeds.
 
     Held-out questions that don't fit the block with their answers are left out.
     """
+    if setting.task == SHORT:
+        return short(setting.held_out)
     if setting.questions:
         found = read(Path(setting.questions), setting.held_out)
     else:
@@ -59,84 +58,97 @@ def questions(setting: Setting) -> Questions:
     return Questions(found.train, tuple(fitting))
 
 
-def marks(setting: Setting, bits: str, seed: int) -> Marks:
-    """Train one architecture from one seed and judge it."""
-    form, asked = architecture(bits), questions(setting)
-    model = train(
-        form,
-        asked,
-        iterations=setting.iterations,
-        block=setting.block,
-        batch=setting.batch,
-        seed=seed,
-        device=setting.device,
-    )
-    texts, right = map(list, zip(*asked.held_out, strict=True))
-    given = answers(model, texts, asked.alphabet, setting.block)
-    likely = likelihoods(model, texts, right, asked.alphabet)
-    replies = [Reply(*each) for each in zip(texts, right, given, likely, strict=True)]
-    scores = judge.find(setting.judge)(replies)
-    means = {"score": sum(scores) / len(scores)}
-    for name in judge.WEIGHTS:
-        means[name] = sum(judge.parts(reply)[name] for reply in replies) / len(replies)
-    return means
+Batch = tuple[Tensor, Tensor]
+"""Characters (batch, length), and what follows each; -100 where nothing is to be learnt."""
 
 
-def all_marks(
-    setting: Setting, seeds: int, workers: int, desk: Desk
-) -> Iterator[tuple[str, list[Marks]]]:
-    """Yield the marks of each architecture, one for each seed, in order of the bits."""
-    jobs = [(form.bits, seed) for form in ARCHITECTURES for seed in range(seeds)]
-    found: dict[str, list[Marks]] = {}
-    results = Progress(len(jobs), partial(_results, jobs, setting, workers, desk))
-    for bits, marks in desk.bar(results, "architectures", "job"):
-        found.setdefault(bits, []).append(marks)
-        if len(found[bits]) == seeds:
-            yield bits, found[bits]
+@lru_cache(maxsize=len(TASKS))
+def drawer(setting: Setting) -> Callable[[np.random.Generator], Batch]:
+    """What draws a batch: windows of a text, or whole questions, of which the answers count."""
+    asked = questions(setting)
+    if setting.task == SHORT:
+        lines, places = rows(asked.train, asked.alphabet, setting.block)
 
+        def draw(rng: np.random.Generator) -> Batch:
+            chosen = torch.from_numpy(rng.integers(len(lines), size=setting.batch))
+            text = lines[chosen]
+            return text[:, :-1], answers_only(text[:, 1:], places[chosen] - 1)
 
-def _results(
-    jobs: list[tuple[str, int]], setting: Setting, workers: int, desk: Desk
-) -> Iterator[tuple[str, Marks]]:
-    work = partial(_job, desk, setting)
-    if workers == 1 or setting.device != "cpu":
-        yield from map(work, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, initializer=_prepare) as pool:  # leaving it ends its processes
-        yield from pool.imap(work, jobs)
+        return draw
+    text, starts = windows(asked.train, asked.alphabet, setting.block)
+    reach = torch.arange(setting.block + 1)
+
+    def draw_windows(rng: np.random.Generator) -> Batch:
+        chosen = starts[torch.from_numpy(rng.integers(len(starts), size=setting.batch))]
+        found = text[chosen[:, None] + reach]
+        return found[:, :-1], found[:, 1:]
+
+    return draw_windows
 
 
 @dataclass(frozen=True)
-class Progress:
-    """An iterable that knows its length, for a bar."""
+class Trainee:
+    """A model, its optimiser, and the steps that both have behind them."""
 
-    length: int
-    items: Callable[[], Iterator[tuple[str, Marks]]]
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[tuple[str, Marks]]:
-        return self.items()
+    model: PicoTransformer
+    optimiser: torch.optim.AdamW
+    steps: int = 0
 
 
-def _job(desk: Desk, setting: Setting, job: tuple[str, int]) -> tuple[str, Marks]:
-    """One job, or what was kept of it."""
-    bits, seed = job
-    key = digest(asdict(setting), seed, torch.__version__)
-    return bits, desk.cached(f"marks {bits}", key, partial(marks, setting, bits, seed))
+def fresh(setting: Setting, form: Architecture, seed: int) -> Trainee:
+    """An untrained model; architectures of one shape and seed have the same weights."""
+    with _own_randomness(setting.device):
+        torch.manual_seed(seed)
+        model = PicoTransformer(form, len(questions(setting).alphabet), setting.block)
+    model = model.to(setting.device)
+    return Trainee(model, torch.optim.AdamW(model.parameters(), form.learning_rate, fused=True))
 
 
-def _prepare() -> None:
-    """Set a process up: one thread, and an end with its parent, even if that was killed."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for an interrupt
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def trained(setting: Setting, trainee: Trainee, steps: int, seed: int) -> Trainee:
+    """Train on to a number of steps, in place. All architectures of a seed see the same batches."""
+    model, draw = trainee.model.train(), drawer(setting)
+    with _own_randomness(setting.device):
+        for step in range(trainee.steps, steps):
+            rng = np.random.default_rng((seed, step))
+            torch.manual_seed(int(rng.integers(2**62)))  # dropout
+            given, following = (part.to(setting.device) for part in draw(rng))
+            loss = cross_entropy(model(given).flatten(0, 1), following.flatten())
+            trainee.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            trainee.optimiser.step()
+    model.eval()
+    return replace(trainee, steps=steps)
 
 
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
+def replies(setting: Setting, model: PicoTransformer) -> list[Reply]:
+    """What a model makes of the held-out questions."""
+    asked = questions(setting)
+    texts, right = map(list, zip(*asked.held_out, strict=True))
+    given = answers(model, texts, asked.alphabet, setting.block)
+    likely = log_likelihoods(model, asked.held_out, asked.alphabet, setting.block)
+    return [Reply(*each) for each in zip(texts, right, given, likely, strict=True)]
+
+
+def keep(trainee: Trainee, path: Path) -> None:
+    """Write a trainee's state whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = {"model": trainee.model.state_dict(), "optimiser": trainee.optimiser.state_dict()}
+    temporary = path.with_suffix(".tmp")
+    torch.save({**parts, "steps": trainee.steps}, temporary)
+    temporary.replace(path)
+
+
+def restored(trainee: Trainee, path: Path, most: int) -> Trainee:
+    """A trainee in the state that was kept, if there is one of no more than so many steps."""
+    if not path.exists():
+        return trainee
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved["steps"] > most:
+        return trainee
+    trainee.model.load_state_dict(saved["model"])
+    trainee.optimiser.load_state_dict(saved["optimiser"])
+    return replace(trainee, steps=saved["steps"])
+
+
+def _own_randomness(device: str) -> Any:
+    return torch.random.fork_rng(devices=[] if device == "cpu" else [device])

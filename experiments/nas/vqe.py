@@ -50,11 +50,18 @@ METHODS = {
 
 
 def search(
-    costs: Tensor, method: Method, *, starts: int, layers: int, epochs: int, learning_rate: float
+    costs: Tensor,
+    method: Method,
+    *,
+    starts: int,
+    layers: int,
+    epochs: int,
+    learning_rate: float,
+    seed: int = 0,
 ) -> Minimised:
     """Train all starts together; angles are uniform in [0, 2π), as in the paper."""
     n = len(costs).bit_length() - 1
-    theta = 2 * math.pi * qf.uniforms((starts, layers, n, 2), 0, device=costs.device)
+    theta = 2 * math.pi * qf.uniforms((starts, layers, n, 2), seed, device=costs.device)
     return minimise_bitstring(
         qf.diagonal(costs),
         method.ansatz,
@@ -63,6 +70,22 @@ def search(
         optimiser=qf.optim.adam(learning_rate),
         n_steps=epochs,
         shots=method.shots,
+        seed=seed,
+    )
+
+
+def qaoa(
+    costs: Tensor, *, starts: int, layers: int, epochs: int, learning_rate: float, seed: int = 0
+) -> Minimised:
+    """Train QAOA from uniform angles; its phases are those of standardised costs."""
+    table = qf.diagonal((costs - costs.mean()) / costs.std())
+    phases = qf.from_diagonal(table)
+    return minimise_bitstring(
+        table,
+        lambda params: qf.ansatz.qaoa(params, phases),
+        2 * math.pi * qf.uniforms((starts, layers, 2), seed, device=costs.device),
+        optimiser=qf.optim.adam(learning_rate),
+        n_steps=epochs,
     )
 
 
