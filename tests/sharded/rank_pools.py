@@ -133,7 +133,7 @@ class Pool:
 
 @cache
 def pool(n):
-    """The pool of `n` ranks of this session."""
+    """The pool of `n` ranks, the same for all tests of this process."""
     return Pool(n)
 
 

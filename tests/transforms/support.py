@@ -38,7 +38,7 @@ def hermitian_matrix(n=1, seed=2):
     return torch.complex(re + re.mT, im - im.mT)
 
 
-ORDER = u(2, 4)
+ORDER = u(2, 4).tolist()
 
 
 def words(values):
@@ -489,7 +489,7 @@ CASES = {
     "optim.ravel": (lambda a, b: raveled({"a": a, "b": b}), (u(2), u(1, 2, seed=1))),
     "optim.lbfgs": (lambda p: trained(qf.optim.lbfgs(0.3, memory_size=2), p), (u(2),)),
     "optim.epochs": (
-        lambda x: torch.stack(list(qf.optim.epochs(x, 2, ORDER))),
+        lambda x: torch.stack(list(qf.optim.epochs(x, 2, like(x, ORDER)))),
         (u(4, seed=1),),
     ),
     "optim.minimise": (
@@ -781,7 +781,7 @@ ON_RANKS = {
     "sharded.marginal": (lambda s: qf.sharded.marginal(split(s), [1]), (psi(),)),
     "sharded.reduced_density": (lambda s: qf.sharded.reduced_density(split(s), [1]), (psi(),)),
     "sharded.mean_cost": (
-        lambda s, w: qf.sharded.mean_cost(split(s), lambda bits, v: bits.to(v) @ v, w),
+        lambda s, w: qf.sharded.mean_cost(split(s), lambda bits, v: (bits * v).sum(-1), w),
         (psi(), u(2)),
     ),
     "sharded.sample": (lambda s: qf.sharded.sample(split(s), like(s.real, SHOTS)), (psi(),)),
