@@ -1,4 +1,4 @@
-"""What ranks send one another, as Functions with rules for all transforms.
+"""Functions whose results other ranks have a part in, with rules for all transforms.
 
 Each is linear. A value is either *replicated*, the same on every rank, or a rank's *own* part. A
 loss is replicated, and one, so that the gradient of a replicated value is replicated as well:
@@ -22,10 +22,11 @@ from quilt_func.typing import WireSet
 
 @dataclass(frozen=True)
 class Over:
-    """Some ranks, and what of an exchange there is; batches come first in every tensor.
+    """What a Function between ranks is told beside its tensor, whose batch axes come first.
 
     Attributes:
-        way: An exchange, or bits that the number of a partner differs in.
+        ranks: The processes.
+        way: The exchange, or the bits in which the number of a partner differs; 0 for sums.
     """
 
     ranks: Ranks

@@ -91,9 +91,14 @@ def partition(n_qubits: int, gates: Sequence[Applied], levels: BatchKey = ()) ->
         for gate in stretch:
             order = gate.wires
             if found and found[-1].kind is WIRE_ORDER:  # one movement does for both
-                order = tuple(map(found.pop().wires.__getitem__, order))
+                order = after_order(found.pop().wires, order)
             found.append(Part(EXCHANGE, order, [gate]))
     return found
+
+
+def after_order(first: WireSet, then: WireSet) -> WireSet:
+    """The order of wires that two orders make, the second counting places of the first."""
+    return tuple(first[place] for place in then)
 
 
 def _stretch(n_qubits: int, gates: Sequence[Applied], levels: BatchKey) -> list[Part]:

@@ -136,6 +136,26 @@ AMPLITUDE = Gate("amplitude", 1, 1, lambda matrix: matrix, param_shape=(2, 2))
 """A multiple of the identity: what the bits of a rank make of a product state."""
 
 
+def opening_ops(
+    ops: Sequence[Op], leading: Sequence[Application], order: WireSet, ranks: Ranks,
+    dtype: torch.dtype, device: torch.device,
+) -> Iterator[Op]:  # fmt: skip
+    """What makes of |0...0⟩ on its local wires a rank's part of a product state.
+
+    Args:
+        ops: The circuit's ops.
+        leading: Gates on single wires that make the product state.
+        order: All wires.
+        ranks: The processes.
+        dtype: Of states.
+        device: Theirs.
+    """
+    sharded, local = order[: ranks.n_bits], order[ranks.n_bits :]
+    if sharded:
+        yield amplitude(ops, leading, sharded, ranks, dtype, device)
+    yield from placed(ops, [gate for gate in leading if gate.wires[0] in local], order, ranks)
+
+
 def amplitude(
     ops: Sequence[Op], leading: Iterable[Application], sharded: WireSet, ranks: Ranks,
     dtype: torch.dtype, device: torch.device,

@@ -138,13 +138,13 @@ def moves(order: WireSet, target: WireSet, n_bits: int) -> Iterator[Move]:
         chosen |= dict(zip(waiting, fillers, strict=False))
         move = Move(tuple(chosen), tuple(chosen.values()))
         yield move
-        order = planning.exchanged(order, n_bits, *move).order
+        order = planning.planned_exchange(order, n_bits, *move).order
 
 
 def moved(state: ShardedState, move: Move) -> ShardedState:
     """The state after an exchange; wires that come in are its first local ones."""
     layout = state.layout
-    order = planning.exchanged(layout.order, layout.ranks.n_bits, *move).order
+    order = planning.planned_exchange(layout.order, layout.ranks.n_bits, *move).order
     first = tuple(map(layout.local.index, move.wires))
     others = (place for place in range(len(layout.local)) if place not in first)
     exchange = Exchange(layout.ranks, move.places)

@@ -22,7 +22,7 @@ from quilt_func.sharded.searching import Search, State
 from quilt_func.typing import WireSet
 
 
-class Exchange(NamedTuple):
+class PlannedExchange(NamedTuple):
     """Wires of the rank's number that trade places with local ones.
 
     Attributes:
@@ -44,7 +44,7 @@ class Stage(NamedTuple):
         gates: Numbers of demands, in an order of application.
     """
 
-    exchange: Exchange | None
+    exchange: PlannedExchange | None
     gates: tuple[int, ...]
 
 
@@ -66,12 +66,14 @@ class Schedule(NamedTuple):
         return orders[-1]
 
     @property
-    def exchanges(self) -> tuple[Exchange, ...]:
+    def exchanges(self) -> tuple[PlannedExchange, ...]:
         """All exchanges, in order."""
         return tuple(stage.exchange for stage in self.stages if stage.exchange)
 
 
-def exchanged(order: WireSet, n_bits: int, places: Sequence[int], wires: Sequence[int]) -> Exchange:
+def planned_exchange(
+    order: WireSet, n_bits: int, places: Sequence[int], wires: Sequence[int]
+) -> PlannedExchange:
     """The exchange of wires at some places of the rank's number for as many local ones.
 
     Args:
@@ -85,7 +87,7 @@ def exchanged(order: WireSet, n_bits: int, places: Sequence[int], wires: Sequenc
     for place, wire in zip(places, wires, strict=True):
         sharded[place] = wire
     staying = [wire for wire in order[n_bits:] if wire not in wires]
-    return Exchange(tuple(places), tuple(wires), (*sharded, *coming, *staying))
+    return PlannedExchange(tuple(places), tuple(wires), (*sharded, *coming, *staying))
 
 
 @lru_cache(maxsize=64)
@@ -151,6 +153,6 @@ def _laid_out(
     return Schedule(start, tuple(stages))
 
 
-def _exchange(order: WireSet, n_bits: int, sharded: int) -> Exchange:
+def _exchange(order: WireSet, n_bits: int, sharded: int) -> PlannedExchange:
     places = [place for place, wire in enumerate(order[:n_bits]) if not sharded >> wire & 1]
-    return exchanged(order, n_bits, places, [w for w in order[n_bits:] if sharded >> w & 1])
+    return planned_exchange(order, n_bits, places, [w for w in order[n_bits:] if sharded >> w & 1])

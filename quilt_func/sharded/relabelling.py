@@ -1,4 +1,4 @@
-"""Exchanges of two wires that a circuit asks for: other names for the wires, and nothing to do."""
+"""Gates `swap`, taken out of a circuit: from there on, two wires have each other's names."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -12,10 +12,9 @@ from quilt_func.evolution import Packing, evolved
 from quilt_func.ops import Op
 from quilt_func.sharded.layouts import Layout, ShardedState, check_sharded
 from quilt_func.sharded.localising import (
-    amplitude,
     applications,
     local_ops,
-    placed,
+    opening_ops,
     split_leading,
 )
 from quilt_func.sharded.planning import schedule
@@ -92,13 +91,10 @@ def _from_zero(
     named = relabelled(n_qubits, applications(ops))
     leading, gates = split_leading(named.gates)
     found = schedule(n_qubits, ranks.n_bits, tuple(gate.demand for gate in gates), None)
-    layout = Layout(found.start, ranks)
-    run: list[Op] = []
-    if ranks.n_bits:
-        run.append(amplitude(ops, leading, layout.sharded, ranks, dtype, device))
-    here = [gate for gate in leading if gate.wires[0] in layout.local]
-    run += placed(ops, here, found.start, ranks)
-    run += local_ops(ops, gates, found, ranks)
+    run = [
+        *opening_ops(ops, leading, found.start, ranks, dtype, device),
+        *local_ops(ops, gates, found, ranks),
+    ]
     after = evolved(n_qubits - ranks.n_bits, run, None, dtype, device)
     return ShardedState(after, Layout(named.by_wires(found.order), ranks))
 

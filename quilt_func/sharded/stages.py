@@ -19,17 +19,15 @@ from quilt_func._checks import (
 from quilt_func._collectives import Ranks
 from quilt_func.circuits import Circuit, check_circuit, default_kind
 from quilt_func.evolution import evolved
-from quilt_func.ops import Op
 from quilt_func.sharded.agreeing import by_first
 from quilt_func.sharded.checkpoint_folders import has_checkpoint
 from quilt_func.sharded.checkpoints import PathLike, checked_path, last_state, save_state
 from quilt_func.sharded.layouts import Layout, ShardedState
 from quilt_func.sharded.localising import (
     Application,
-    amplitude,
     applications,
     local_ops,
-    placed,
+    opening_ops,
     split_leading,
 )
 from quilt_func.sharded.planning import Schedule, Stage, schedule
@@ -195,17 +193,12 @@ def _is_over(deadline: float) -> bool:
 def _after(work: _Work, state: ShardedState | None, stage: Schedule) -> ShardedState:
     """The state after one stage, which may be the first of all."""
     ops, ranks = work.circuit.ops, work.ranks
-    layout = Layout(stage.start, ranks)
-    run: list[Op] = []
-    if state is None:
-        if ranks.n_bits:
-            sharded = layout.sharded
-            run.append(amplitude(ops, work.leading, sharded, ranks, work.dtype, work.device))
-        here = [gate for gate in work.leading if gate.wires[0] in layout.local]
-        run += placed(ops, here, stage.start, ranks)
-    run += local_ops(ops, work.gates, stage, ranks)
     before = None if state is None else state.local
-    after = evolved(len(layout.local), run, before, work.dtype, work.device)
+    run = list(local_ops(ops, work.gates, stage, ranks))
+    if before is None:
+        run = [*opening_ops(ops, work.leading, stage.start, ranks, work.dtype, work.device), *run]
+    n_local = work.circuit.n_qubits - ranks.n_bits
+    after = evolved(n_local, run, before, work.dtype, work.device)
     return ShardedState(after, Layout(stage.order, ranks))
 
 

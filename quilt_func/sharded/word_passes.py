@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from quilt_func._collectives import Ranks
 from quilt_func.sharded.moving import Move
-from quilt_func.sharded.planning import exchanged
+from quilt_func.sharded.planning import planned_exchange
 from quilt_func.typing import WireSet
 
 
@@ -66,7 +66,7 @@ def passes_for(words: tuple[str, ...], order: WireSet, n_bits: int) -> tuple[Pas
         groups, moves, wide = [], [], set(masks)
     found = [_pass(words, here, order, n_bits)] if here else []
     for group, move in zip(groups, moves, strict=True):
-        after = exchanged(order, n_bits, *move).order
+        after = planned_exchange(order, n_bits, *move).order
         found.append(_pass(words, group.terms, after, n_bits)._replace(move=move))
     left = [term for term in across if masks[term] in wide]
     return (*found, *_by_partner(words, left, order, n_bits))

@@ -60,6 +60,7 @@ UNARY = {
     "zeros": torch.zeros_like,
     "ones": lambda a: a.new_ones(a.shape) * 3,
     "conjugated": torch.conj,
+    "conjugated copy": lambda a: a.conj().clone(),
     "real parts": lambda a: torch.view_as_real(a)[..., 0].to(a.dtype),
     "unbound": lambda a: a.unbind(0)[-1],
     "split": lambda a: torch.cat(a.split(1)[::-1]),
@@ -195,6 +196,15 @@ SHORTER = {
 def test_what_is_left(name):
     fn, expected = SHORTER[name]
     assert len(count(fn, X)) == expected, count(fn, X)
+
+
+def test_a_conjugate_in_one_operation_is_one():
+    """Other numbers than those that are not conjugated, and than those of the trace."""
+    x = torch.complex(X, X + 1)
+    draft, _ = tracing.draft_of(lambda x: [x.conj().clone()], "fn", (x,))
+    passes.simplify(draft)
+    (found,) = executors.choose(draft, (x,)).run((x,))
+    assert torch.equal(found, torch.complex(X, -X - 1))
 
 
 def test_a_gradient_is_unpacked_in_one_step():

@@ -21,7 +21,7 @@ from rank_pools import RankError
 
 import quilt_func as qf
 from quilt_func.sharded.moving import moves
-from quilt_func.sharded.planning import exchanged
+from quilt_func.sharded.planning import planned_exchange
 from quilt_func.sharded.word_passes import passes_for
 from quilt_func.testing import strategies
 
@@ -98,7 +98,7 @@ def layouts(draw, least=1):
 
 def after(order, found, n_bits):
     for move in found:
-        order = exchanged(order, n_bits, *move).order
+        order = planned_exchange(order, n_bits, *move).order
     return order
 
 
@@ -157,7 +157,7 @@ def test_each_word_is_measured_once_where_it_can_be(case, data):
     found = passes_for(tuple(words), order, n_bits)
     assert sorted(term for one in found for term in one.terms) == list(range(len(words)))
     for one in found:
-        layout = order if one.move is None else exchanged(order, n_bits, *one.move).order
+        layout = order if one.move is None else planned_exchange(order, n_bits, *one.move).order
         for term in one.terms:
             across = flips(words[term]) & set(layout[:n_bits])
             mask = sum(

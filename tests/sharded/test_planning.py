@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quilt_func.sharded.choosing import Needs
-from quilt_func.sharded.planning import Demand, Schedule, Stage, exchanged, schedule
+from quilt_func.sharded.planning import Demand, Schedule, Stage, planned_exchange, schedule
 
 N_TINY = 300
 MISSED = 6
@@ -215,7 +215,7 @@ def test_several_wires_come_in_at_once():
 
 
 def test_exchange_puts_wires_where_it_says():
-    found = exchanged((5, 1, 4, 0, 2, 3), 2, (1, 0), (2, 4))
+    found = planned_exchange((5, 1, 4, 0, 2, 3), 2, (1, 0), (2, 4))
     assert found.order == (4, 2, 1, 5, 0, 3)
 
 

@@ -1,4 +1,4 @@
-"""Exchanges of wires that a circuit asks for are other names: no gate, no message."""
+"""Gates `swap` are other names of wires: no gate, no message."""
 
 import torch
 from hypothesis import given

@@ -5,7 +5,7 @@ from quilt_func.evolution.steps.block import BLOCK, OPERATOR, Block, Operator, b
 from quilt_func.evolution.steps.block_build import product
 from quilt_func.evolution.steps.block_recipe import Prefix, prefix_of
 from quilt_func.evolution.steps.diagonal_phases import DIAGONAL, DiagonalPhases
-from quilt_func.evolution.steps.exchange import EXCHANGE, ExchangeRow, exchange_row
+from quilt_func.evolution.steps.exchange import EXCHANGE, ExchangeRow, ExchangeStep, exchange_row
 from quilt_func.evolution.steps.kind import (
     Applied,
     Built,
@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = (BLOCK, OPERATOR, DIAGONAL, PERMUTATION, WIRE_ORDER, E
 
 __all__ = [
     "BLOCK", "DIAGONAL", "EXCHANGE", "KINDS", "OPERATOR", "PERMUTATION", "WIRE_ORDER", "Applied",
-    "BatchKey", "Block", "Built", "DiagonalPhases", "ExchangeRow", "Kind", "Operator", "Params",
-    "Part", "Permutation", "Prefix", "Price", "Recipe", "Step", "WireOrder", "affine",
-    "block_width", "exchange_row", "prefix_of", "product",
+    "BatchKey", "Block", "Built", "DiagonalPhases", "ExchangeRow", "ExchangeStep", "Kind",
+    "Operator", "Params", "Part", "Permutation", "Prefix", "Price", "Recipe", "Step", "WireOrder",
+    "affine", "block_width", "exchange_row", "prefix_of", "product",
 ]  # fmt: skip
