@@ -208,5 +208,10 @@ for _name in [name for name in _sys.modules if name.startswith(f"{__name__}.")]:
 def __getattr__(name: str) -> _Any:
     if name in ("draw", "testing"):  # they need an extra
         return _import_module(f"quilt_func.{name}")
-    hint: str = _import_module("quilt_func._spellings").hint(name, __all__)
+    rooms = {room: getattr(globals().get(room), "__all__", ()) for room in __all__}
+    hint: str = _import_module("quilt_func._spellings").hint(name, __all__, rooms)
     raise AttributeError(f"module 'quilt_func' has no attribute {name!r}{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # with those that are imported when they are asked for

@@ -213,6 +213,11 @@ def _state_remedy(given: object) -> str:
         return "Measure with `quilt_func.sharded`'s functions, or take `sharded.gather(state)`."
     if callable(given):
         return "Call the circuit, and give the state that it returns."
+    if isinstance(getattr(given, "state", None), Tensor):  # what trajectories and searches give
+        weighted = ", and multiply what is measured by its `.weight`"
+        return f"Give its `.state`{weighted if hasattr(given, 'weight') else ''}."
+    if isinstance(getattr(given, "states", None), Tensor):  # branches
+        return "Use `instruments.branch_expval(branches, observable)`, or `vmap` over its `.states`."
     if isinstance(given, Iterable) and not isinstance(given, str):
         return "Convert it with `torch.as_tensor(..., dtype=torch.complex64)`."
     return "Call a circuit or use `zero_state`."

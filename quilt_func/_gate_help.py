@@ -1,6 +1,7 @@
 """What `help(gate)` shows: what the gate does, how it is called, and its matrix."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,22 @@ _SPOKEN = ("π/2", "0", "π")
 class GateHelp:
     """The docstring of a class of gates, and, on its instances, that of each."""
 
-    def __init__(self, of_class: str | None) -> None:
-        self.of_class = of_class
+    def __init__(self, of_class: str | None, text: Callable[[Any], str]) -> None:
+        self.of_class, self.text = of_class, text
 
     def __get__(self, gate: Any, owner: type) -> str | None:
-        return self.of_class if gate is None else text_of(gate)
+        return self.of_class if gate is None else self.text(gate)
+
+
+def summary(gate: Any) -> str:
+    """A gate's name, and what it does."""
+    return f"{gate.name}: {' '.join(gate.doc.split(chr(10) * 2)[0].split()) or 'A gate.'}"
 
 
 def text_of(gate: Any) -> str:
     """Explain one gate."""
-    what = " ".join(gate.doc.split("\n\n")[0].split()) or "A gate."
     parts = [
-        f"{gate.name}: {what}",
+        summary(gate),
         f"{gate.form}\n{_angles(gate)}It makes an op, a part of a `circuit`. The first wire is the "
         "most\nsignificant bit of the matrix.",
         *_matrix(gate),
@@ -49,20 +54,20 @@ def _matrix(gate: Any) -> list[str]:
     if gate.param_shape or gate.n_wires > _MOST_WIRES or gate.n_params > len(_ANGLES):
         return []
     if not callable(gate.matrix):
-        return [f"Matrix:\n{_shown(gate.matrix)}"]
+        return [f"Matrix:\n{shown(gate.matrix)}"]
     found = []
     if gate.generator is not None:
-        found.append(f"Matrix exp(-i theta G / 2), with the generator G:\n{_shown(gate.generator)}")
+        found.append(f"Matrix exp(-i theta G / 2), with the generator G:\n{shown(gate.generator)}")
     points = torch.tensor(_ANGLES[: gate.n_params], dtype=torch.float64)[:, None]
     try:
         matrix = gate.matrices(*points)[0].resolve_conj().numpy()
     except Exception:  # an instrument or a channel has none, and a gate of your own may have bounds
         return found
     angles = ", ".join(_SPOKEN[: gate.n_params])
-    return [*found, f"Matrix at {angles}:\n{_shown(matrix)}"]
+    return [*found, f"Matrix at {angles}:\n{shown(matrix)}"]
 
 
-def _shown(matrix: Any) -> str:
+def shown(matrix: Any) -> str:
     """An array as indented rows, without imaginary parts if there are none."""
     rounded = np.round(matrix, 4) + 0.0
     shown = rounded.real if not rounded.imag.any() else rounded

@@ -88,7 +88,14 @@ def _listed(gate: Row, given: Any) -> tuple[Any, ...]:
     except TypeError:  # 0-d arrays and tensors look iterable and are not
         need = "be ints or an iterable of wire sets"
         raise _wires_error(gate, given, need, describe(given)) from None
-    return tuple(zip(members) if gate.n_wires == 1 else members)
+    if gate.n_wires == 1:
+        return tuple(zip(members))
+    sets = tuple(members)
+    for one in sets:
+        if not isinstance(one, tuple):
+            need = f"be sets of {gate.n_wires} wires, as tuples"
+            raise _wires_error(gate, [*sets], need, describe(one))
+    return sets
 
 
 def _wire_set(gate: Row, given: Any) -> WireSet:

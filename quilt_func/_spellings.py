@@ -1,6 +1,6 @@
 """What other libraries call the things of this one, for names that are not found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 ELSEWHERE = {
@@ -83,16 +83,24 @@ ELSEWHERE = {
     "qnode": "circuit",
     "quantumlayer": "nn.QuantumLayer",
     "torchlayer": "nn.QuantumLayer",
-    "adam": "optim.adam",
+    "cond": "conditional",
+    "minimize": "optim.minimise",
 }
 
 
-def hint(name: str, known: Iterable[str]) -> str:
-    """A sentence that names what was probably meant, or nothing."""
+def hint(name: str, known: Iterable[str], rooms: Mapping[str, Iterable[str]]) -> str:
+    """A sentence that names what was probably meant, or nothing.
+
+    Args:
+        name: What was asked for.
+        known: Names at the top level.
+        rooms: Names in each of its modules.
+    """
     if name.startswith("_"):
         return ""
     lowered = name.lower()
-    names = {one.lower(): one for one in known}
+    names = {one.lower(): f"{room}.{one}" for room, ones in rooms.items() for one in ones}
+    names |= {one.lower(): one for one in known}
     close = get_close_matches(lowered, [*names, *ELSEWHERE], n=1, cutoff=0.75)
     found = ELSEWHERE.get(lowered) or (names | ELSEWHERE)[close[0]] if close else None
     return f". Did you mean `{found}`?" if found else ""

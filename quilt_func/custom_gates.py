@@ -164,8 +164,8 @@ def _as_complex(name: str, result: Tensor, angle: Tensor, n_wires: int) -> Tenso
     if result.dtype != COMPLEX_OF[angle.dtype]:
         raise TypeError(
             f"{name}(): the gate's function must keep the precision of its angles "
-            f"({angle.dtype}), but returned {result.dtype}. Create constants with "
-            "`dtype=theta.dtype`, and complex entries with `torch.complex(re, im)`."
+            f"({angle.dtype}, in which it is checked), but returned {result.dtype}. Create "
+            "constants with `dtype=theta.dtype`, or `theta.dtype.to_complex()` for complex ones."
         )
     return result
 

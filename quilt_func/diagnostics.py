@@ -39,6 +39,17 @@ from quilt_func.ops import Gate
 from quilt_func.states import fidelity, purity, reduced_density
 from quilt_func.typing import PyTree
 
+__all__ = [
+    "allowed_frequencies",
+    "effective_dimension",
+    "entangling_capability",
+    "expressibility",
+    "fourier_coefficients",
+    "gradient_snr",
+    "gradient_variance",
+    "meyer_wallach",
+]
+
 
 def gradient_variance(
     fn: Callable[[Any], Tensor], params: PyTree, *, chunk_size: int | None = None

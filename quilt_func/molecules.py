@@ -12,6 +12,8 @@ from quilt_func._checks import COMPLEX_OF, describe, message
 from quilt_func.pauli import PauliSum, pauli_sum
 from quilt_func.typing import Device
 
+__all__ = ["Curve", "bond_lengths", "curve", "hartree_fock", "molecule"]
+
 
 class Curve(NamedTuple):
     """A molecule along its bond: sums of the same words.
@@ -34,7 +36,7 @@ class Curve(NamedTuple):
 def molecule(
     name: str, bond_length: float, *, nuclear_repulsion: bool = True, mapping: str = "reduced"
 ) -> PauliSum:
-    """Energy of H2 or LiH in the STO-3G basis, in hartree.
+    """Hamiltonian of H2 or LiH in the STO-3G basis as a Pauli sum, in hartree.
 
     LiH keeps two electrons in three sigma orbitals; the other two stay in the 1s shell of Li.
     The coefficients come from pyscf and openfermion; `experiments/_molecules_make.py` makes them.

@@ -198,7 +198,7 @@ def varqite(
     *,
     damping: float = 1e-6,
 ) -> PyTree:
-    r"""Imaginary time: the parameters' path that follows $e^{-Hτ}|ψ⟩$, normalised, best.
+    r"""Parameters after imaginary time: the path that best follows $e^{-Hτ}|ψ⟩$, normalised.
 
     By McLachlan's principle $\dot θ = -\tfrac12 (g + λ)^{-1} ∇⟨H⟩$ with the Fubini-Study metric
     $g$: the natural gradient with a rate of 1/2. Integrated by Runge and Kutta's fourth-order

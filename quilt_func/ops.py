@@ -26,7 +26,7 @@ from quilt_func._checks import (
     message,
     qubits,
 )
-from quilt_func._gate_help import GateHelp
+from quilt_func._gate_help import GateHelp, text_of
 from quilt_func._op_arguments import call_form, checked_parameter
 from quilt_func._op_arguments import called as called
 from quilt_func._op_arguments import parse_wires as parse_wires
@@ -83,7 +83,7 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Gate:
-    """A row of facts about one gate. Equal only to itself; call it to make an `Op`.
+    """The definition of one gate. Equal only to itself; call it to make an `Op`.
 
     Attributes:
         name: Lower-case name, OpenQASM's where it has one; `f[a]` for the row that a function
@@ -232,7 +232,7 @@ class Gate:
         return as_seen_here(self._constants[key])
 
 
-setattr(Gate, "__doc__", GateHelp(Gate.__doc__))  # noqa: B010  # mypy knows it as a string
+setattr(Gate, "__doc__", GateHelp(Gate.__doc__, text_of))  # noqa: B010  # mypy knows it as a string
 
 ROUNDING = 64 * np.finfo(np.float64).eps
 """How far a gate's facts may be from one another."""

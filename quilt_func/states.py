@@ -261,6 +261,7 @@ def uniforms(
         TypeError: If the shape is of the wrong kind, the seed is neither an int nor a generator,
             or `dtype` is not real.
         ValueError: If a size is negative.
+        RuntimeError: If it is called within `vmap`.
 
     Transforms:
         None: draw outside of `vmap` and map over the numbers.
@@ -279,7 +280,16 @@ def uniforms(
     else:
         need, remedy = "be an int or a torch.Generator", "Randomness is an argument: give a seed."
         raise kind_error("uniforms", "seed_or_generator", seed_or_generator, need, remedy)
-    numbers = torch.rand(_sizes(shape), generator=generator, dtype=dtype, device=generator.device)
+    sizes = _sizes(shape)
+    try:
+        numbers = torch.rand(sizes, generator=generator, dtype=dtype, device=generator.device)
+    except RuntimeError as error:
+        if "random operation" not in str(error):
+            raise
+        raise RuntimeError(
+            "uniforms(): numbers must be drawn outside of `vmap`, but got a call within it. Draw "
+            "`u = uniforms((k, ...), seed)` before, and map over `u`."
+        ) from None
     return numbers if device is None else numbers.to(device)
 
 

@@ -6,6 +6,7 @@ go down the layers, or along one; rooms of a layer that is apart know nothing of
 
 import ast
 import inspect
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -117,6 +118,15 @@ GRAPH = {
 
 def test_every_room_has_its_layer():
     assert {room_of(name) for name in ROOMS} == set(LAYER), "place it in LAYERS"
+
+
+def test_the_page_lists_the_layers():
+    text = (ROOT / "docs" / "extending.md").read_text("utf8")
+    listed = {
+        int(layer): set(re.findall(r"`(\w+)/?`", rooms))
+        for layer, rooms in re.findall(r"^\| (\d) \| ([^|]*) \|", text, re.MULTILINE)
+    }
+    assert listed == dict(enumerate(LAYERS))
 
 
 @pytest.mark.parametrize("room", LAYER)

@@ -131,7 +131,7 @@ FUNCTIONS = {
     of_another_precision: (
         TypeError,
         r"of_another_precision\(\): the gate's function must keep the precision of its angles "
-        r"\(torch.float64\), but returned torch.complex64\. .*",
+        r"\(torch.float64, in which it is checked\), but returned torch.complex64\. .*",
     ),
     without_tensor: (
         ValueError,
@@ -246,6 +246,11 @@ MEANT = {
     "QFT": "ansatz.qft",
     "MottonenStatePreparation": "ansatz.prepare_state",
     "TrotterProduct": "ansatz.pauli_evolution",
+    "lookup": "instruments.lookup",
+    "with_noise": "noise.with_noise",
+    "Depolarizing": "noise.depolarizing",
+    "Adam": "optim.adam",
+    "cond": "conditional",
 }
 
 
@@ -260,6 +265,17 @@ def test_names_of_elsewhere_name_what_is_here():
     for name, meant in _spellings.ELSEWHERE.items():
         assert not hasattr(qf, name)
         assert eval(meant, {**NAMES, "nn": qf.nn, "optim": qf.optim, "n_controls": 2}) is not None
+
+
+def test_numbers_are_not_drawn_within_vmap():
+    """Torch's own message recommends a flag that hides the draw."""
+    with pytest.raises(RuntimeError, match=r"uniforms\(\): .* outside of `vmap`, .* map over `u`"):
+        vmap(lambda x: x + qf.uniforms(2, 0))(torch.zeros(3))
+
+
+def test_all_names_are_listed():
+    """Those too that are imported when they are asked for."""
+    assert set(qf.__all__) <= set(dir(qf))
 
 
 def test_hints_are_no_names():
@@ -291,12 +307,39 @@ def test_help_shows_the_matrix():
     assert "[[ 0.7071 -0.7071]\n     [ 0.7071  0.7071]]" in qf.ry.__doc__
     assert "[[1.+0.j 0.+0.j]\n     [0.+0.j 0.+1.j]]" in qf.s.__doc__
     assert "Matrix" not in qf.controlled(qf.x, 5).__doc__
-    assert qf.Gate.__doc__.startswith("A row of facts about one gate.")
+    assert qf.Gate.__doc__.startswith("The definition of one gate.")
+
+
+@pytest.mark.parametrize("channel", qf.noise.CHANNELS, ids=lambda channel: channel.name)
+def test_help_of_a_channel_tells_of_the_channel(channel):
+    """What it does, how it is called, what its strengths may be, and what it is made of."""
+    text = " ".join(pydoc.plain(pydoc.render_doc(channel)).split())
+    assert f"{channel.name}: {channel.doc}" in text
+    calls = re.findall(r"`([^`]*\(.*?\))`", channel.__doc__.split("\n\n")[1])[:2]
+    strengths = {**dict.fromkeys(channel.param_names, 0.1), "t1": 1.0, "t2": 1.0}
+    for call in calls:
+        op = eval(call.replace(", ...", ""), {channel.name: channel, **strengths})
+        assert op.gate is channel
+    for name, (low, high) in zip(channel.param_names, channel.bounds, strict=True):
+        ends = re.search(rf"{name} in [\[(](\S+), (\S+)[\])]", text).groups()
+        assert tuple(map(float, ends)) == (low, high)
+    assert ("Probabilities of Pauli words" in text) == bool(channel.words)
+    assert ("Kraus operators" in text) == (not channel.words)
+
+
+def test_help_shows_a_channels_operators():
+    assert "I 0.7, X 0.1, Y\n0.1, Z 0.1." in qf.noise.pauli_channel.__doc__
+    damping = "[[0.     0.3162]\n     [0.     0.    ]]"
+    assert damping in qf.noise.amplitude_damping.__doc__
+    assert "[[0. 0.]\n     [0. 0.]]" not in qf.noise.amplitude_damping.__doc__  # they say nothing
+    assert qf.noise.Channel.__doc__.startswith("The definition of one channel.")
+    given = qf.noise.kraus(torch.eye(2, dtype=torch.complex64)[None], 0).gate
+    assert given.__doc__.startswith("kraus: Given Kraus operators.")
+    assert "Strengths" not in given.__doc__
 
 
 def test_help_of_what_is_no_gate():
     """Rows without a matrix of their own keep their words."""
-    assert "A row of facts" in pydoc.render_doc(qf.noise.bit_flip)
     assert "row of `measure`" in pydoc.render_doc(qf.measure(0, "m").gate)
     assert "Matrix" not in qf.linear(torch.eye(2) + 0j, 0).gate.__doc__
 

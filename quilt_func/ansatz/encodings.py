@@ -159,7 +159,7 @@ def data_reuploading(
 
     With the defaults a wire turns by RY(w x), RY(θ), RZ(φ) in each layer. Other choices are
     functions too: `partial(angle_encoding, gate=rx)`, `partial(hardware_efficient, gate=cz)`,
-    `brickwork`, your own.
+    `brickwork`, your own. Layers may have more wires than there are features; the rest has no data.
 
     Args:
         x (real, (n_features,)): One sample.

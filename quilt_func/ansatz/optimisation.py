@@ -213,7 +213,7 @@ def ramp_qaoa(
 
 
 def interpolate_qaoa(params: Tensor) -> Tensor:
-    r"""Parameters of one layer more, for the next start: INTERP.
+    r"""Parameters of one layer more, interpolated from trained ones (the INTERP heuristic).
 
     The curves of γ and β over layers keep their shape:
     $θ'_i = \frac{i - 1}{p} θ_{i - 1} + \frac{p - i + 1}{p} θ_i$ for $i = 1, ..., p + 1$.

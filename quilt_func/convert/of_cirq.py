@@ -16,7 +16,7 @@ NAME = "from_cirq"
 
 
 def from_cirq(given: Any, qubits: Iterable[Any] | None = None) -> Any:
-    r"""Make ours of an object of Cirq: a circuit, an observable or a noise model.
+    r"""Convert a circuit, an observable or a noise model of Cirq.
 
     Gates of the table keep their names; their powers become rotations, and others are decomposed.
     Symbols stay symbols: expressions of them are computed by torch. A global phase is dropped, but

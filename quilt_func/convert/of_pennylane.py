@@ -21,7 +21,7 @@ NAME = "from_pennylane"
 
 
 def from_pennylane(given: Any, wires: Iterable[Any] | None = None) -> Any:
-    r"""Make ours of an object of PennyLane: a QNode, a quantum function, a tape or an observable.
+    r"""Convert a QNode, a quantum function, a tape or an observable of PennyLane.
 
     The operations of a QNode are recorded anew in every call, with the tensors that it is given. So
     its Python may depend on shapes, and its derivatives are those of our circuit. Gates of the

@@ -15,7 +15,7 @@ from quilt_func.pauli import PauliSum, SumLike, as_sum
 
 
 def from_qiskit(given: Any) -> Any:
-    r"""Make ours of an object of Qiskit or Aer: a circuit, an observable or a noise model.
+    r"""Convert a circuit, an observable or a noise model of Qiskit or Aer.
 
     Qubit k is wire k. Qiskit prints qubit 0 last, as the least significant bit; here wire 0 is the
     first: `Statevector(circuit.reverse_bits())` is our state, and words and bit strings are
@@ -117,7 +117,7 @@ def to_qiskit(
 
 
 def counts_from_qiskit(counts: Mapping[str, int]) -> dict[str, int]:
-    """Turn Qiskit's counts round, so that wire 0 comes first.
+    """Reverse the bit strings of Qiskit's counts, so that wire 0 comes first.
 
     Args:
         counts: Numbers by bit strings, the last bit first, as `get_counts()` gives them; spaces
@@ -141,7 +141,7 @@ def counts_from_qiskit(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def counts_to_qiskit(counts: Mapping[str, int]) -> dict[str, int]:
-    """Turn counts round for Qiskit, so that wire 0 comes last.
+    """Reverse the bit strings of counts for Qiskit, so that wire 0 comes last.
 
     Args:
         counts: Numbers by bit strings, as `counts` gives them.

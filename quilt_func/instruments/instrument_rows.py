@@ -26,7 +26,7 @@ REMEDY = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Instrument(Gate):
-    """A row of facts about one instrument: what has outcomes, or depends on some.
+    """The definition of one instrument: what has outcomes, or depends on some.
 
     Attributes:
         writes: The key that outcomes are kept under, or nothing.

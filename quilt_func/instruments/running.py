@@ -29,7 +29,9 @@ class Branches(NamedTuple):
     Attributes:
         states (complex, (n_branches, 2**n)): States, not normalised: the squared norm is the
             branch's probability. Of `run_density_branches`, density matrices
-            `(n_branches, 2**n, 2**n)`, whose trace it is.
+            `(n_branches, 2**n, 2**n)`, whose trace it is. Measure them by `branch_expval` or
+            `vmap`: with all wires measured they are `(2**n, 2**n)`, and a measurement of that
+            would take it for one density matrix.
         bits: By key, the bits that were measured last (int64, (n_branches, n_wires)). Branches
             come in the order of their bits as numbers, what was measured first the most
             significant; a reset has a bit there, too, that no key holds.

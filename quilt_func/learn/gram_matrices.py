@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -214,7 +215,7 @@ def _chunks(
     function: str, encoding: Any, params: PyTree, xs: Any, argument: str, chunk_size: Any
 ) -> list[States]:
     """A function for each chunk that encodes it, anew each time unless all is one chunk."""
-    check_function(function, "encoding", encoding)
+    _check_encoding(function, encoding)
     check_is(function, argument, xs, Tensor, "be a tensor", _SAMPLES)
     if not xs.ndim or not xs.shape[0]:
         need, got = "have a first axis of samples", f"shape {tuple(xs.shape)}"
@@ -235,6 +236,19 @@ def _chunks(
         kept = vmap(state_of)(xs)
         return [lambda: kept]
     return [partial(vmap(state_of), part) for part in parts]
+
+
+def _check_encoding(function: str, encoding: Any) -> None:
+    """Check that a value is a function of two arguments, as far as it tells."""
+    check_function(function, "encoding", encoding)
+    try:
+        signature(encoding).bind((), ())
+    except TypeError:
+        need, got = "take parameters and a sample", f"a function of {signature(encoding)}"
+        remedy = "Write `lambda params, x: ...`, also if there are no parameters."
+        raise TypeError(message(function, "encoding", encoding, need, got, remedy)) from None
+    except ValueError:  # some built-in functions have no signature
+        return
 
 
 def _bloch_vectors(

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._checks import message
+from quilt_func._gate_help import GateHelp
 from quilt_func._torch import constant, matmul, remembered
+from quilt_func.noise.channel_help import text_of
 from quilt_func.ops import Gate, Made, Matrix, Op, called
 
 Kraus = Callable[..., Tensor]
@@ -30,7 +32,7 @@ Mixture = Callable[..., tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Channel(Gate):
-    """A row of facts about one channel. Equal only to itself; call it to make an `Op`.
+    """The definition of one channel. Equal only to itself; call it to make an `Op`.
 
     What it has in common with a gate has the same name. Its `matrix` is the superoperator, a
     function from strengths `(m,)` to `(m, 4**n_wires, 4**n_wires)`. It is made of strengths, not of
@@ -112,6 +114,9 @@ class Channel(Gate):
             "Use `run_density(circuit)`, which gives the density matrix, or "
             "`run_trajectory(circuit, u)`, which gives a sample."
         )
+
+
+setattr(Channel, "__doc__", GateHelp(Channel.__doc__, text_of))  # noqa: B010  # as `Gate`'s
 
 
 @dataclass(frozen=True, eq=False)

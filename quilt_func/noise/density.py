@@ -158,6 +158,8 @@ def kind_of_density(
         )
     size = 2**circuit.n_qubits
     remedy = "Give one density matrix; map over a batch with `torch.func.vmap`."
+    if isinstance(rho, Tensor) and rho.shape == (size,):
+        remedy = "Write `torch.outer(state, state.conj())` for that of a statevector."
     fix = "Convert it with `.to(torch.complex64)`."
     check_tensor(function, "rho", rho, REAL_OF, (size, size), remedy, dtype_remedy=fix)
     common_dtype_and_device(function, [rho, *circuit.leaves])

@@ -35,7 +35,8 @@ def readout(p: Tensor, confusion: Tensor, wires: Sequence[int] | None = None) ->
     Args:
         p (real, (2**n,)): Probabilities, from `probs`.
         confusion (real, (2, 2), (k, 2, 2) or (2**k, 2**k)): `A[measured, true]` of each wire, the
-            same or one each, or of all wires at once.
+            same or one each, or of all wires at once. Each *column* sums to 1: Aer's and Cirq's
+            matrices, whose rows do, are the transpose.
         wires: The `k` wires that it is of; default: all.
 
     Returns:

@@ -136,8 +136,8 @@ def run_trajectory(circuit: Circuit, u: Tensor, state: Tensor | None = None) -> 
 def trajectory_mean(values: Tensor, weights: Tensor, *, total: float | Tensor = 1.0) -> Tensor:
     """The mean of `weight * value` over trajectories, whose gradient varies less.
 
-    From each sample's value the mean of the others is taken before it meets the derivative of the
-    weight. That mean does not depend on the sample, so that nothing is added on average, to any
+    The mean of the others is subtracted from each sample's value where that multiplies the
+    derivative of the weight. That mean does not depend on the sample, so that nothing is added on average, to any
     order; value and mean are those of `(weights * values).mean()`.
 
     Args:

@@ -87,7 +87,7 @@ def minimise(
     patience: int = 1,
     callback: Callback | None = None,
 ) -> Minimisation:
-    """Train: take steps of an optimiser down a loss, and list the losses.
+    """Minimise a loss from start parameters: new parameters, the losses, and the state.
 
     It is a pure function, of nothing but its arguments: `vmap` maps it over an ensemble, over
     learning rates and over batches, and `grad` differentiates the outcome. A run that goes on from
@@ -101,7 +101,9 @@ def minimise(
         loss: Function from parameters, and a batch if there are batches, to a number, (real, ()).
         params: Tree of real tensors to start from.
         optimiser: Pair `(init, update)`, such as `adam(0.1)`, or a method that looks at the loss
-            itself, such as `rotosolve()` or `with_line_search(lbfgs())`.
+            itself, such as `rotosolve()` or `with_line_search(lbfgs())`. Updates are added: what
+            scales gradients without turning them round, such as `clip_by_global_norm`, climbs
+            unless an optimiser follows it in a `chain`.
         n_steps: Number of steps.
         batches: What the loss takes beside parameters, step by step: a tree of tensors with a
             first axis of `n_steps`, or an iterator, or another iterable that is no list, tuple or

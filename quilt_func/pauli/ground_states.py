@@ -5,7 +5,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_count, common_dtype_and_device, kind_error, message, qubits
+from quilt_func._checks import (
+    COMPLEX_OF,
+    check_count,
+    check_tensor,
+    common_dtype_and_device,
+    kind_error,
+    message,
+    qubits,
+)
 from quilt_func._torch import is_differentiated, trusts_forward_rules
 from quilt_func.pauli.entry import PauliSum
 from quilt_func.pauli.given import SumLike, as_sum
@@ -70,6 +78,8 @@ def ground_state(observable: SumLike, u: Tensor, n_steps: int = 100) -> GroundSt
     References:
         Lanczos (1950), J. Res. Natl. Bur. Stand. 45, 255; Feynman (1939), Phys. Rev. 56, 340.
     """
+    form, draw = (2, "2**n_qubits"), "Draw it with `uniforms((2, 2**n_qubits), seed)`."
+    check_tensor("ground_state", "u", u, COMPLEX_OF, form, draw, need="be a real tensor")
     start = random_state(u)
     observable = as_sum(observable, start.shape[0].bit_length() - 1)
     if not isinstance(observable, PauliSum):

@@ -66,7 +66,7 @@ __all__ = [
 def gate_laws(
     gate: Gate, *, only: Iterable[str] | None = None, settings: hypothesis.settings | None = None
 ) -> Callable[[], None]:
-    """Make the property test of a gate: all that its row claims, against its matrix.
+    """Make the property test of a gate: all that its definition says, against its matrix.
 
     Args:
         gate: A gate of angles, or a constant one.
@@ -114,7 +114,7 @@ def channel_laws(
     only: Iterable[str] | None = None,
     settings: hypothesis.settings | None = None,
 ) -> Callable[[], None]:
-    """Make the property test of a channel: that it is one, and all that its row claims.
+    """Make the property test of a channel: that it is one, and all that its definition says.
 
     Args:
         channel: A channel of strengths.

@@ -1,4 +1,4 @@
-"""The transform contract of a function, checked: which of `torch.func`'s transforms it supports.
+"""Which of `torch.func`'s transforms a function supports, and whether they are right, by tests.
 
     test_energy = transform_laws(energy, (theta, x))
     print(transform_table(energy, (theta, x)))
@@ -101,7 +101,7 @@ def transform_laws(
     only: Iterable[str] | None = None,
     scale: float = 1.0,
 ) -> Callable[[], None]:
-    """Make the test that a function keeps the transform contract at some arguments.
+    """Make the test that a function supports the transforms at some arguments.
 
     Args:
         fn: Function of `args`, to any tree of tensors.

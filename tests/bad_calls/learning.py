@@ -5,6 +5,7 @@
 
 CALLS = [
     ('learn.fidelity_gram(s2, (), zeros(2, 2))', TypeError, 'fidelity_gram(encoding=Tensor(shape=(4,), dtype=complex64)): `encoding` must be a function, but got a Tensor. Give the function itself, not what it returns.'),
+    ('learn.fidelity_gram(abs, (), zeros(2, 2))', TypeError, 'fidelity_gram(encoding=<built-in function abs>): `encoding` must take parameters and a sample, but got a function of (x, /). Write `lambda params, x: ...`, also if there are no parameters.'),
     ('learn.fidelity_gram(lambda p, x: s2, (), [1.0])', TypeError, 'fidelity_gram(xs=[1.0]): `xs` must be a tensor, but got a list. Stack the samples: `torch.stack(xs)`.'),
     ('learn.fidelity_gram(lambda p, x: s2, (), a32)', ValueError, 'fidelity_gram(xs=Tensor(shape=(), dtype=float32)): `xs` must have a first axis of samples, but got shape (). Stack the samples: `torch.stack(xs)`.'),
     ('learn.fidelity_gram(lambda p, x: s2, (), zeros(0, 2))', ValueError, 'fidelity_gram(xs=Tensor(shape=(0, 2), dtype=float32)): `xs` must have a first axis of samples, but got shape (0, 2). Stack the samples: `torch.stack(xs)`.'),

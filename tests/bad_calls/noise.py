@@ -33,6 +33,7 @@ CALLS = [
     ('noise.channel(n_wires=1)(h)', TypeError, 'channel(function=<gate h>): `function` must be a function of strengths, but got <gate h>. Write `@channel(...)` above `def`.'),
     ('run_density(h(0))', TypeError, 'run_density(circuit=<h on (0,)>): `circuit` must be a circuit, but got an Op. Make one with `circuit`.'),
     ('run_density(circuit(1, h(0)), s2)', ValueError, 'run_density(rho=Tensor(shape=(4,), dtype=complex64)): `rho` must have shape (2, 2), but got shape (4,). Give one density matrix; map over a batch with `torch.func.vmap`.'),
+    ('run_density(circuit(2, h(0)), s2)', ValueError, 'run_density(rho=Tensor(shape=(4,), dtype=complex64)): `rho` must have shape (4, 4), but got shape (4,). Write `torch.outer(state, state.conj())` for that of a statevector.'),
     ('run_density(circuit(1, h(0)), eye(4, dtype=c64))', ValueError, 'run_density(rho=Tensor(shape=(4, 4), dtype=complex64)): `rho` must have shape (2, 2), but got shape (4, 4). Give one density matrix; map over a batch with `torch.func.vmap`.'),
     ('run_density(circuit(1, h(0)), eye(2))', TypeError, 'run_density(rho=Tensor(shape=(2, 2), dtype=float32)): `rho` must be a complex64 or complex128 tensor, but got torch.float32. Convert it with `.to(torch.complex64)`.'),
     ('run_density(circuit(1, rx(a64, 0)), eye(2, dtype=c64))', TypeError, 'run_density(): all tensors must share one precision, but got torch.complex64 and torch.float64. Convert one side with `.to(...)`; dtypes are never promoted.'),

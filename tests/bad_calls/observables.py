@@ -109,7 +109,8 @@ CALLS = [
     ('variance(s2, x(0))', TypeError, 'variance(observable=<x on (0,)>): `observable` must be an observable, but got an Op. A gate is no observable: write `{"XI": 1.0}` or `{("X", (0,)): 1.0}`.'),
     ('ground_state(hermitian(eye(2, dtype=c64)), zeros(2, 2))', TypeError, 'ground_state(observable=Hermitian(matrix=tensor([[1.+0.j, 0.+0.j], [0.+0.j, 1.+0....): `observable` must be a Pauli sum, but got a Hermitian. Make one with `pauli_sum`; of a matrix take `torch.linalg.eigh(matrix)`.'),
     ('ground_state(pauli_sum({"Z": 1.0}), zeros(2, 4))', ValueError, 'ground_state(u=Tensor(shape=(2, 4), dtype=float32)): `u` must have shape (2, 2), but got shape (2, 4). Draw it for 1 qubit: `uniforms((2, 2**1), seed)`.'),
+    ('ground_state(pauli_sum({"Z": 1.0}), zeros(4, 4))', ValueError, 'ground_state(u=Tensor(shape=(4, 4), dtype=float32)): `u` must have shape (2, 2**n_qubits), but got shape (4, 4). Draw it with `uniforms((2, 2**n_qubits), seed)`.'),
     ('ground_state(pauli_sum({"Z": 1.0}), zeros(2, 2), 0)', ValueError, 'ground_state(n_steps=0): `n_steps` must be at least 1, but got 0. Give 1 or more.'),
-    ('ground_state(pauli_sum({"Z": 1.0}), zeros(2, 2, dtype=int64))', TypeError, 'random_state(u=Tensor(shape=(2, 2), dtype=int64)): `u` must be a real tensor, but got torch.int64. Make it with `uniforms((2, 2**n_qubits), seed)`.'),
+    ('ground_state(pauli_sum({"Z": 1.0}), zeros(2, 2, dtype=int64))', TypeError, 'ground_state(u=Tensor(shape=(2, 2), dtype=int64)): `u` must be a real tensor, but got torch.int64. Draw it with `uniforms((2, 2**n_qubits), seed)`.'),
     ('ground_state(pauli_sum(["Z"], a64[None]), zeros(2, 2))', TypeError, 'ground_state(): all tensors must share one precision, but got torch.complex64 and torch.float64. Convert one side with `.to(...)`; dtypes are never promoted.'),
 ]
