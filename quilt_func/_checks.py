@@ -92,6 +92,12 @@ def check_count(function: str, argument: str, value: object, minimum: int = 0) -
     return value
 
 
+def check_chunk_size(function: str, value: object) -> None:
+    """Check how many members `vmap` takes at once: a count, or None for all."""
+    if value is not None:
+        check_count(function, "chunk_size", value, minimum=1)
+
+
 def check_number(
     function: str, argument: str, value: Any, low: float = 0.0, high: float = math.inf
 ) -> None:
@@ -217,7 +223,9 @@ def _state_remedy(given: object) -> str:
         weighted = ", and multiply what is measured by its `.weight`"
         return f"Give its `.state`{weighted if hasattr(given, 'weight') else ''}."
     if isinstance(getattr(given, "states", None), Tensor):  # branches
-        return "Use `instruments.branch_expval(branches, observable)`, or `vmap` over its `.states`."
+        return (
+            "Use `instruments.branch_expval(branches, observable)`, or `vmap` over its `.states`."
+        )
     if isinstance(given, Iterable) and not isinstance(given, str):
         return "Convert it with `torch.as_tensor(..., dtype=torch.complex64)`."
     return "Call a circuit or use `zero_state`."
@@ -236,6 +244,19 @@ def _shape_remedy(shape: tuple[int, ...]) -> str:
 def is_density(state: object) -> bool:
     """Tell whether a value is a matrix, and so no statevector."""
     return isinstance(state, Tensor) and state.ndim == 2
+
+
+MOST_QUBITS = 60
+"""Of a state: torch counts its bytes in 64 bits."""
+
+
+def check_amplitudes(function: str, n_qubits: int) -> None:
+    """Check that a state of so many qubits can be counted, whatever memory there is."""
+    if n_qubits > MOST_QUBITS:
+        need = f"be at most {MOST_QUBITS} for a state, which has 2**n_qubits amplitudes"
+        remedy = "Give fewer qubits; each one more takes twice the memory."
+        given = message(function, "n_qubits", n_qubits, need, f"{n_qubits}", remedy)
+        raise ValueError(given)
 
 
 def check_mixed(function: str, state: Any, argument: str = "state", n_qubits: int = -1) -> int:

@@ -62,12 +62,15 @@ def _observable_remedy(given: object, n_qubits: int) -> str:
     return "Make one with `pauli_sum`, `hermitian` or `diagonal`."
 
 
-def check_not_differentiated(function: str, argument: str, given: Tensor) -> None:
+def check_not_differentiated(
+    function: str, argument: str, given: Tensor, instead: str = "expval"
+) -> None:
     """Refuse to draw samples, which have no derivative, from what is being differentiated."""
     if is_differentiated(given):
         raise TypeError(
             f"{function}(): samples have no gradient, but the {argument} is being differentiated. "
-            f"Use `{argument}.detach()` where the gradient is not wanted, and `expval` where it is."
+            f"Use `{argument}.detach()` where the gradient is not wanted, and `{instead}` where it "
+            "is."
         )
 
 

@@ -16,6 +16,7 @@ from quilt_func._checks import (
     kind_error,
     message,
 )
+from quilt_func._torch import own_tangent
 from quilt_func.typing import WireSet
 
 
@@ -129,9 +130,9 @@ def checked_parameter(gate: Row, position: int, given: Any, m: int) -> Any:
     shape = gate.param_shape
     if isinstance(given, Tensor) and given.dtype in (REAL_OF if shape else COMPLEX_OF):
         if given.shape == (m, *shape):
-            return given
+            return own_tangent(given)
         if given.shape == shape:
-            return given.expand(m, *shape)
+            return own_tangent(given).expand(m, *shape)
     elif not shape and isinstance(given, _NUMBERS) and not isinstance(given, bool):
         return float(given)
     return _refuse_parameter(gate, position, given, m)

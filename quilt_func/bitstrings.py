@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from quilt_func._checks import (
+    check_chunk_size,
     check_count,
     check_is,
     check_positive,
@@ -245,6 +246,7 @@ def minimise_bitstring(
         Spall (1992), IEEE Transactions on Automatic Control 37, 332 (SPSA).
     """
     check_count("minimise_bitstring", "n_steps", n_steps, minimum=1)
+    check_chunk_size("minimise_bitstring", chunk_size)
     first = _stacked(params)
     ask, n = _asker(problem, n_qubits, first)
 

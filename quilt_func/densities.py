@@ -125,17 +125,23 @@ def partial_trace(rho: Tensor, kept: WireSet) -> Tensor:
 
 
 def fidelity_of_densities(a: Tensor, b: Tensor) -> Tensor:
-    """Uhlmann's fidelity `(tr sqrt(sqrt(ρ) σ sqrt(ρ)))²`, of which either may be a statevector."""
+    """Uhlmann's fidelity `(tr |sqrt(ρ) sqrt(σ)|)²`, of which either may be a statevector.
+
+    With the roots of both, an eigenvalue's rounding stays what it is, where `sqrt(ρ) σ sqrt(ρ)`
+    would hand it on as its root.
+    """
     _check_pair("fidelity", a, b)
     if not is_density(b):
         a, b = b, a
     if not is_density(a):
         a, image = unconjugated(a), b @ a
         return (a.real * image.real + a.imag * image.imag).sum()
-    first = root(unconjugated(a))
-    middle = root(first @ unconjugated(b) @ first)
+    own = 8 * torch.finfo(a.dtype).eps
+    first, second = (root(unconjugated(rho).to(torch.complex128), own) for rho in (a, b))
+    product = first @ second
+    middle = root(product @ adjoint(product), 8 * torch.finfo(torch.float64).eps)
     total = middle.diagonal().real.sum()
-    return total * total
+    return (total * total).to(a.dtype.to_real())
 
 
 def _check_pair(function: str, a: Tensor, b: Tensor) -> None:
@@ -149,24 +155,30 @@ def _of_state(state: Tensor) -> Tensor:
     return column @ adjoint(column)
 
 
-def root(rho: Tensor) -> Tensor:
+def root(rho: Tensor, rounding: float) -> Tensor:
     """The positive square root, whose derivatives hold where eigenvalues are equal, too.
 
-    The root itself comes from eigenvectors, which are held fixed; Newton's step for `S² = ρ` leaves
-    it where it is, and has its derivative. Two steps have the second derivative as well.
+    The root itself comes from eigenvectors, which are held fixed. Newton's step for `S² = ρ` has
+    its derivative, and two steps the second, too; what they would add to its value is rounding,
+    and is left out.
+
+    Args:
+        rho (complex128, (N, N)): Positive matrix.
+        rounding: Part of the largest eigenvalue up to which others count as 0. Their roots would be
+            far larger than the rounding that they come from.
 
     References:
         Higham (2008), Functions of Matrices, section 6.3, for Newton's iteration.
     """
-    own = rho.dtype
-    values, vectors = torch.linalg.eigh(rho.detach().to(torch.complex128))  # see `eigenvalues`
-    values, vectors = values.to(own.to_real()), vectors.to(own)
-    roots = values.clamp(min=0).sqrt()
+    known = rho.detach()
+    values, vectors = torch.linalg.eigh(known)
+    roots = torch.where(values > rounding * values.amax(), values, 0.0).sqrt()
     sums = roots[:, None] + roots[None, :]
     is_zero = sums == 0
     inverse = torch.where(is_zero, 0.0, 1 / torch.where(is_zero, 1.0, sums))
     found: Tensor = vectors * roots @ vectors.mH
+    left = known - found @ found
     for _ in range(2):
-        rest = vectors.mH @ (rho - found @ found) @ vectors
+        rest = vectors.mH @ (rho - found @ found - left) @ vectors
         found = found + vectors @ (rest * inverse) @ vectors.mH
     return found

@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.func import grad, jvp, vmap
 
 from quilt_func._checks import (
+    check_chunk_size,
     check_function,
     check_number,
     check_positive,
 )
 from quilt_func._parameter_trees import ravel, with_tangent
 from quilt_func._shifted_runs import directions, one_number, shifted_runs, slope_along_signs
-from quilt_func._torch import matmul
+from quilt_func._torch import matmul, tree_map
 from quilt_func.circuits import Circuit
 from quilt_func.typing import PyTree
 
@@ -86,6 +87,7 @@ def parameter_shift(
         032331; Wierichs et al. (2022), Quantum 6, 677.
     """
     check_function("parameter_shift", "fn", fn)
+    check_chunk_size("parameter_shift", chunk_size)
     runs = shifted_runs("parameter_shift", params, circuit_fn)
 
     def shifted(index: Tensor, shift: Tensor) -> Tensor:
@@ -168,7 +170,8 @@ def hvp(fn: ObjectiveFn, params: PyTree, v: PyTree) -> PyTree:
     """
     check_function("hvp", "fn", fn)
     point, tangent = with_tangent("hvp", params, v)
-    return jvp(grad(fn), (point,), (tangent,))[1]
+    found = jvp(grad(fn), (point,), (tangent,))[1]
+    return tree_map(lambda leaf, like: leaf.to(like.dtype), found, point)  # see `own_tangent`
 
 
 def hessian_spectrum(fn: ObjectiveFn, params: PyTree, u: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch.func import grad, vmap
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    check_chunk_size,
     check_count,
     check_function,
     check_is,
@@ -37,7 +38,7 @@ from quilt_func._shift_rules import gaps_of
 from quilt_func._torch import tree_map
 from quilt_func.ops import Gate
 from quilt_func.states import fidelity, purity, reduced_density
-from quilt_func.typing import PyTree
+from quilt_func.typing import Device, PyTree
 
 __all__ = [
     "allowed_frequencies",
@@ -90,6 +91,7 @@ def gradient_variance(
     """
     check_function("gradient_variance", "fn", fn)
     leaves, _ = flatten("gradient_variance", "params", params)
+    check_chunk_size("gradient_variance", chunk_size)
     _check_several("gradient_variance", "params", params, leaves, "members", "Stack an ensemble.")
     slopes = vmap(grad(fn), chunk_size=chunk_size)(params)
     return tree_map(lambda leaf: leaf.var(0), slopes)
@@ -266,7 +268,12 @@ def entangling_capability(states: Tensor) -> Tensor:
 
 
 def fourier_coefficients(
-    fn: Callable[[Tensor], Tensor], degree: int, n_features: int = 1
+    fn: Callable[[Tensor], Tensor],
+    degree: int,
+    n_features: int = 1,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: Device = None,
 ) -> Tensor:
     r"""Coefficients $c_ω$ of a model $f(x) = \sum_ω c_ω e^{i ω·x}$ with whole frequencies.
 
@@ -275,16 +282,17 @@ def fourier_coefficients(
     Cost: `(2 degree + 1)**n_features` evaluations of `fn`, in one vmapped call.
 
     Args:
-        fn: Function from features (real, (n_features,)) to a number, (real, ()). It gets float32;
-            convert within for double precision.
+        fn: Function from features (real, (n_features,)) to a number, (real, ()).
         degree: Largest frequency, 0 or more; `allowed_frequencies` knows it from the gates.
         n_features: Number of features, 1 or more.
+        dtype: Of the features: float32 or float64.
+        device: Theirs.
 
     Returns:
         (complex, (2 * degree + 1,) * n_features): Coefficients; index `degree` is frequency 0.
 
     Raises:
-        TypeError: If a count is not an int.
+        TypeError: If a count is not an int, or `dtype` is not real.
         ValueError: If a count is too small.
 
     Transforms:
@@ -300,7 +308,11 @@ def fourier_coefficients(
     check_count("fourier_coefficients", "degree", degree)
     check_count("fourier_coefficients", "n_features", n_features, minimum=1)
     size = 2 * degree + 1
-    axis = 2 * math.pi / size * torch.arange(size)
+    if dtype not in COMPLEX_OF:
+        remedy = "Choose torch.float32 or torch.float64."
+        given = message("fourier_coefficients", "dtype", dtype, "be real", str(dtype), remedy)
+        raise TypeError(given)
+    axis = 2 * math.pi / size * torch.arange(size, dtype=dtype, device=device)
     points = torch.stack(torch.meshgrid(*[axis] * n_features, indexing="ij"), -1)
     values = vmap(fn)(points.reshape(-1, n_features)).reshape((size,) * n_features)
     coefficients: Tensor = torch.fft.fftshift(torch.fft.fftn(values, norm="forward"))

@@ -19,7 +19,7 @@ from torch.func import jvp, vjp, vmap
 
 from quilt_func._checks import (
     COMPLEX_OF,
-    check_count,
+    check_chunk_size,
     check_function,
     check_tensor,
     describe,
@@ -281,8 +281,7 @@ def _derivatives(
     function: str, fn: Callable[[Any], Tensor], params: PyTree, chunk_size: int | None
 ) -> tuple[Tensor, Tensor, Callable[[Tensor], PyTree]]:
     """A function's value, its derivative by each of `n` entries, and what makes trees of `n`."""
-    if chunk_size is not None:
-        check_count(function, "chunk_size", chunk_size, minimum=1)
+    check_chunk_size(function, chunk_size)
     flat, unravel = ravel(function, "params", params)
     if not len(flat):
         need, remedy = "hold at least one number", "Give the angles to differentiate by."

@@ -364,6 +364,7 @@ def counts(indices: Tensor, n_qubits: int) -> dict[str, int]:
 
     Raises:
         TypeError: If the indices are not an int64 tensor.
+        ValueError: If one is out of range.
 
     Transforms:
         None: call it outside of them.
@@ -374,7 +375,12 @@ def counts(indices: Tensor, n_qubits: int) -> dict[str, int]:
     """
     _check_indices("counts", indices)
     check_count("counts", "n_qubits", n_qubits)
-    found = Counter(indices.flatten().sort().values.tolist()).most_common()
+    listed = indices.flatten().sort().values.tolist()
+    if listed and not 0 <= listed[0] <= listed[-1] < 2**n_qubits:
+        need, got = f"be in range(2**{n_qubits})", f"{listed[0]} to {listed[-1]}"
+        remedy = "Give the number of qubits that were measured."
+        raise ValueError(message("counts", "indices", indices, need, got, remedy))
+    found = Counter(listed).most_common()
     return {f"{index:0{n_qubits}b}": number for index, number in found}
 
 

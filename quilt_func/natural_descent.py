@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from quilt_func._checks import (
+    check_chunk_size,
     check_count,
     check_function,
     check_is,
@@ -274,8 +275,7 @@ def _mean_over(
     checked: Callable[[StateFn], StateFn],
 ) -> Geometry:
     """The mean over samples of a function of the model of one."""
-    if chunk_size is not None:
-        check_count(function, "chunk_size", chunk_size, minimum=1)
+    check_chunk_size(function, chunk_size)
     if data is None:
         alone = checked(model)
         return lambda found: found(alone)

@@ -13,7 +13,7 @@ from quilt_func._checks import (
     check_tensor,
     common_dtype_and_device,
 )
-from quilt_func._torch import register, unconjugated
+from quilt_func._torch import own_tangent, register, unconjugated
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def hermitian(matrix: Tensor) -> Hermitian:
         tensor(1.)
     """
     _check_numbers("hermitian", "matrix", matrix, REAL_OF, 2)
-    return Hermitian(matrix)
+    return Hermitian(own_tangent(matrix))
 
 
 def diagonal(values: Tensor) -> Diagonal:
@@ -148,7 +148,7 @@ def diagonal(values: Tensor) -> Diagonal:
         tensor(1.5000)
     """
     _check_numbers("diagonal", "values", values, COMPLEX_OF, 1)
-    return Diagonal(values)
+    return Diagonal(own_tangent(values))
 
 
 def _check_numbers(

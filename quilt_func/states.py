@@ -14,6 +14,7 @@ from torch import Tensor
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    check_amplitudes,
     check_complex_dtype,
     check_count,
     check_is,
@@ -60,6 +61,7 @@ def zero_state(
     """
     check_complex_dtype("zero_state", dtype)
     check_count("zero_state", "n_qubits", n_qubits)
+    check_amplitudes("zero_state", n_qubits)
     return basis_state("0" * n_qubits, dtype=dtype, device=device)
 
 
@@ -78,7 +80,7 @@ def basis_state(
 
     Raises:
         TypeError: If `bits` is not a string or `dtype` not complex.
-        ValueError: If `bits` has other letters.
+        ValueError: If `bits` has other letters, or more than 60.
 
     Transforms:
         None: it has no tensor argument.
@@ -92,6 +94,7 @@ def basis_state(
     if set(bits) - {"0", "1"}:
         need, remedy = "hold only 0 and 1", 'Write "010".'
         raise ValueError(message("basis_state", "bits", bits, need, repr(bits), remedy))
+    check_amplitudes("basis_state", len(bits))
     state = torch.zeros(2 ** len(bits), dtype=dtype, device=device or "cpu")
     state[int(bits or "0", 2)] = 1
     return state
@@ -260,8 +263,7 @@ def uniforms(
     Raises:
         TypeError: If the shape is of the wrong kind, the seed is neither an int nor a generator,
             or `dtype` is not real.
-        ValueError: If a size is negative.
-        RuntimeError: If it is called within `vmap`.
+        ValueError: If a size is negative, the seed too large, or it is called within `vmap`.
 
     Transforms:
         None: draw outside of `vmap` and map over the numbers.
@@ -276,6 +278,10 @@ def uniforms(
     if isinstance(seed_or_generator, torch.Generator):
         generator = seed_or_generator
     elif isinstance(seed_or_generator, int) and not isinstance(seed_or_generator, bool):
+        if not -(2**63) <= seed_or_generator < 2**64:
+            need, got = "have 64 bits", f"{seed_or_generator.bit_length()}"
+            named = "uniforms", "seed_or_generator", seed_or_generator
+            raise ValueError(message(*named, need, got, "Give a smaller seed."))
         generator = torch.Generator().manual_seed(seed_or_generator)
     else:
         need, remedy = "be an int or a torch.Generator", "Randomness is an argument: give a seed."
@@ -286,7 +292,7 @@ def uniforms(
     except RuntimeError as error:
         if "random operation" not in str(error):
             raise
-        raise RuntimeError(
+        raise ValueError(
             "uniforms(): numbers must be drawn outside of `vmap`, but got a call within it. Draw "
             "`u = uniforms((k, ...), seed)` before, and map over `u`."
         ) from None
@@ -348,7 +354,8 @@ def fidelity(a: Tensor, b: Tensor) -> Tensor:
         ValueError: If sizes differ.
 
     Transforms:
-        vmap, grad, jvp, hessian of real parameters; of two matrices, where both have full rank.
+        vmap, grad, jvp, hessian of real parameters. Of two matrices, grad and jvp where their ranks
+        do not change, hessian where both have full rank.
 
     Examples:
         >>> fidelity(zero_state(1), ghz_state(1))

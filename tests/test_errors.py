@@ -269,7 +269,7 @@ def test_names_of_elsewhere_name_what_is_here():
 
 def test_numbers_are_not_drawn_within_vmap():
     """Torch's own message recommends a flag that hides the draw."""
-    with pytest.raises(RuntimeError, match=r"uniforms\(\): .* outside of `vmap`, .* map over `u`"):
+    with pytest.raises(ValueError, match=r"uniforms\(\): .* outside of `vmap`, .* map over `u`"):
         vmap(lambda x: x + qf.uniforms(2, 0))(torch.zeros(3))
 
 

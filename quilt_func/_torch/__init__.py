@@ -11,6 +11,7 @@ from quilt_func._torch.arrays import (
     own_precision,
     remembered,
     unconjugated,
+    with_plain_cotangent,
 )
 from quilt_func._torch.dynamo import hide
 from quilt_func._torch.freed_memory import keep_freed_memory
@@ -22,6 +23,7 @@ from quilt_func._torch.levels import (
     is_recorded,
     is_transformed,
     is_within_transform,
+    own_tangent,
     push_forward,
     trusts_forward_rules,
 )
@@ -59,6 +61,7 @@ __all__ = [
     "keep_freed_memory",
     "matmul",
     "own_precision",
+    "own_tangent",
     "push_forward",
     "register",
     "remembered",
@@ -72,5 +75,6 @@ __all__ = [
     "tree_unflatten",
     "trusts_forward_rules",
     "unconjugated",
+    "with_plain_cotangent",
     "with_plain_views",
 ]

@@ -106,6 +106,11 @@ def adjoint(matrices: torch.Tensor) -> torch.Tensor:
     return torch.complex(plain.real.mT, -plain.imag.mT)
 
 
+def with_plain_cotangent(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, whose cotangent comes without a lazy conjugation: a product leaves none."""
+    return tensor * 1
+
+
 def unconjugated(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor without a lazy conjugation, whose imaginary part `vmap` cannot read."""
     if not tensor.is_conj():

@@ -69,6 +69,17 @@ def push_forward(
         return tuple(forward_ad.unpack_dual(function(duals)))
 
 
+def own_tangent(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, with a tangent of its own precision.
+
+    Under `torch.func.jvp` torch gives a Python number times a 0-d float32 tensor a tangent of
+    float64. A copy in the dtype that a tensor has casts its tangents, too.
+    """
+    if not is_forward_mode() or tensor.dtype in (torch.float64, torch.complex128):
+        return tensor
+    return tensor.to(tensor.dtype, copy=True) if is_functorch_wrapped_tensor(tensor) else tensor
+
+
 def is_transformed(*tensors: torch.Tensor) -> bool:
     """Tell whether the values of any tensor are hidden behind a `torch.func` transform."""
     return any(map(is_functorch_wrapped_tensor, tensors))

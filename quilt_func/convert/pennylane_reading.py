@@ -111,6 +111,8 @@ class Reader:
     # --- what has a name ---
 
     def known(self, op: Any, wires: tuple[int, ...]) -> list[Placed] | None:
+        if is_a(op, "Exp"):  # its number is complex; its decomposition has an angle
+            return None
         name, angles = op.name, [_angle(param) for param in self.parameters(op)]
         if name == "Identity":
             return [placed(identity, (), (wire,)) for wire in wires]

@@ -15,7 +15,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from quilt_func._checks import check_iterable, check_state_size, common_dtype_and_device
+from quilt_func._checks import (
+    check_amplitudes,
+    check_iterable,
+    check_state_size,
+    common_dtype_and_device,
+)
 from quilt_func._torch import is_recorded, trusts_forward_rules
 from quilt_func.evolution.batching import BatchAxes
 from quilt_func.evolution.calls import Call
@@ -72,6 +77,7 @@ def evolved(
     device: torch.device,
 ) -> Tensor:
     """Apply ops, all checked, to a state or to |0...0⟩, whose product form a run makes use of."""
+    check_amplitudes("circuit", n_qubits)
     acting = [op for op in ops if op.wires]
     if not acting:
         return zero_state(n_qubits, dtype=dtype, device=device) if state is None else state

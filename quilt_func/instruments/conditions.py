@@ -90,7 +90,9 @@ def check_width(
         need, got = f"{whose}{'are' if whose else 'be'} below {2**n_bits}", f"{condition}"
     elif callable(condition):
         found = condition(all_bits(n_bits))
-        if found.shape != (2**n_bits,) or found.dtype != torch.bool:
+        if not isinstance(found, Tensor):
+            need, got = f"{whose}give a bool for each of {2**n_bits} outcomes", describe(found)
+        elif found.shape != (2**n_bits,) or found.dtype != torch.bool:
             need = f"{whose}give a bool for each of {2**n_bits} outcomes"
             got = f"{found.dtype} of shape {tuple(found.shape)}"
     if need:

@@ -12,14 +12,16 @@ from torch.func import vmap
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
-    check_count,
+    check_chunk_size,
     check_function,
     check_is,
     check_number,
     check_positive,
     check_tensor,
+    common_dtype_and_device,
     describe,
     message,
+    shape_error,
 )
 from quilt_func._torch import own_precision, unconjugated
 from quilt_func.measurement import expval
@@ -139,6 +141,7 @@ def projected_gram(
     second = own
     if others is not None:
         second = _bloch_vectors("projected_gram", encoding, params, others, "others", chunk_size)
+        _check_alike("projected_gram", own, second)
 
     def row(one: Tensor) -> Tensor:
         return (-0.5 * gamma * (one - second).square().sum(-1)).exp()
@@ -204,11 +207,21 @@ def _block_row(states: Tensor, columns: list[States]) -> Tensor:
 
 
 def _fidelities(states: Tensor, others: Tensor) -> Tensor:
+    _check_alike("fidelity_gram", states, others)
     with own_precision(states.device):
         a, b = unconjugated(states), unconjugated(others)
         re = a.real @ b.real.mT + a.imag @ b.imag.mT
         im = a.real @ b.imag.mT - a.imag @ b.real.mT
         return re.square() + im.square()
+
+
+def _check_alike(function: str, states: Tensor, others: Tensor) -> None:
+    """Check that the states of samples and of other samples, or their vectors, can be compared."""
+    common_dtype_and_device(function, (states, others))
+    if states.shape[1:] != others.shape[1:]:
+        need = f"be encoded in states of {tuple(states.shape[1:])} entries, as `xs` are"
+        remedy = "Give samples of equally many features."
+        raise shape_error(function, "others", others[0], need, remedy)
 
 
 def _chunks(
@@ -220,8 +233,7 @@ def _chunks(
     if not xs.ndim or not xs.shape[0]:
         need, got = "have a first axis of samples", f"shape {tuple(xs.shape)}"
         raise ValueError(message(function, argument, xs, need, got, _SAMPLES))
-    if chunk_size is not None:
-        check_count(function, "chunk_size", chunk_size, minimum=1)
+    check_chunk_size(function, chunk_size)
 
     def state_of(x: Tensor) -> Tensor:
         state = encoding(params, x)

@@ -22,6 +22,7 @@ from quilt_func._checks import (
     common_dtype_and_device,
     message,
 )
+from quilt_func._model_checks import check_not_differentiated
 from quilt_func._torch import matmul
 from quilt_func.measurement import to_bits
 from quilt_func.typing import WireSet
@@ -73,7 +74,8 @@ def sample_readout(indices: Tensor, confusion: Tensor, u: Tensor) -> Tensor:
         (int64, indices.shape): Indices as they are read.
 
     Raises:
-        TypeError: If `indices` is not int64, or the others are not real tensors.
+        TypeError: If `indices` is not int64, the others are not real tensors, or `confusion` is
+            being differentiated.
         ValueError: If shapes do not fit.
 
     Transforms:
@@ -97,6 +99,7 @@ def sample_readout(indices: Tensor, confusion: Tensor, u: Tensor) -> Tensor:
     bits = to_bits(indices, n)
     check_tensor("sample_readout", "u", u, COMPLEX_OF, tuple(bits.shape), remedy)
     check_device("sample_readout", indices, u)
+    check_not_differentiated("sample_readout", "confusion", confusion, "readout(p, confusion)")
     ones = torch.where(bits == 1, confusion[..., 1, 1], confusion[..., 1, 0])
     powers = 1 << torch.arange(n - 1, -1, -1, device=indices.device)
     return ((u < ones) * powers).sum(-1)

@@ -137,8 +137,8 @@ def trajectory_mean(values: Tensor, weights: Tensor, *, total: float | Tensor = 
     """The mean of `weight * value` over trajectories, whose gradient varies less.
 
     The mean of the others is subtracted from each sample's value where that multiplies the
-    derivative of the weight. That mean does not depend on the sample, so that nothing is added on average, to any
-    order; value and mean are those of `(weights * values).mean()`.
+    derivative of the weight. That mean does not depend on the sample, so that nothing is added on
+    average, to any order; value and mean are those of `(weights * values).mean()`.
 
     Args:
         values (real, (T,)): What was measured on each of `T >= 2` trajectories.

@@ -26,7 +26,7 @@ from quilt_func._checks import (
     message,
     shape_error,
 )
-from quilt_func._torch import matmul, register
+from quilt_func._torch import matmul, own_tangent, register
 from quilt_func.pauli.products import merged, real_products, word_product
 from quilt_func.pauli.rules import Energy, Image, Values
 from quilt_func.pauli.sparse import sparse_matrix
@@ -439,7 +439,7 @@ def _stacked(values: list[Any]) -> Coefficients:
         return tuple(map(float, values))
     common_dtype_and_device("pauli_sum", tensors)
     filled = (v if isinstance(v, Tensor) else torch.full_like(tensors[0], v) for v in values)
-    return torch.stack(list(filled))
+    return torch.stack(list(map(own_tangent, filled)))
 
 
 def _is_number(value: object) -> bool:
@@ -459,4 +459,4 @@ def _checked_coefficients(given: Any, n_terms: int) -> Tensor:
         raise TypeError(_about("coefficients", given, requirement, got, remedy))
     if given.shape != (n_terms,):
         raise shape_error("pauli_sum", "coefficients", given, requirement, remedy)
-    return given
+    return own_tangent(given)

@@ -31,6 +31,7 @@ from quilt_func._checks import (
     is_density,
     message,
     qubits,
+    shape_error,
 )
 from quilt_func._model_checks import check_not_differentiated, check_observable
 from quilt_func._torch import adjoint, matmul, unconjugated
@@ -100,6 +101,8 @@ def clifford_shadow(state: Tensor, u: Tensor) -> CliffordShadow:
     check_tensor("clifford_shadow", "u", u, COMPLEX_OF, ("n_shots", 2 * n + 1), remedy)
     check_device("clifford_shadow", state, u)
     check_not_differentiated("clifford_shadow", "state", state)
+    if not len(u):
+        raise shape_error("clifford_shadow", "u", u, "hold one shot or more", remedy)
     steps = transvections(u[:, : 2 * n], n)
     outcomes = vmap(sample)(_after(steps, unconjugated(state), len(u)), u[:, 2 * n])
     basis = torch.arange(2**n, device=u.device)

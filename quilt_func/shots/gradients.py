@@ -21,6 +21,7 @@ from torch.func import vmap
 
 from quilt_func._checks import (
     COMPLEX_OF,
+    check_chunk_size,
     check_function,
     check_mixed,
     check_number,
@@ -116,6 +117,7 @@ def shift_gradient(
         Schuld et al. (2019), Phys. Rev. A 99, 032331; Wierichs et al. (2022), Quantum 6, 677.
     """
     check_function("shift_gradient", "fn", fn)
+    check_chunk_size("shift_gradient", chunk_size)
     runs = shifted_runs("shift_gradient", params, circuit_fn)
     _check_rows("shift_gradient", u, len(runs.which))
 

@@ -20,6 +20,7 @@ from torch.func import vmap
 from quilt_func._checks import (
     COMPLEX_OF,
     REAL_OF,
+    check_chunk_size,
     check_count,
     check_device,
     check_mixed,
@@ -28,6 +29,7 @@ from quilt_func._checks import (
     is_density,
     message,
     qubits,
+    shape_error,
 )
 from quilt_func._model_checks import check_not_differentiated
 from quilt_func._torch import constant, matmul, remembered
@@ -94,6 +96,9 @@ def shadow(state: Tensor, u: Tensor, *, chunk_size: int | None = None) -> Shadow
     check_tensor("shadow", "u", u, COMPLEX_OF, ("n_shots", n + 1), remedy)
     check_device("shadow", state, u)
     check_not_differentiated("shadow", "state", state)
+    if not len(u):
+        raise shape_error("shadow", "u", u, "hold one shot or more", remedy)
+    check_chunk_size("shadow", chunk_size)
     bases = (3 * u[:, :n]).floor().clamp(max=2).to(torch.int64)
     turns = _turns(state.dtype, state.device)
 

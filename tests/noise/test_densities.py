@@ -11,7 +11,7 @@ from oracles.densities import dense_run, random_density
 from torch.func import grad, hessian, vmap
 
 import quilt_func as qf
-from quilt_func import noise
+from quilt_func import densities, noise
 from quilt_func.testing import fd_tolerance, strategies, tolerance
 
 F64, C128 = torch.float64, torch.complex128
@@ -232,6 +232,78 @@ def test_fidelity_of_mixed_states_and_its_gradient():
     slope = grad(grad(value))(t)
     expected = (grad(value)(t + h) - grad(value)(t - h)) / (2 * h)
     assert abs(slope - expected) < fd_tolerance(F64, 512.0)
+
+
+def pure_and_mixed(seed, n, dtype):
+    """Pure states as matrices, mixtures of two, and mixtures with white noise."""
+    states = [qf.random_state(u) for u in qf.uniforms((4, 2, 2**n), seed, dtype=dtype)]
+    pure = [torch.outer(state, state.conj()) for state in states]
+    white = torch.eye(2**n).to(pure[0]) / 2**n
+    return [*pure[:2], 0.6 * pure[0] + 0.4 * pure[1], 0.5 * pure[2] + 0.5 * white]
+
+
+def uhlmann(a, b):
+    """The fidelity by singular values, with what is rounding in double precision left out."""
+
+    def root(rho):
+        values, vectors = np.linalg.eigh(rho.to(C128).numpy())
+        kept = np.where(values > tolerance(F64, 64) + rounding(rho.dtype), values, 0)
+        return vectors * np.sqrt(kept) @ vectors.conj().T
+
+    return np.linalg.svd(root(a) @ root(b), compute_uv=False).sum() ** 2
+
+
+def rounding(dtype):
+    return 4 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_fidelity_of_matrices_of_every_rank(n, dtype):
+    """Zero eigenvalues come as rounding, whose root is not to count."""
+    for seed in range(10):
+        matrices = pure_and_mixed(seed, n, dtype)
+        for i, a in enumerate(matrices):
+            for b in matrices[i:]:
+                both = qf.fidelity(a, b), qf.fidelity(b, a)
+                bound = tolerance(dtype, 256, 16.0)
+                assert abs(float(both[0]) - uhlmann(a, b)) < bound
+                assert abs(float(both[0] - both[1])) < bound
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+def test_fidelity_of_pure_matrices_and_its_slope(dtype):
+    """|⟨a|b⟩|² of vectors: no derivative is lost, though the matrices have one eigenvalue."""
+
+    def circuit(x):
+        return qf.circuit(4, qf.ry(x, range(4)), qf.cx(0, 1))
+
+    def of_matrices(x):
+        return qf.fidelity(qf.run_density(circuit(x)), qf.run_density(circuit(2 * x)))
+
+    def of_vectors(x):
+        return qf.fidelity(circuit(x)(), circuit(2 * x)())
+
+    x = torch.tensor(0.3, dtype=dtype)
+    bound = tolerance(dtype, 256, 16.0)
+    for transform in (lambda f: f, grad):
+        assert abs(transform(of_matrices)(x) - transform(of_vectors)(x)) < bound
+
+
+def test_a_root_of_rounding_is_noticed(monkeypatch):
+    """A mutant: all eigenvalues above 0 count, and Newton's step changes the value."""
+    own = densities.root
+
+    def stepped(rho, _):
+        found = own(rho, 0.0)
+        values, vectors = torch.linalg.eigh(found)
+        sums = values[:, None] + values
+        rest = vectors.mH @ (rho - found @ found) @ vectors
+        return found + vectors @ (rest / torch.where(sums == 0, 1.0, sums)) @ vectors.mH
+
+    monkeypatch.setattr(densities, "root", stepped)
+    with pytest.raises(AssertionError):
+        test_fidelity_of_matrices_of_every_rank(4, torch.float32)
 
 
 def test_a_state_is_refused_a_channel():

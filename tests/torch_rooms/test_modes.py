@@ -111,12 +111,18 @@ def spoiled(names, first, expected):
     return found
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """A file of what all public functions return without a mode."""
+    path = tmp_path_factory.mktemp("modes") / "expected.pt"
+    torch.save({name: tensors(fn(*args)) for name, (fn, args) in support.CASES.items()}, path)
+    return path
+
+
 @pytest.mark.parametrize("first", FIRST)
-def test_nothing_is_left_behind(first, tmp_path):
-    expected = {name: tensors(fn(*args)) for name, (fn, args) in support.CASES.items()}
-    torch.save(expected, tmp_path / "expected.pt")
+def test_nothing_is_left_behind(first, expected):
     told = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, first, tmp_path / "expected.pt"],
+        [sys.executable, "-W", "ignore", __file__, first, expected],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))},
         check=False, capture_output=True, text=True,
     )  # fmt: skip

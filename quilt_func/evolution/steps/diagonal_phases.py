@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quilt_func._amplitudes import walsh_transform
-from quilt_func._torch import matmul
+from quilt_func._torch import matmul, with_plain_cotangent
 from quilt_func.evolution.batching import BatchKey
 from quilt_func.evolution.constants import Constants
 from quilt_func.evolution.steps.kind import (
@@ -212,7 +212,7 @@ class DiagonalPhases(Step):
         assert state is not None, "only a block starts without a state"
         recipe: Any = built.recipes[self.recipe or 0]
         tables = recipe.tables(built.tensors[self.recipe or 0], built.constants)
-        factors: Tensor = reduce(torch.mul, tables)
+        factors: Tensor = reduce(torch.mul, map(with_plain_cotangent, tables))
         return factors.flatten() * state
 
     def push(

@@ -1,0 +1,133 @@
+"""A Python number times a float32 scalar has a float64 tangent in torch: not in the library.
+
+So `ry(0.5 * p[0], 0)`, which is how angles are scaled, has derivatives of every kind in float32.
+"""
+
+import pytest
+import torch
+from oracles.compare import assert_close
+from torch.func import hessian, jacfwd, jvp, vmap
+
+import quilt_func as qf
+from quilt_func import noise
+
+TRANSFORMS = {
+    "jvp": lambda f, p: jvp(f, (p,), (torch.ones_like(p),))[1],
+    "vmap(jvp)": lambda f, p: vmap(lambda q: jvp(f, (q,), (q,))[1])(torch.stack([p, p])),
+    "jacfwd": lambda f, p: jacfwd(f)(p),
+    "hessian": lambda f, p: hessian(f)(p),
+    "jacfwd(jacfwd)": lambda f, p: jacfwd(jacfwd(f))(p),
+    "jit(hessian)": lambda f, p: qf.jit(hessian(f))(p),
+}
+each_transform = pytest.mark.parametrize("name", TRANSFORMS)
+P = torch.tensor([0.3, 0.4])
+
+
+def agrees(name, fn):
+    """Float32 is kept, and has the derivatives of float64."""
+    found, expected = TRANSFORMS[name](fn, P), TRANSFORMS[name](fn, P.double())
+    assert found.dtype == torch.float32
+    assert_close(found, expected, n_gates=256, scale=16.0)
+
+
+def scaled(p, n):
+    return [0.5 * p[i % 2] for i in range(n)]
+
+
+def measured(p, n, *ops):
+    word = {"X" + "Z" * (n - 1): 1.0}
+    return qf.expval(qf.circuit(n, qf.ry(0.25 * p[0], range(n)), *ops, qf.rx(2 * p[1], 0))(), word)
+
+
+@pytest.mark.parametrize("n", [4, 6])
+@pytest.mark.parametrize("name", ["jvp", "hessian"])
+@pytest.mark.parametrize("gate", [g for g in qf.GATES if g.n_params], ids=lambda gate: gate.name)
+def test_angles_of_all_gates(gate, name, n):
+    wires = range(gate.n_wires)
+    agrees(name, lambda p: measured(p, n, gate(*scaled(p, gate.n_params), *wires)))
+
+
+MADE = {
+    "stack": lambda p: qf.ry(torch.stack([0.5 * p[0], p[1]]), [0, 1]),
+    "pauli_rot": lambda p: qf.pauli_rot(0.5 * p[0], "XYZ", 0, 1, 2),
+    "controlled": lambda p: qf.controlled(qf.ry)(0.5 * p[0], 0, 1),
+    "power": lambda p: qf.power(qf.ry, 0.5)(0.5 * p[0], 0),
+    "unitary": lambda p: qf.unitary(turn(0.5 * p[0]), 1),
+}
+
+
+def turn(angle):
+    rows = [torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])]
+    return torch.stack(rows) * torch.ones((), dtype=angle.dtype.to_complex())
+
+
+@each_transform
+@pytest.mark.parametrize("made", MADE)
+def test_angles_that_are_put_together(made, name):
+    agrees(name, lambda p: measured(p, 3, MADE[made](p)))
+
+
+OBSERVABLES = {
+    "dict": lambda p: {"XZI": 0.5 * p[0], "ZZX": 2 * p[1]},
+    "tensor": lambda p: qf.pauli_sum(["XZI", "ZZX"], torch.stack([0.5 * p[0], p[1]])),
+    "diagonal": lambda p: qf.diagonal(torch.stack([0.5 * p[0], p[1]] * 4)),
+}
+
+
+@each_transform
+@pytest.mark.parametrize("kind", OBSERVABLES)
+def test_coefficients(kind, name):
+    def f(p):
+        return qf.expval(qf.circuit(3, qf.ry(p[0], range(3)))(), OBSERVABLES[kind](p))
+
+    agrees(name, f)
+
+
+def strengths(channel, p):
+    if channel is noise.thermal_relaxation:
+        return 0.5 * p[0], 0.5 + 0.5 * p[1], 0.5 + 0.25 * p[1], 0.1 * p[0]
+    return [0.1 * p[i % 2] for i in range(channel.n_params)]
+
+
+RUNS = {
+    "density": lambda circuit, p: (qf.run_density(circuit), torch.ones(()).to(p)),
+    "no jump": lambda circuit, p: noise.run_no_jump(circuit),
+    "trajectory": lambda circuit, p: qf.run_trajectory(circuit, torch.tensor([0.999]).to(p)),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("channel", noise.CHANNELS, ids=lambda channel: channel.name)
+def test_strengths(channel, run):
+    def f(p):
+        kept = channel(*strengths(channel, p), *range(channel.n_wires))
+        state, weight = RUNS[run](qf.circuit(2, qf.ry(0.5 * p[0], [0, 1]), kept), p)
+        return weight * qf.expval(state, {"XZ": 1.0})
+
+    if run == "no jump" and channel.name.startswith("over_rotation"):
+        pytest.skip("its branches have no run without an error")
+    for name in ("jvp", "hessian"):
+        agrees(name, f)
+
+
+def test_what_the_library_takes_forward_by_itself():
+    def state(p):
+        return qf.circuit(2, qf.ry(0.5 * p[0], 0), qf.crx(2 * p[1], 0, 1))()
+
+    def energy(p):
+        return qf.expval(state(p), {"ZZ": 1.0})
+
+    for found, expected in (
+        (qf.qfi(state, P), qf.qfi(state, P.double())),
+        (qf.hvp(energy, P, P), qf.hvp(energy, P.double(), P.double())),
+    ):
+        assert found.dtype == torch.float32
+        assert_close(found, expected, n_gates=64)
+    assert qf.jacobian_state(state, P).dtype == torch.complex64
+
+
+def test_a_tangent_that_is_not_cast_is_noticed(monkeypatch):
+    """A mutant: angles with the tangents that torch gives them."""
+    monkeypatch.setattr(qf._op_arguments, "own_tangent", lambda given: given)
+    with pytest.raises(RuntimeError, match=r"ComplexDouble|same dtype"):
+        agrees("jvp", lambda p: measured(p, 3, qf.ry(0.5 * p[0], 1)))
