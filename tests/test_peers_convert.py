@@ -452,6 +452,20 @@ def test_qnodes_measure_the_same():
     assert fn.circuit(WEIGHTS, XS).n_qubits == 3
 
 
+def test_pennylanes_exponentials():
+    """Their number is complex; so is that of a phase in some decompositions."""
+    qml = PennyLane().qml
+    ops = [
+        qml.H(0), qml.RY(0.4, 1), qml.H(2), qml.X(3),
+        qml.FermionicSWAP(1.2, wires=[0, 1]), qml.OrbitalRotation(0.3, wires=range(4)),
+        qml.exp(qml.X(0) @ qml.Z(1), 0.6j), qml.exp(qml.X(2) + qml.Z(2), 0.6j),
+        qml.ctrl(qml.exp(qml.Identity(3), 0.7j), control=2),
+    ]  # fmt: skip
+    tape = qml.tape.QuantumScript(ops)
+    expected = qml.matrix(tape, wire_order=range(4))[:, 0]
+    assert_same(convert.from_pennylane(tape)(dtype=C128), expected, 256)
+
+
 def test_qnodes_have_the_same_slopes():
     qml = PennyLane().qml
     device = qml.device("default.qubit", wires=["b", "a", "c"])

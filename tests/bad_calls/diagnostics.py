@@ -32,4 +32,6 @@ CALLS = [
     ('diagnostics.allowed_frequencies(rx)', TypeError, 'allowed_frequencies(gates=<gate rx>): `gates` must be a sequence, but got a Gate. Write `[ry]` for one gate.'),
     ('diagnostics.gradient_variance(zeros(2), zeros(2))', TypeError, 'gradient_variance(fn=Tensor(shape=(2,), dtype=float32)): `fn` must be a function, but got a Tensor. Give the function itself, not what it returns.'),
     ('diagnostics.gradient_snr(3, a32, zeros(2))', TypeError, 'gradient_snr(gradient_fn=3): `gradient_fn` must be a function, but got an int. Give the function itself, not what it returns.'),
+    ('diagnostics.fourier_coefficients(sum, 1, dtype=c64)', TypeError, 'fourier_coefficients(dtype=torch.complex64): `dtype` must be real, but got torch.complex64. Choose torch.float32 or torch.float64.'),
+    ('diagnostics.gradient_variance(sum, zeros(3), chunk_size=0)', ValueError, 'gradient_variance(chunk_size=0): `chunk_size` must be at least 1, but got 0. Give 1 or more.'),
 ]

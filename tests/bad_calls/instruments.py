@@ -86,4 +86,5 @@ CALLS = [
     ('noise.explain_trajectory(circuit(1, conditional("m", x(0), 1)))', ValueError, 'explain_trajectory(circuit=<conditional[x, m=1] on (0,)>): `circuit` must measure what it reads, but got conditional[x, m=1] before any measurement of \'m\'. Put `measure(wires, "m")` before it.'),
     ('noise.explain_density(circuit(1, measure(0, "m")))', TypeError, 'explain_density(circuit=<measure[m] on (0,)>): `circuit` must hold gates and channels only, but got the instrument measure[m]. Use `run_trajectory`, `run_density` or `run_branches`.'),
     ('noise.fold_global(circuit(1, measure(0, "m")), 3.0)', ValueError, 'fold_global(circuit=<measure[m] on (0,)>): `circuit` must hold unitary gates, but got measure[m], which is not known to be. Fold the parts before and after it.'),
+    ('run_branches(circuit(2, measure(0, "m"), conditional("m", x(0), len)))', ValueError, 'run_branches(circuit=<conditional[x, m:len] on (0,)>): `circuit` must hold conditions that give a bool for each of 2 outcomes, but got 2. Change what the bits are compared with, or how many wires are measured.'),
 ]

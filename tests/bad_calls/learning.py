@@ -92,4 +92,7 @@ CALLS = [
     ('learn.QuantumFeatures(words=["ZZZ"]).fit(np.eye(2))', ValueError, 'expval(observable=PauliSum(1 ZZZ)): `observable` must act on 2 qubits, as the state has, but got 3 qubits. Give words of a letter per qubit, or name wires: `pauli_sum({("Z", (0,)): 1.0}, n_qubits=2)`.'),
     ('learn.QuantumFeatures(words=[]).fit(np.eye(2))', ValueError, 'expval(observable=[]): `observable` must not be empty, but got none. Give at least one observable.'),
     ('learn.QuantumFeatures(lambda p, x: x).fit(np.eye(2))', TypeError, 'expval(state=Tensor(shape=(2,), dtype=float64)): `state` must be complex64 or complex128, but got float64. Convert it with `.to(torch.complex128)`.'),
+    ('learn.fidelity_gram(lambda p, x: circuit(1, ry(x[0], 0))(), (), zeros(2, 1), zeros(2, 1, dtype=f64))', TypeError, 'fidelity_gram(): all tensors must share one precision, but got torch.complex64 and torch.complex128. Convert one side with `.to(...)`; dtypes are never promoted.'),
+    ('learn.projected_gram(lambda p, x: circuit(1, ry(x[0], 0))(), (), zeros(2, 1), zeros(2, 1, dtype=f64))', TypeError, 'projected_gram(): all tensors must share one precision, but got torch.float32 and torch.float64. Convert one side with `.to(...)`; dtypes are never promoted.'),
+    ('learn.fidelity_gram(lambda p, x: circuit(len(x), ry(x, range(len(x))))(), (), zeros(2, 2), zeros(2, 3))', ValueError, 'fidelity_gram(others=Tensor(shape=(8,), dtype=complex64)): `others` must be encoded in states of (4,) entries, as `xs` are, but got shape (8,). Give samples of equally many features.'),
 ]

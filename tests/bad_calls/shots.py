@@ -100,4 +100,7 @@ CALLS = [
     ('shots.n_groups({("Z", (0,)): 1.0})', ValueError, "pauli_sum(terms=('Z', (0,))): `terms` must fit the qubits, but got no number of qubits. Give it: `pauli_sum(terms, n_qubits=...)`."),
     ('ground_state({"ZA": 1.0}, zeros(2, 4))', ValueError, "pauli_sum(terms='ZA'): `terms` must be Pauli words, but got 'ZA'. Use the letters I, X, Y and Z, one per qubit, or name wires: `(word, wires)`."),
     ('shots.shadow_estimate(shots.shadow(s2, zeros(4, 3)), {"Z": 1.0})', ValueError, "pauli_sum(terms=['Z']): `terms` must be words of 2 letters, but got lengths [1]. Pad words with I, or name the wires: `(word, wires)`."),
+    ('shots.shadow(s2, zeros(0, 3))', ValueError, 'shadow(u=Tensor(shape=(0, 3), dtype=float32)): `u` must hold one shot or more, but got shape (0, 3). Draw them with `uniforms((n_shots, n + 1), seed)`.'),
+    ('shots.clifford_shadow(s2, zeros(0, 5))', ValueError, 'clifford_shadow(u=Tensor(shape=(0, 5), dtype=float32)): `u` must hold one shot or more, but got shape (0, 5). Draw them with `uniforms((n_shots, 2 * n + 1), seed)`.'),
+    ('shots.shadow(s2, zeros(4, 3), chunk_size=0)', ValueError, 'shadow(chunk_size=0): `chunk_size` must be at least 1, but got 0. Give 1 or more.'),
 ]

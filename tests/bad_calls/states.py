@@ -83,4 +83,8 @@ CALLS = [
     ('probs(run_trajectory(circuit(1), zeros(0)))', TypeError, 'probs(state=Trajectory(state=tensor([1.+0.j, 0.+0.j]), weight=tensor(...): `state` must be a statevector tensor, but got a Trajectory. Give its `.state`, and multiply what is measured by its `.weight`.'),
     ('product_state(s2)', TypeError, 'product_state(factors=Tensor(shape=(4,), dtype=complex64)): `factors` must be a sequence of states, but got a Tensor. Write `[state]` for one.'),
     ('product_state("01")', TypeError, "product_state(factors='01'): `factors` must be a sequence of states, but got a str. Write `basis_state('01')` for a state of the basis."),
+    ('zero_state(70)', ValueError, 'zero_state(n_qubits=70): `n_qubits` must be at most 60 for a state, which has 2**n_qubits amplitudes, but got 70. Give fewer qubits; each one more takes twice the memory.'),
+    ('circuit(100, h(0))()', ValueError, 'circuit(n_qubits=100): `n_qubits` must be at most 60 for a state, which has 2**n_qubits amplitudes, but got 100. Give fewer qubits; each one more takes twice the memory.'),
+    ('uniforms(2, 2**70)', ValueError, 'uniforms(seed_or_generator=1180591620717411303424): `seed_or_generator` must have 64 bits, but got 71. Give a smaller seed.'),
+    ('counts(tensor([-1, 2]), 3)', ValueError, 'counts(indices=Tensor(shape=(2,), dtype=int64)): `indices` must be in range(2**3), but got -1 to 2. Give the number of qubits that were measured.'),
 ]

@@ -235,7 +235,8 @@ def test_models_have_the_allowed_frequencies_only(gates):
         assert seen == (abs(frequency) in allowed)
 
 
-def test_coefficients_of_a_known_series():
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+def test_coefficients_of_a_known_series(dtype):
     def series(x):
         a, b = x
         return 0.5 + (a - 2 * b).cos() + 3 * (2 * a).sin()
@@ -243,7 +244,14 @@ def test_coefficients_of_a_known_series():
     expected = np.zeros((5, 5), dtype=complex)
     expected[2, 2], expected[3, 0], expected[1, 4] = 0.5, 0.5, 0.5
     expected[4, 2], expected[0, 2] = -1.5j, 1.5j
-    assert_close(fourier_coefficients(series, 2, 2), expected, **BOUNDS)
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(F64)  # which changes nothing
+        found = fourier_coefficients(series, 2, 2, dtype=dtype)
+    finally:
+        torch.set_default_dtype(before)
+    assert found.dtype == dtype.to_complex()
+    assert_close(found, expected, **BOUNDS)
 
 
 def test_coefficients_sum_to_the_model():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.func import grad
+from torch.func import grad, jacfwd
 
 import quilt_func as qf
 from quilt_func.noise import readout, sample_readout, undo_readout
@@ -103,3 +103,15 @@ def test_dtype_stays(method):
     A, p = confusions(2).float(), some(2).float()
     assert readout(p, A).dtype == torch.float32
     assert undo_readout(p, A, method=method).dtype == torch.float32
+
+
+def test_samples_have_no_slope_by_the_confusion():
+    """What `readout` has of probabilities: here it would be 0 without a word."""
+    confusion, indices = torch.tensor([[0.9, 0.2], [0.1, 0.8]]), torch.tensor([0, 3, 2])
+
+    def ones(c):
+        return sample_readout(indices, c, qf.uniforms((3, 2), 0)).float().mean()
+
+    for transform in (grad(ones), jacfwd(ones)):
+        with pytest.raises(TypeError, match=r"sample_readout\(\): .* `readout\(p, confusion\)`"):
+            transform(confusion)
