@@ -108,9 +108,10 @@ def test_dtype_stays(method):
 def test_samples_have_no_slope_by_the_confusion():
     """What `readout` has of probabilities: here it would be 0 without a word."""
     confusion, indices = torch.tensor([[0.9, 0.2], [0.1, 0.8]]), torch.tensor([0, 3, 2])
+    u = qf.uniforms((3, 2), 0)
 
     def ones(c):
-        return sample_readout(indices, c, qf.uniforms((3, 2), 0)).float().mean()
+        return sample_readout(indices, c, u).float().mean()
 
     for transform in (grad(ones), jacfwd(ones)):
         with pytest.raises(TypeError, match=r"sample_readout\(\): .* `readout\(p, confusion\)`"):
