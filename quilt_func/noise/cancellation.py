@@ -76,7 +76,8 @@ def cancel(circuit: Circuit, u: Tensor) -> Cancelled:
 
     Raises:
         TypeError: If `circuit` is not a circuit or holds another channel, or `u` is no real tensor.
-        ValueError: If there are too few or too many uniform numbers.
+        ValueError: If there are too few or too many uniform numbers, or a channel of Python numbers
+            has no inverse.
 
     Transforms:
         vmap, also over `u`, grad, jvp, hessian, of `weight * value`.
@@ -131,6 +132,7 @@ def n_cancels(circuit: Circuit) -> int:
 
     Raises:
         TypeError: If `circuit` is not a circuit, or holds another channel.
+        ValueError: If a channel of Python numbers has no inverse.
 
     Transforms:
         None: it reads a structure.
@@ -156,6 +158,7 @@ def cancellation_cost(circuit: Circuit) -> Tensor:
 
     Raises:
         TypeError: If `circuit` is not a circuit, or holds another channel.
+        ValueError: If a channel of Python numbers has no inverse.
 
     Transforms:
         vmap, grad, jvp, hessian, in the strengths; the slope at strength 0 is that to the right.
@@ -189,16 +192,35 @@ def _count(function: str, circuit: Circuit) -> int:
             need, got = "hold Pauli channels only", f"the channel {op.gate.name}"
             remedy = "Put `pauli_errors` there, with the probabilities that `pauli_twirl` gives."
             raise TypeError(message(function, "circuit", op, need, got, remedy))
+        if all(type(param) is float for param in op.params):
+            _check_invertible(function, op)
     return sum(map(len, _channels(circuit)))
+
+
+def _check_invertible(function: str, op: Op) -> None:
+    """Check that a channel whose strengths are Python numbers loses nothing for good."""
+    assert isinstance(op.gate, Channel)
+    found = _eigenvalues(op.gate, strengths_of(op, torch.complex128, torch.device("cpu")))
+    if (found.abs() < torch.finfo(found.dtype).eps).any():
+        got = f"{op.gate.name}({', '.join(f'{param:g}' for param in op.params)})"
+        remedy = "Take a strength at which no Pauli value becomes 0."
+        need = "hold channels that have an inverse"
+        raise ValueError(message(function, "circuit", op, need, got, remedy))
+
+
+def _eigenvalues(channel: Channel, strengths: list[Tensor]) -> Tensor:
+    """What a channel multiplies the value of each Pauli word by, `(m, 4**k)`."""
+    assert channel.mixture is not None
+    probabilities, _ = channel.mixture(*strengths)
+    each = matmul(probabilities, _places(channel.words).like(probabilities))
+    found: Tensor = vmap(walsh_transform)(each)
+    return found
 
 
 def _inverse(channel: Channel, strengths: list[Tensor]) -> Tensor:
     """The numbers `q` `(m, 4**k)` of words in a channel's inverse, in the order of `LETTERS`."""
-    assert channel.mixture is not None
-    probabilities, _ = channel.mixture(*strengths)
-    each = matmul(probabilities, _places(channel.words).like(probabilities))
-    eigenvalues = vmap(walsh_transform)(each)
-    return vmap(walsh_transform)(eigenvalues.reciprocal()) / each.shape[1]
+    eigenvalues = _eigenvalues(channel, strengths)
+    return vmap(walsh_transform)(eigenvalues.reciprocal()) / eigenvalues.shape[1]
 
 
 def _cost(inverse: Tensor) -> Tensor:

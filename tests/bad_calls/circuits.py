@@ -59,7 +59,7 @@ CALLS = [
     ('explain(h(0))', TypeError, 'explain(circuit=<h on (0,)>): `circuit` must be a circuit, but got an Op. Make one with `circuit`.'),
     ('explain(circuit(3, iswap(0, 1)), n_ranks=3)', ValueError, 'explain(n_ranks=3): `n_ranks` must be a power of two, but got 3. Take 2 ranks.'),
     ('explain(circuit(3, iswap(0, 1)), n_ranks=2.0)', TypeError, 'explain(n_ranks=2.0): `n_ranks` must be an int, but got a float. Give a Python int of at least 1.'),
-    ('explain(circuit(3, iswap(0, 1)), n_ranks=8)', ValueError, 'explain(circuit=3): `circuit` must have more than 3 qubits on 8 ranks, but got 3 qubits. Take fewer ranks.'),
+    ('explain(circuit(3, iswap(0, 1)), n_ranks=8)', ValueError, 'explain(circuit=3): `circuit` must have more than 3 qubits on 8 ranks, but got 3 qubits. Take fewer ranks, or more qubits.'),
     ('explain(circuit(3, iswap(0, 1)), n_ranks=4)', ValueError, 'run_sharded(circuit=(0, 1)): `circuit` must have gates that move at most 1 wire(s) each, as many as a rank has, but got one that moves (0, 1) on 4 ranks. Take 2 rank(s) or fewer, or write it as smaller gates.'),
     ('explain(circuit(3, iswap(0, 1)), n_ranks=2, bandwidth=0)', ValueError, 'explain(bandwidth=0): `bandwidth` must be finite and in [1, inf), but got 0. Give a number in this range.'),
     ('explain(circuit(3, iswap(0, 1)), n_ranks=2, latency="1")', TypeError, "explain(latency='1'): `latency` must be a Python number, but got a str. Give an int or a float."),

@@ -165,4 +165,5 @@ CALLS = [
     ('noise.n_cancels(1)', TypeError, 'n_cancels(circuit=1): `circuit` must be a circuit, but got an int. Make one with `circuit`.'),
     ('noise.cancellation_cost(circuit(1, noise.kraus(zeros(2, 2, 2, dtype=c64), 0)))', TypeError, 'cancellation_cost(circuit=<kraus on (0,)>): `circuit` must hold Pauli channels only, but got the channel kraus. Put `pauli_errors` there, with the probabilities that `pauli_twirl` gives.'),
     ('noise.cancellation_cost(1)', TypeError, 'cancellation_cost(circuit=1): `circuit` must be a circuit, but got an int. Make one with `circuit`.'),
+    ('noise.cancel(circuit(1, noise.phase_flip(0.5, 0)), zeros(1))', ValueError, 'cancel(circuit=<phase_flip on (0,)>): `circuit` must hold channels that have an inverse, but got phase_flip(0.5). Take a strength at which no Pauli value becomes 0.'),
 ]
