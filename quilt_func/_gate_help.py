@@ -25,7 +25,8 @@ class GateHelp:
 
 def summary(gate: Any) -> str:
     """A gate's name, and what it does."""
-    return f"{gate.name}: {' '.join(gate.doc.split(chr(10) * 2)[0].split()) or 'A gate.'}"
+    first, _, _ = gate.doc.partition("\n\n")
+    return f"{gate.name}: {' '.join(first.split()) or 'A gate.'}"
 
 
 def text_of(gate: Any) -> str:
@@ -70,6 +71,6 @@ def _matrix(gate: Any) -> list[str]:
 def shown(matrix: Any) -> str:
     """An array as indented rows, without imaginary parts if there are none."""
     rounded = np.round(matrix, 4) + 0.0
-    shown = rounded.real if not rounded.imag.any() else rounded
-    text = np.array2string(shown, precision=4, suppress_small=True, max_line_width=200)
+    entries = rounded.real if not rounded.imag.any() else rounded
+    text = np.array2string(entries, precision=4, suppress_small=True, max_line_width=200)
     return "\n".join(f"    {line}" for line in text.splitlines())

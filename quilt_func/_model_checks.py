@@ -69,8 +69,8 @@ def check_not_differentiated(
     if is_differentiated(given):
         raise TypeError(
             f"{function}(): samples have no gradient, but the {argument} is being differentiated. "
-            f"Use `{argument}.detach()` where the gradient is not wanted, and `{instead}` where it "
-            "is."
+            f"Use `{argument}.detach()` where the gradient is not wanted, and `{instead}` "
+            "where it is."
         )
 
 

@@ -126,7 +126,9 @@ def check_enough(function: str, n_qubits: int, ranks: Ranks, argument: str = "ci
     """Check that each rank has at least one wire of its own."""
     if n_qubits <= ranks.n_bits:
         need, got = f"have more than {ranks.n_bits} qubits on {ranks.n} ranks", qubits(n_qubits)
-        raise ValueError(message(function, argument, n_qubits, need, got, "Take fewer ranks, or more qubits."))
+        raise ValueError(
+            message(function, argument, n_qubits, need, got, "Take fewer ranks, or more qubits.")
+        )
 
 
 def check_size(function: str, circuit: Circuit, state: ShardedState) -> None:
