@@ -291,6 +291,13 @@ def qubits(number: int) -> str:
     return "1 qubit" if number == 1 else f"{number} qubits"
 
 
+def check_real_dtype(function: str, dtype: object) -> None:
+    """Check that a dtype is one of parameters."""
+    if dtype not in COMPLEX_OF:
+        remedy = "Choose torch.float32 or torch.float64."
+        raise TypeError(message(function, "dtype", dtype, "be real", f"{dtype}", remedy))
+
+
 def check_complex_dtype(function: str, dtype: object) -> None:
     """Check that a dtype is one of a statevector."""
     if dtype not in REAL_OF:

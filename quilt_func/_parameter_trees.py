@@ -14,7 +14,7 @@ from quilt_func._checks import (
     message,
     short_dtype_or_kind,
 )
-from quilt_func._torch import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from quilt_func._torch import own_tangent, tree_flatten, tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree
 
 _REAL = "Wrap numbers in `torch.tensor`; split complex ones with `torch.view_as_real`."
@@ -32,7 +32,7 @@ def flatten(
     for leaf in leaves:
         check_real(function, argument, leaf, remedy)
     common_dtype_and_device(function, leaves)
-    return leaves, structure
+    return [own_tangent(leaf) for leaf in leaves], structure
 
 
 def flatten_like(
@@ -54,7 +54,7 @@ def flatten_like(
         given, got = outline(tree), describe(outline(tree))
         raise ValueError(message(function, argument, given, need, got, remedy))
     common_dtype_and_device(function, (models[0], *leaves))
-    return leaves
+    return [own_tangent(leaf) for leaf in leaves]
 
 
 def ravel(function: str, argument: str, tree: PyTree) -> tuple[Tensor, Callable[[Tensor], PyTree]]:

@@ -5,6 +5,7 @@ number that falls as cheap strings gain. Exactly, it sees the costs of all $2^n$
 least of them could be read off; from samples, it asks for the costs of those that it met.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,13 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from quilt_func._checks import (
+    COMPLEX_OF,
     check_chunk_size,
     check_count,
     check_is,
+    check_number,
     check_positive,
+    check_tensor,
     common_dtype_and_device,
     describe,
     message,
@@ -55,7 +59,8 @@ def mean_cost(probabilities: Tensor, costs: Tensor) -> Tensor:
         (real, ()): Mean.
 
     Raises:
-        RuntimeError: By torch, if the shapes differ.
+        TypeError: If one is not a real tensor, or dtypes or devices differ.
+        ValueError: If the shapes differ.
 
     Transforms:
         vmap, grad, jvp, hessian.
@@ -67,7 +72,16 @@ def mean_cost(probabilities: Tensor, costs: Tensor) -> Tensor:
     References:
         Peruzzo et al. (2014), Nat. Commun. 5, 4213.
     """
+    _check_outcomes("mean_cost", probabilities, costs)
     return matmul(probabilities, costs)
+
+
+def _check_outcomes(function: str, probabilities: Any, costs: Any) -> None:
+    """Check the probabilities of outcomes and their costs."""
+    remedy = "Give one number for each outcome; map over many with `torch.func.vmap`."
+    check_tensor(function, "probabilities", probabilities, COMPLEX_OF, ("k",), remedy)
+    check_tensor(function, "costs", costs, COMPLEX_OF, tuple(probabilities.shape), remedy)
+    common_dtype_and_device(function, (probabilities, costs))
 
 
 def cvar(alpha: float = 0.25) -> Objective:
@@ -81,7 +95,9 @@ def cvar(alpha: float = 0.25) -> Objective:
         begins to take in another cost.
 
     Raises:
-        ValueError: If `alpha` is not in (0, 1].
+        TypeError: If `alpha` is no number; from the objective, if probabilities or costs are not
+            real tensors of one precision.
+        ValueError: If `alpha` is not in (0, 1]; from the objective, if shapes differ.
 
     Transforms:
         vmap, grad, jvp, hessian, of the objective.
@@ -93,11 +109,13 @@ def cvar(alpha: float = 0.25) -> Objective:
     References:
         Barkoutsos, Nannicini, Robert, Tavernelli and Woerner (2020), Quantum 4, 256.
     """
+    check_number("cvar", "alpha", alpha)
     if not 0 < alpha <= 1:
         need, remedy = "be in (0, 1]", "Give the share of outcomes that count."
         raise ValueError(message("cvar", "alpha", alpha, need, describe(alpha), remedy))
 
     def objective(probabilities: Tensor, costs: Tensor) -> Tensor:
+        _check_outcomes("cvar", probabilities, costs)
         ordered, order = costs.sort()
         p = probabilities[order]
         weights = torch.minimum(p, (alpha - (p.cumsum(0) - p)).clamp(min=0.0))
@@ -117,7 +135,8 @@ def gibbs(eta: float = 1.0) -> Objective:
         Objective, a function of probabilities and costs, in units of the cost.
 
     Raises:
-        ValueError: If `eta` is not positive.
+        TypeError: If `eta` is no number; from the objective, as for `cvar`.
+        ValueError: If `eta` is not positive and finite; from the objective, as for `cvar`.
 
     Transforms:
         vmap, grad, jvp, hessian, of the objective.
@@ -129,12 +148,15 @@ def gibbs(eta: float = 1.0) -> Objective:
     References:
         Li, Fan, Coram, Riley and Leichenauer (2020), Phys. Rev. Research 2, 023074.
     """
+    check_number("gibbs", "eta", eta, low=-math.inf)
     check_positive("gibbs", "eta", eta, "Give the inverse of a typical difference of costs.")
 
     def objective(probabilities: Tensor, costs: Tensor) -> Tensor:
+        _check_outcomes("gibbs", probabilities, costs)
         least = costs.amin(0, keepdim=True)
-        mean = (probabilities * (-eta * (costs - least)).exp()).sum(0, keepdim=True)
-        return (least - mean.log() / eta)[0]
+        # of a small eta, all means are nearly 1
+        lost = (probabilities * (-eta * (costs - least)).expm1()).sum(0, keepdim=True)
+        return (least - (lost / probabilities.sum(0, keepdim=True)).log1p() / eta)[0]
 
     return objective
 
@@ -247,6 +269,9 @@ def minimise_bitstring(
     """
     check_count("minimise_bitstring", "n_steps", n_steps, minimum=1)
     check_chunk_size("minimise_bitstring", chunk_size)
+    if optimiser is not None:
+        need, remedy = "be a gradient transformation", "Write `optim.adam(0.1)`."
+        check_is("minimise_bitstring", "optimiser", optimiser, GradientTransformation, need, remedy)
     first = _stacked(params)
     ask, n = _asker(problem, n_qubits, first)
 

@@ -207,7 +207,13 @@ def _sample(
     else:
         values = torch.as_tensor(function()).to(torch.complex128)[None]
         values = _as_complex(name, values, values.real, n_wires)
-    return _Sample(name, points, values.resolve_conj().numpy())
+    try:
+        return _Sample(name, points, values.resolve_conj().numpy())
+    except RuntimeError:
+        raise TypeError(
+            f"{name}(): a gate must be made outside of derivatives, where it is checked, but got "
+            "one within. Define it before, and call it within."
+        ) from None
 
 
 def _check_points(n_params: int) -> Any:

@@ -19,6 +19,9 @@ from quilt_func._checks import (
 from quilt_func._torch import adjoint, unconjugated
 from quilt_func.typing import WireSet
 
+ROUNDING = 8
+"""Eigenvalues up to so many units in the last place of the largest count as 0."""
+
 
 def trace_distance(a: Tensor, b: Tensor) -> Tensor:
     """Half the trace norm of a difference: how well two states can be told apart.
@@ -94,6 +97,8 @@ def mutual_information(rho: Tensor, a: Sequence[int], b: Sequence[int]) -> Tenso
 def entropy_of(rho: Tensor) -> Tensor:
     """-tr(ρ ln ρ); see `quilt_func.entropy`."""
     values = eigenvalues(rho)
+    least = ROUNDING * torch.finfo(values.dtype).eps * values.amax()
+    values = torch.where(values > least, values, values.detach())  # zeros, up to rounding, stay so
     values = values.clamp(min=torch.finfo(values.dtype).tiny)
     total: Tensor = torch.special.entr(values).sum()
     return total
@@ -136,10 +141,10 @@ def fidelity_of_densities(a: Tensor, b: Tensor) -> Tensor:
     if not is_density(a):
         a, image = unconjugated(a), b @ a
         return (a.real * image.real + a.imag * image.imag).sum()
-    own = 8 * torch.finfo(a.dtype).eps
+    own = ROUNDING * torch.finfo(a.dtype).eps
     first, second = (root(unconjugated(rho).to(torch.complex128), own) for rho in (a, b))
     product = first @ second
-    middle = root(product @ adjoint(product), 8 * torch.finfo(torch.float64).eps)
+    middle = root(product @ adjoint(product), ROUNDING * torch.finfo(torch.float64).eps)
     total = middle.diagonal().real.sum()
     return (total * total).to(a.dtype.to_real())
 

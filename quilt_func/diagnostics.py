@@ -26,6 +26,7 @@ from quilt_func._checks import (
     check_is,
     check_iterable,
     check_number,
+    check_real_dtype,
     check_state,
     check_tensor,
     common_dtype_and_device,
@@ -35,7 +36,7 @@ from quilt_func._checks import (
 )
 from quilt_func._parameter_trees import flatten
 from quilt_func._shift_rules import gaps_of
-from quilt_func._torch import tree_map
+from quilt_func._torch import is_differentiated, tree_map
 from quilt_func.ops import Gate
 from quilt_func.states import fidelity, purity, reduced_density
 from quilt_func.typing import Device, PyTree
@@ -186,6 +187,12 @@ def expressibility(states: Tensor, others: Tensor, n_bins: int = 75) -> Tensor:
     if states.shape != others.shape:
         need, remedy = f"have shape {tuple(states.shape)}", "Give one partner for each state."
         raise shape_error("expressibility", "others", others, need, remedy)
+    for argument, given in (("states", states), ("others", others)):
+        if is_differentiated(given):
+            raise TypeError(
+                f"expressibility(): a histogram has no gradient, but the {argument} are being "
+                f"differentiated. Use `{argument}.detach()`."
+            )
     found = vmap(fidelity)(states, others)
     places = (found * n_bins).to(torch.int64).clamp(0, n_bins - 1)
     bins = torch.arange(n_bins, device=found.device)
@@ -308,10 +315,7 @@ def fourier_coefficients(
     check_count("fourier_coefficients", "degree", degree)
     check_count("fourier_coefficients", "n_features", n_features, minimum=1)
     size = 2 * degree + 1
-    if dtype not in COMPLEX_OF:
-        remedy = "Choose torch.float32 or torch.float64."
-        given = message("fourier_coefficients", "dtype", dtype, "be real", str(dtype), remedy)
-        raise TypeError(given)
+    check_real_dtype("fourier_coefficients", dtype)
     axis = 2 * math.pi / size * torch.arange(size, dtype=dtype, device=device)
     points = torch.stack(torch.meshgrid(*[axis] * n_features, indexing="ij"), -1)
     values = vmap(fn)(points.reshape(-1, n_features)).reshape((size,) * n_features)

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from quilt_func._amplitudes import walsh_transform
-from quilt_func._checks import check_count, check_is, describe, kind_error, message
+from quilt_func._checks import (
+    check_count,
+    check_is,
+    check_real_dtype,
+    describe,
+    kind_error,
+    message,
+)
 from quilt_func.observables import Diagonal
 from quilt_func.pauli import PauliSum, SumLike, as_sum
 from quilt_func.typing import Device, WireSet
@@ -53,6 +60,7 @@ def cost_diagonal(
         tensor([0., 1., 1., 2.])
     """
     check_count("cost_diagonal", "n_qubits", n_qubits)
+    check_real_dtype("cost_diagonal", dtype)
     strings = bit_strings(n_qubits)
     given = zip(strings, _listed(cost, strings), strict=True)
     values = [checked_cost("cost_diagonal", string, value) for string, value in given]
@@ -153,6 +161,7 @@ def z_coefficients(
         if set(word) - set("IZ"):
             need, remedy = "have words of I and Z", "Only those have a cost for every bit string."
             raise ValueError(message(function, argument, observable, need, repr(word), remedy))
+    check_real_dtype(function, dtype)
     given = observable.coefficients
     is_tensor = isinstance(given, Tensor)
     return given if is_tensor else torch.tensor(given, dtype=dtype, device=device)

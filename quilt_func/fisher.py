@@ -272,9 +272,13 @@ def classical_fisher(
         remedy = "Give one distribution; map over a batch with `torch.func.vmap`."
         need = "return shape (n_outcomes,)"
         raise shape_error("classical_fisher", "probs_fn", values, need, remedy)
-    is_possible = values > torch.finfo(values.dtype).tiny
+    is_possible = values > (_AMPLITUDE_ROUNDING * torch.finfo(values.dtype).eps) ** 2
     weights = torch.where(is_possible, 1 / torch.where(is_possible, values, 1.0), 0.0)
     return matmul(slopes * weights, slopes.mT)
+
+
+_AMPLITUDE_ROUNDING = 32
+"""Units in the last place that an amplitude of 0 may be off, after tens of gates."""
 
 
 def _derivatives(

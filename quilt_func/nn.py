@@ -122,7 +122,11 @@ class QuantumLayer(Module):
         if not isinstance(leaf, Tensor):
             self._places.append(("", leaf))
             return
-        if hasattr(self, name) or "." in name:
+        if (
+            name in {*dir(type(self)), *vars(self), "_numbered"}
+            or "." in name
+            or (name in {*self._parameters, *self._buffers, *self._modules})
+        ):
             need, remedy = "have names that are free", "Give the entry another key."
             raise ValueError(message("QuantumLayer", "params", params, need, repr(name), remedy))
         value = leaf.detach().clone()

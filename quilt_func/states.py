@@ -19,6 +19,7 @@ from quilt_func._checks import (
     check_count,
     check_is,
     check_mixed,
+    check_real_dtype,
     check_state,
     check_state_size,
     check_tensor,
@@ -234,7 +235,8 @@ def random_state(u: Tensor) -> Tensor:
     """
     form, remedy = (2, "2**n_qubits"), "Make it with `uniforms((2, 2**n_qubits), seed)`."
     check_tensor("random_state", "u", u, COMPLEX_OF, form, remedy, need="be a real tensor")
-    radius = (-torch.log1p(-u[0])).sqrt()
+    squares = (-torch.log1p(-u[0])).clamp(min=torch.finfo(u.dtype).tiny)  # a root has no slope at 0
+    radius = squares.sqrt()
     angle = 2 * math.pi * u[1]
     state = torch.complex(radius * angle.cos(), radius * angle.sin())
     return state / radius.square().sum().sqrt()
@@ -272,9 +274,7 @@ def uniforms(
         >>> bool((uniforms((2, 3), 0) == uniforms((2, 3), 0)).all())
         True
     """
-    if dtype not in COMPLEX_OF:
-        remedy = "Choose torch.float32 or torch.float64."
-        raise TypeError(message("uniforms", "dtype", dtype, "be real", str(dtype), remedy))
+    check_real_dtype("uniforms", dtype)
     if isinstance(seed_or_generator, torch.Generator):
         generator = seed_or_generator
     elif isinstance(seed_or_generator, int) and not isinstance(seed_or_generator, bool):

@@ -103,7 +103,7 @@ def in_memory(tensor: torch.Tensor) -> torch.Tensor:
 def adjoint(matrices: torch.Tensor) -> torch.Tensor:
     """Conjugate transpose in memory: neither lazy nor physical conjugation can be batched."""
     plain = unconjugated(matrices)
-    return torch.complex(plain.real.mT, -plain.imag.mT)
+    return with_plain_cotangent(torch.complex(plain.real.mT, -plain.imag.mT))
 
 
 def with_plain_cotangent(tensor: torch.Tensor) -> torch.Tensor:

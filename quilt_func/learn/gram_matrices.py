@@ -144,7 +144,7 @@ def projected_gram(
         _check_alike("projected_gram", own, second)
 
     def row(one: Tensor) -> Tensor:
-        return (-0.5 * gamma * (one - second).square().sum(-1)).exp()
+        return (gamma * (-0.5 * (one - second).square().sum(-1))).exp()
 
     return vmap(row, chunk_size=chunk_size)(own)
 

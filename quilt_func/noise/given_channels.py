@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from quilt_func._checks import COMPLEX_OF, check_count, check_is, describe, message, shape_error
+from quilt_func._torch import with_plain_cotangent
 from quilt_func.gates import word_gate, word_matrix
 from quilt_func.noise.channels import Basis, Channel, root, sandwich
 from quilt_func.ops import ROUNDING, Made, Matrix, Op, found_in
@@ -22,7 +23,7 @@ STRENGTHS = (0.13, 0.41, 0.77)
 
 def of_kraus(operators: Tensor) -> Tensor:
     """Kraus operators `(m, n, K, K)` -> superoperators `(m, K**2, K**2)`: the sum of `K ⊗ K*`."""
-    conjugates = torch.complex(operators.real, -operators.imag)
+    conjugates = with_plain_cotangent(torch.complex(operators.real, -operators.imag))
     products = operators[..., :, None, :, None] * conjugates[..., None, :, None, :]
     return products.sum(-5).flatten(-4, -3).flatten(-2)
 

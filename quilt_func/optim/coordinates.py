@@ -145,7 +145,7 @@ def _lowest(waves: Waves, values: Tensor) -> Tensor:
     cosines = torch.where(is_felt, cosines, 1.0)
     sines = torch.where(is_felt, sines, 0.0)
     if len(waves.frequencies) == 1:
-        place = torch.atan2(-sines, -cosines)[0] / waves.frequencies[0]
+        place = (torch.atan2(-sines, -cosines) / waves.frequencies[0])[0]
     else:
         place = _lowest_of_several(waves, cosines, sines)
     return torch.where(is_felt, place, 0.0)

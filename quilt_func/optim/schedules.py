@@ -1,7 +1,7 @@
 """Schedules: functions from the number of steps taken to a learning rate."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,10 +12,12 @@ from quilt_func._checks import (
     check_iterable,
     check_number,
     check_positive,
+    common_dtype_and_device,
     kind_error,
     message,
 )
 from quilt_func._parameter_trees import check_real
+from quilt_func._torch import own_tangent
 from quilt_func.typing import Scalar, Schedule
 
 
@@ -38,7 +40,7 @@ def constant_schedule(value: Scalar) -> Schedule:
         >>> constant_schedule(0.1)(torch.arange(3.0))
         tensor([0.1000, 0.1000, 0.1000])
     """
-    return _checked("constant_schedule", lambda step: torch.zeros_like(step) + value)
+    return _checked("constant_schedule", lambda step, v: torch.zeros_like(step) + v, value)
 
 
 def exponential_schedule(init_value: Scalar, transition_steps: int, decay_rate: Scalar) -> Schedule:
@@ -67,9 +69,11 @@ def exponential_schedule(init_value: Scalar, transition_steps: int, decay_rate: 
         tensor([0.8000, 0.4000, 0.2000])
     """
     check_count("exponential_schedule", "transition_steps", transition_steps, minimum=1)
-    return _checked(
-        "exponential_schedule", lambda step: init_value * decay_rate ** (step / transition_steps)
-    )
+
+    def rule(step: Tensor, init: Scalar, rate: Scalar) -> Tensor:
+        return init * rate ** (step / transition_steps)
+
+    return _checked("exponential_schedule", rule, init_value, decay_rate)
 
 
 def linear_schedule(init_value: Scalar, end_value: Scalar, transition_steps: int) -> Schedule:
@@ -99,11 +103,11 @@ def linear_schedule(init_value: Scalar, end_value: Scalar, transition_steps: int
     """
     check_count("linear_schedule", "transition_steps", transition_steps, minimum=1)
 
-    def schedule(step: Tensor) -> Tensor:
+    def rule(step: Tensor, init: Scalar, end: Scalar) -> Tensor:
         progress = (step / transition_steps).clamp(0, 1)
-        return (1 - progress) * init_value + progress * end_value
+        return (1 - progress) * init + progress * end
 
-    return _checked("linear_schedule", schedule)
+    return _checked("linear_schedule", rule, init_value, end_value)
 
 
 def power_schedule(init_value: Scalar, power: float, offset: float = 1.0) -> Schedule:
@@ -136,7 +140,7 @@ def power_schedule(init_value: Scalar, power: float, offset: float = 1.0) -> Sch
     check_number("power_schedule", "power", power)
     check_number("power_schedule", "offset", offset)
     check_positive("power_schedule", "offset", offset, "Give 1, so that it starts at its value.")
-    return _checked("power_schedule", lambda step: init_value * (step + offset) ** -power)
+    return _checked("power_schedule", lambda step, v: v * (step + offset) ** -power, init_value)
 
 
 def piecewise_schedule(init_value: Scalar, factors: Mapping[int, Scalar]) -> Schedule:
@@ -168,14 +172,13 @@ def piecewise_schedule(init_value: Scalar, factors: Mapping[int, Scalar]) -> Sch
     for boundary in factors:
         check_count("piecewise_schedule", "factors", boundary)
 
-    def schedule(step: Tensor) -> Tensor:
-        steps = step[..., None]  # a number times a 0-d tensor has a float64 tangent
-        value = torch.ones_like(steps) * init_value
-        for boundary, factor in factors.items():
-            value = torch.where(steps < boundary, value, value * factor)
-        return value[..., 0]
+    def rule(step: Tensor, init: Scalar, *given: Scalar) -> Tensor:
+        value = torch.ones_like(step) * init
+        for boundary, factor in zip(factors, given, strict=True):
+            value = torch.where(step < boundary, value, value * factor)
+        return value
 
-    return _checked("piecewise_schedule", schedule)
+    return _checked("piecewise_schedule", rule, init_value, *factors.values())
 
 
 def joined_schedule(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
@@ -253,12 +256,15 @@ def cosine_schedule(init_value: Scalar, decay_steps: int, alpha: Scalar = 0.0) -
     """
     check_count("cosine_schedule", "decay_steps", decay_steps, minimum=1)
 
-    def schedule(step: Tensor) -> Tensor:
-        progress = (step[..., None] / decay_steps).clamp(0, 1)
-        fraction = alpha + (1 - alpha) * 0.5 * (1 + torch.cos(math.pi * progress))
-        return (init_value * fraction)[..., 0]
+    def rule(step: Tensor, init: Scalar, least: Scalar) -> Tensor:
+        return init * _fall(step / decay_steps, least)
 
-    return _checked("cosine_schedule", schedule)
+    return _checked("cosine_schedule", rule, init_value, alpha)
+
+
+def _fall(progress: Tensor, least: Scalar) -> Tensor:
+    """From 1 to a least value along half a cosine."""
+    return least + (1 - least) * 0.5 * (1 + torch.cos(math.pi * progress.clamp(0, 1)))
 
 
 def warmup_cosine_schedule(
@@ -298,20 +304,27 @@ def warmup_cosine_schedule(
     name = "warmup_cosine_schedule"
     check_count(name, "warmup_steps", warmup_steps)
     check_count(name, "decay_steps", decay_steps, minimum=warmup_steps + 1)
-    fall = cosine_schedule(1.0, decay_steps - warmup_steps)
+
+    def rule(step: Tensor, init: Scalar, peak: Scalar, end: Scalar) -> Tensor:
+        rise = init + (peak - init) * (step / max(warmup_steps, 1)).clamp(0, 1)
+        fall = _fall((step - warmup_steps) / (decay_steps - warmup_steps), 0.0)
+        return torch.where(step < warmup_steps, rise, end + (peak - end) * fall)
+
+    return _checked(name, rule, init_value, peak_value, end_value)
+
+
+def _checked(function: str, rule: Callable[..., Tensor], *values: Scalar) -> Schedule:
+    """A schedule by a rule for steps and values that have one axis more.
+
+    The axis is for what torch does with a number and a 0-d tensor, see `own_tangent`.
+    """
+    given = [own_tangent(value)[None] if isinstance(value, Tensor) else value for value in values]
 
     def schedule(step: Tensor) -> Tensor:
-        rising = (step / max(warmup_steps, 1)).clamp(0, 1)
-        rise = init_value + (peak_value - init_value) * rising
-        descent = end_value + (peak_value - end_value) * fall(step - warmup_steps)
-        return torch.where(step < warmup_steps, rise, descent)
-
-    return _checked(name, schedule)
-
-
-def _checked(function: str, rule: Schedule) -> Schedule:
-    def schedule(step: Tensor) -> Tensor | float:
         check_real(f"{function}(...)", "step", step)
-        return rule(step)
+        tensors = (value for value in given if isinstance(value, Tensor))
+        common_dtype_and_device(f"{function}(...)", (step, *tensors))
+        found: Tensor = rule(own_tangent(step)[..., None], *given)[..., 0]
+        return found
 
     return schedule

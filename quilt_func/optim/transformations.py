@@ -19,7 +19,7 @@ from quilt_func._checks import (
 )
 from quilt_func._parameter_trees import check_real, flatten, flatten_like, outline
 from quilt_func._parameter_trees import ravel as _ravel
-from quilt_func._torch import tree_leaves, tree_map, tree_unflatten
+from quilt_func._torch import own_tangent, tree_leaves, tree_map, tree_unflatten
 from quilt_func.typing import PyTree, Scalar
 
 Leafwise: TypeAlias = Callable[..., tuple[Tensor, ...]]
@@ -197,8 +197,8 @@ def clip_by_global_norm(max_norm: float) -> GradientTransformation:
     check_number("clip_by_global_norm", "max_norm", max_norm)
 
     def clip(grads: PyTree, _: PyTree) -> PyTree:
-        norm = sqrt(torch.stack([leaf.square().sum() for leaf in tree_leaves(grads)]).sum())
-        factor = (max_norm / norm).clamp(max=1)
+        squares = torch.stack([leaf.square().sum() for leaf in tree_leaves(grads)])
+        factor = (max_norm / sqrt(squares.sum(0, keepdim=True))).clamp(max=1)
         return tree_map(lambda leaf: leaf * factor, grads)
 
     return stateless(clip)
@@ -253,17 +253,24 @@ def scale(factor: Scalar) -> GradientTransformation:
 
 
 def stateless(transform: Callable[[PyTree, PyTree], PyTree]) -> GradientTransformation:
-    """Make a transformation of a function from gradients and parameters to updates."""
+    """Make a transformation of a function from gradients and parameters to updates.
+
+    Both come with one axis at least, see `with_axis`.
+    """
 
     def init(params: PyTree) -> PyTree:
         flatten("init", "params", params)
         return ()
 
     def update(grads: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
-        flatten("update", "grads", grads)
+        leaves, structure = flatten("update", "grads", grads)
         if type(state) is not tuple or state:
             raise state_error("be the empty tuple", state)
-        return transform(grads, params), state
+        if params is not None:
+            likes = flatten_like("update", "grads", grads, "params", params)
+            params = tree_unflatten(map(with_axis, likes), structure)
+        found = transform(tree_unflatten(map(with_axis, leaves), structure), params)
+        return tree_map(_shaped, found, grads), state
 
     return GradientTransformation(init, update)
 
@@ -272,7 +279,8 @@ def recurrence(n_averages: int, rule: Callable[[Tensor], Leafwise]) -> GradientT
     """Make a transformation of a rule for one leaf.
 
     `rule(step)`, with the number of steps including this one, gives a function that maps a
-    gradient's leaf and its averages to the update's leaf and its new averages.
+    gradient's leaf and its averages to the update's leaf and its new averages. All of them have
+    one axis at least, see `with_axis`.
     """
 
     def init(params: PyTree) -> PyTree:
@@ -286,12 +294,24 @@ def recurrence(n_averages: int, rule: Callable[[Tensor], Leafwise]) -> GradientT
         if not isinstance(state, RecurrenceState) or len(state.averages) != n_averages:
             raise state_error(f"be a RecurrenceState with {n_averages} averages", state)
         olds = (flatten_like("update", "grads", grads, "state", tree) for tree in state.averages)
-        step = state.step + 1
-        news = zip(*starmap(rule(step), zip(leaves, *olds, strict=True)), strict=True)
-        updates, *averages = (tree_unflatten(column, structure) for column in news)
+        step = own_tangent(state.step) + 1
+        rows = (map(with_axis, column) for column in (leaves, *olds))
+        news = zip(*starmap(rule(step), zip(*rows, strict=True)), strict=True)
+        shaped = (map(_shaped, column, leaves) for column in news)
+        updates, *averages = (tree_unflatten(column, structure) for column in shaped)
         return updates, RecurrenceState(step, tuple(averages))
 
     return GradientTransformation(init, update)
+
+
+def with_axis(leaf: Tensor) -> Tensor:
+    """A leaf with one axis at least: with numbers, 0-d ones get tangents of another precision."""
+    return leaf if leaf.ndim else leaf[None]
+
+
+def _shaped(new: Tensor, old: Tensor) -> Tensor:
+    """An update or an average, of the shape of its gradient."""
+    return new if old.ndim else new[0]
 
 
 def sqrt(value: Tensor) -> Tensor:

@@ -243,6 +243,7 @@ class PauliSum:
         if not isinstance(other, PauliSum):
             return NotImplemented
         self._check_length("@", other)
+        common_dtype_and_device("pauli_sum", [*self.leaves, *other.leaves])
         return pauli_sum(merged(self._products(other)))
 
     def __pow__(self, exponent: int) -> "PauliSum":

@@ -11,6 +11,7 @@ from quilt_func._checks import (
     check_count,
     check_iterable,
     check_wires,
+    common_dtype_and_device,
     describe,
     is_number,
     message,
@@ -98,6 +99,7 @@ def scalars(function: str, argument: str, given: Any) -> list[Any]:
         if not is_number(value) and getattr(value, "dtype", None) not in COMPLEX_OF:
             need, remedy = "hold real numbers", "Give numbers or real floating-point tensors."
             raise TypeError(message(function, argument, value, need, describe(value), remedy))
+    common_dtype_and_device(function, [value for value in values if isinstance(value, Tensor)])
     return values
 
 
@@ -112,7 +114,10 @@ def plus(a: Scalar, b: Scalar) -> Scalar:
     if isinstance(a, Tensor) and not isinstance(b, Tensor):
         found: Tensor = (a[None] + b)[0]
         return found
-    return plus(b, a) if isinstance(b, Tensor) and not isinstance(a, Tensor) else a + b
+    if isinstance(b, Tensor) and not isinstance(a, Tensor):
+        return plus(b, a)
+    _check_alike(a, b)
+    return a + b
 
 
 def times(value: Scalar, factor: Scalar) -> Scalar:
@@ -125,4 +130,11 @@ def times(value: Scalar, factor: Scalar) -> Scalar:
         return scaled
     if isinstance(factor, Tensor) and not isinstance(value, Tensor):
         return times(factor, value)
+    _check_alike(value, factor)
     return value * factor
+
+
+def _check_alike(a: Scalar, b: Scalar) -> None:
+    """Check two tensors for one precision, such as a weight and a penalty."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        common_dtype_and_device("problems", (a, b))

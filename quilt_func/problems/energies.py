@@ -12,6 +12,7 @@ from quilt_func._checks import (
     check_is,
     check_tensor,
     check_wires,
+    common_dtype_and_device,
     describe,
     message,
 )
@@ -122,6 +123,8 @@ def from_qubo(matrix: Tensor, offset: Scalar = 0.0) -> PauliSum:
     remedy = "Give one problem; map over a batch with `torch.func.vmap`."
     fix, form = "Convert it with `torch.as_tensor`.", ("n", "n")
     check_tensor("from_qubo", "matrix", matrix, COMPLEX_OF, form, remedy, dtype_remedy=fix, least=1)
+    (offset,) = scalars("from_qubo", "offset", [offset])
+    common_dtype_and_device("from_qubo", [t for t in (matrix, offset) if isinstance(t, Tensor)])
     n = matrix.shape[0]
     rows, columns = torch.triu_indices(n, n, 1, device=matrix.device)
     linear, both = matrix.diagonal(), matrix + matrix.mT
@@ -194,11 +197,12 @@ def number_partitioning(numbers: Sequence[Scalar] | Tensor) -> PauliSum:
     References:
         Lucas (2014), Front. Phys. 2, 5, section 2.1.
     """
-    given, n = scalars("number_partitioning", "numbers", numbers), len(numbers)
+    given = scalars("number_partitioning", "numbers", numbers)
+    n = len(given)
     terms: dict[Any, Scalar] = {
-        (i, j): given[i] * (given[j] + given[j]) for i in range(n) for j in range(i + 1, n)
+        (i, j): times(given[i], given[j] + given[j]) for i in range(n) for j in range(i + 1, n)
     }
-    return ising(n, terms, constant=total([a * a for a in given]))
+    return ising(n, terms, constant=total([times(a, a) for a in given]))
 
 
 def of_bits(
