@@ -122,11 +122,9 @@ class QuantumLayer(Module):
         if not isinstance(leaf, Tensor):
             self._places.append(("", leaf))
             return
-        if (
-            name in {*dir(type(self)), *vars(self), "_numbered"}
-            or "." in name
-            or (name in {*self._parameters, *self._buffers, *self._modules})
-        ):
+        # not by `hasattr`: it would ask for the tree, which is not there yet
+        own = {*dir(type(self)), *vars(self), "_numbered"}
+        if "." in name or name in {*own, *self._parameters, *self._buffers, *self._modules}:
             need, remedy = "have names that are free", "Give the entry another key."
             raise ValueError(message("QuantumLayer", "params", params, need, repr(name), remedy))
         value = leaf.detach().clone()

@@ -51,6 +51,8 @@ CALLS = [
     ('nn.QuantumLayer(max, zeros(2), jit=1)', TypeError, 'QuantumLayer(jit=1): `jit` must be a bool, but got an int. Give `jit=True` to replay the model, or leave it out.'),
     ('nn.QuantumLayer(max, {"a": 1})', ValueError, "QuantumLayer(params={'a': 1}): `params` must hold tensors, but got none. Give a tree such as `{'theta': torch.zeros(3)}`."),
     ('nn.QuantumLayer(max, {"forward": zeros(2)})', ValueError, "QuantumLayer(params={'forward': tensor([0., 0.])}): `params` must have names that are free, but got 'forward'. Give the entry another key."),
+    ('nn.QuantumLayer(max, {"tree": zeros(2)})', ValueError, "QuantumLayer(params={'tree': tensor([0., 0.])}): `params` must have names that are free, but got 'tree'. Give the entry another key."),
+    ('nn.QuantumLayer(max, {"_numbered": zeros(2)})', ValueError, "QuantumLayer(params={'_numbered': tensor([0., 0.])}): `params` must have names that are free, but got '_numbered'. Give the entry another key."),
     ('nn.QuantumLayer(max, {"a.b": zeros(2)})', ValueError, "QuantumLayer(params={'a.b': tensor([0., 0.])}): `params` must have names that are free, but got 'a.b'. Give the entry another key."),
     ('nn.QuantumLayer(max, zeros(2), "4")', TypeError, "QuantumLayer(in_shape='4'): `in_shape` must be an int, but got a str. Give a Python int of at least 0."),
     ('nn.QuantumLayer(max, zeros(2), 1.5)', TypeError, 'QuantumLayer(in_shape=1.5): `in_shape` must be a shape, but got a float. Give a tuple such as `(4,)`.'),

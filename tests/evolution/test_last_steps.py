@@ -10,6 +10,7 @@ from oracles.compare import assert_close
 from torch.func import grad, hessian, jacrev, vmap
 
 import quilt_func as qf
+from quilt_func import noise
 from quilt_func.evolution.planner import plan
 from quilt_func.evolution.steps import (
     Block,
@@ -36,6 +37,7 @@ MEASURED = {
     "variance": lambda state: qf.variance(state, {"XXIIII": 1.0, "ZIIIII": 0.5}),
     "fidelity": lambda state: qf.fidelity(state, qf.ghz_state(N, dtype=state.dtype)),
 }
+C128 = torch.complex128
 T = torch.tensor([0.3, 0.4], dtype=torch.float64)
 
 
@@ -85,3 +87,38 @@ def test_a_lazy_cotangent_is_noticed(monkeypatch):
     monkeypatch.setattr(diagonal_phases, "with_plain_cotangent", lambda given: given)
     with pytest.raises(RuntimeError, match="_neg_view"):
         test_orders_agree("phases", "expval")
+
+
+@noise.channel(n_wires=1)
+def damp(gamma):
+    one, zero = torch.ones_like(gamma), torch.zeros_like(gamma)
+    keep, lose = (one - gamma).sqrt(), gamma.sqrt()
+    rows = [[one, zero, zero, keep], [zero, lose, zero, zero]]
+    return torch.stack([torch.stack(row) for row in rows]).unflatten(-1, (2, 2))
+
+
+def pair(t):
+    return qf.circuit(2, qf.ry(t, [0, 1]), qf.cx(0, 1))()
+
+
+def mixed(t):
+    return 0.5 * qf.reduced_density(pair(t), [1]) + 0.25 * torch.eye(2, dtype=C128)
+
+
+ADJOINTS = {
+    "reduced density": lambda t: qf.expval(qf.reduced_density(pair(t), [1]), {"Z": 1.0}),
+    "purity": lambda t: qf.purity(qf.reduced_density(pair(t), [1])),
+    "entropy": lambda t: qf.entropy(mixed(t)),
+    "fidelity with a state": lambda t: qf.fidelity(qf.ghz_state(1, dtype=C128), mixed(t)),
+    "fidelity": lambda t: qf.fidelity(mixed(t), mixed(2 * t)),
+    "own channel": lambda t: qf.expval(
+        qf.run_density(qf.circuit(1, qf.ry(t[1], 0), damp(t[0], 0))), {"X": 1.0}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ADJOINTS)
+def test_orders_agree_behind_an_adjoint(name):
+    expected = hessian(ADJOINTS[name])(T)
+    for order in (jacrev(grad(ADJOINTS[name])), jacrev(jacrev(ADJOINTS[name]))):
+        assert_close(order(T), expected, n_gates=1024, scale=16.0)

@@ -258,3 +258,10 @@ def test_parameters_may_be_a_tree():
         result = minimise_bitstring(TABLE, ansatz, params, shots=shots, n_steps=3)
         assert result.params["b"]["c"].shape == (2, 1, 3, 2)
         assert not torch.equal(result.params["a"], params["a"])
+
+
+@pytest.mark.parametrize("eta", [1e-4, 1e-6, 1e-8])
+def test_gibbs_is_the_mean_for_small_eta(eta):
+    """In float32, where the exponentials are 1 up to their last digits."""
+    p, costs = torch.tensor([0.25, 0.75]), torch.tensor([4.0, 8.0])
+    assert abs(gibbs(eta)(p, costs) - 7) < tolerance(torch.float32, 8, 16.0) + 4 * eta

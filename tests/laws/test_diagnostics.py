@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.compare import assert_close
 from systems import beam_splitter
-from torch.func import grad, vmap
+from torch.func import grad, jvp, vmap
 
 import quilt_func as qf
 from quilt_func.diagnostics import (
@@ -128,6 +128,20 @@ def check_expressibility(divergence, n_bins=20, k=20_000):
     found = float(divergence(*states, n_bins))
     noise = 5 * math.sqrt(2 * n_bins) / k + 5 * 0.6 / math.sqrt(k)
     assert abs(found - arcsine_divergence(n_bins)) <= noise
+
+
+def test_a_histogram_has_no_slope():
+    """It is flat wherever no fidelity changes its bin: that would be a silent 0."""
+    u, other = 6 * qf.uniforms((2, 50), 0)
+
+    def value(scale):
+        turned = (vmap(lambda a: qf.circuit(1, qf.ry(a * scale, 0))())(v) for v in (u, other))
+        return expressibility(*turned, 10)
+
+    one = torch.tensor(1.0)
+    for transform in (grad(value), lambda x: jvp(value, (x,), (x,))):
+        with pytest.raises(TypeError, match="a histogram has no gradient"):
+            transform(one)
 
 
 def test_expressibility_of_a_circle_of_states():

@@ -237,6 +237,19 @@ def test_jacobians_of_states():
 # --- classical ---
 
 
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+def test_outcomes_of_probability_0_are_left_out_up_to_rounding(dtype):
+    """A turn and its inverse: the outcome 1 has a probability of some 1e-33."""
+    for a in torch.linspace(0.1, 2.7, 8, dtype=dtype):
+
+        def outcomes(t, a=a):
+            turn = qf.ry(a, 0), qf.rz(a, 0), qf.rx(2 * a, 0)
+            back = qf.rx(-2 * t, 0), qf.rz(-a, 0), qf.ry(-a, 0)
+            return qf.probs(qf.circuit(1, turn, back)())
+
+        assert qf.classical_fisher(outcomes, a) < tolerance(dtype, 8)
+
+
 def outcome(params):
     return qf.probs(state(params))
 

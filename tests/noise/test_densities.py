@@ -290,6 +290,19 @@ def test_fidelity_of_pure_matrices_and_its_slope(dtype):
         assert abs(transform(of_matrices)(x) - transform(of_vectors)(x)) < bound
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+def test_zero_eigenvalues_stay_zero_in_gradients_of_entropy(dtype):
+    """At strength 0 one eigenvalue is 0, up to rounding: the other's slope is 2/3."""
+    for angle in torch.linspace(0.1, 0.9, 9, dtype=dtype):
+
+        def value(p, angle=angle):
+            turn = qf.ry(angle, 0), qf.rx(1.3 * angle, 0)
+            return qf.entropy(qf.run_density(qf.circuit(1, *turn, noise.depolarizing(p, 0))))
+
+        slope = grad(value)(torch.zeros((), dtype=dtype))
+        assert abs(slope - 2 / 3) < tolerance(dtype, 64, 16.0)
+
+
 def test_a_root_of_rounding_is_noticed(monkeypatch):
     """A mutant: all eigenvalues above 0 count, and Newton's step changes the value."""
     own = densities.root

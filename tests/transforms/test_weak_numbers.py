@@ -6,7 +6,7 @@ So `ry(0.5 * p[0], 0)`, which is how angles are scaled, has derivatives of every
 import pytest
 import torch
 from oracles.compare import assert_close
-from torch.func import hessian, jacfwd, jvp, vmap
+from torch.func import grad, hessian, jacfwd, jvp, vmap
 
 import quilt_func as qf
 from quilt_func import noise
@@ -131,3 +131,82 @@ def test_a_tangent_that_is_not_cast_is_noticed(monkeypatch):
     monkeypatch.setattr(qf._op_arguments, "own_tangent", lambda given: given)
     with pytest.raises(RuntimeError, match=r"ComplexDouble|same dtype"):
         agrees("jvp", lambda p: measured(p, 3, qf.ry(0.5 * p[0], 1)))
+
+
+def turned(p):
+    return qf.expval(qf.circuit(2, qf.ry(p, [0, 1]), qf.cx(0, 1))(), {"ZX": 1.0, "XI": 0.5})
+
+
+OPTIMISERS = {
+    "adam": qf.optim.adam(0.1),
+    "adamw": qf.optim.adamw(0.1),
+    "rmsprop": qf.optim.rmsprop(0.1),
+    "sgd": qf.optim.sgd(0.1, momentum=0.9),
+    "clip": qf.optim.chain(qf.optim.clip_by_global_norm(0.1), qf.optim.sgd(0.1)),
+    "clip by value": qf.optim.chain(qf.optim.clip_by_value(0.2), qf.optim.sgd(0.1)),
+    "lbfgs": qf.optim.lbfgs(),
+    "line search": qf.optim.with_line_search(qf.optim.lbfgs()),
+}
+LOSSES = {"vector": (turned, P), "scalar": (lambda p: (p * p).sum(), torch.tensor(0.7))}
+OF_RUNS = {
+    "jvp": lambda f, p: jvp(f, (p,), (torch.ones_like(p),))[1],
+    "hessian": lambda f, p: hessian(f)(p),
+    "hvp": lambda f, p: qf.hvp(f, p, torch.ones_like(p)),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_derivatives_of_training(optimiser, loss):
+    """Numbers and 0-d parameters, norms and rates."""
+    fn, start = LOSSES[loss]
+
+    def last(p):
+        return fn(qf.optim.minimise(fn, p, OPTIMISERS[optimiser], 3).params)
+
+    for transform in OF_RUNS.values():
+        found, expected = transform(last, start), transform(last, start.double())
+        assert found.dtype == torch.float32
+        size = max(1.0, float(expected.abs().max()))  # of L-BFGS' first steps it is thousands
+        assert_close(found, expected, n_gates=1024, scale=64.0 * size)
+
+
+def test_derivatives_of_rotosolve():
+    def last(p):
+        return turned(qf.optim.minimise(turned, p, qf.optim.rotosolve(), 1).params)
+
+    for transform in OF_RUNS.values():
+        assert transform(last, P).dtype == torch.float32
+
+
+SCHEDULES = {
+    "constant": qf.optim.constant_schedule,
+    "linear": lambda v: qf.optim.linear_schedule(v, 0.1, 5),
+    "exponential": lambda v: qf.optim.exponential_schedule(0.3, 3, v),
+    "power": lambda v: qf.optim.power_schedule(v, 0.6),
+    "piecewise": lambda v: qf.optim.piecewise_schedule(v, {1: v}),
+    "cosine": lambda v: qf.optim.cosine_schedule(v, 5, v),
+    "warmup": lambda v: qf.optim.warmup_cosine_schedule(0.0, v, 2, 5),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("step", [0.5, 3.0])
+def test_derivatives_of_schedules(schedule, step):
+    v, one = torch.tensor(0.7), torch.tensor(1.0)
+    steps = torch.tensor(step)
+    fn = SCHEDULES[schedule]
+    for slope in (
+        jvp(lambda x: fn(x)(steps), (v,), (one,))[1],
+        jvp(grad(lambda x: fn(x)(steps)), (v,), (one,))[1],
+        jvp(lambda s: fn(v)(s), (steps,), (one,))[1],
+    ):
+        assert slope.dtype == torch.float32
+
+
+def test_derivatives_by_numbers_of_a_problem():
+    def size(a):
+        return qf.problems.number_partitioning([a, 2.0, 1.0]).coefficients.square().sum()
+
+    v = torch.tensor(0.7)
+    assert jvp(grad(size), (v,), (torch.ones_like(v),))[1].dtype == torch.float32
