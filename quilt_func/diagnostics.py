@@ -165,7 +165,8 @@ def expressibility(states: Tensor, others: Tensor, n_bins: int = 75) -> Tensor:
         (real, ()): Relative entropy, at least 0.
 
     Raises:
-        TypeError: If the states are not complex, or dtypes or devices differ.
+        TypeError: If the states are not complex or are being differentiated, or dtypes or devices
+            differ.
         ValueError: If shapes differ or are not `(k, 2**n_qubits)`.
 
     Transforms:

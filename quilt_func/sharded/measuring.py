@@ -34,9 +34,9 @@ def norm(state: ShardedState) -> Tensor:
         vmap, grad, jvp, hessian.
 
     Examples:
-        >>> from quilt_func import ghz_state, sharded
+        >>> from quilt_func import basis_state, sharded
         >>> def length():
-        ...     return sharded.norm(sharded.shard(2 * ghz_state(2), sharded.mesh("cpu")))
+        ...     return sharded.norm(sharded.shard(2 * basis_state("01"), sharded.mesh("cpu")))
         >>> sharded.spawn(2, length, start="fork")[0]
         tensor(2.)
     """
