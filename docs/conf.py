@@ -13,6 +13,7 @@ copyright = author  # noqa: A001  # Sphinx reads this name
 release = version = qf.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath", "substitution"]
+myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "quilt_func"
