@@ -146,6 +146,8 @@ def fidelity_of_densities(a: Tensor, b: Tensor) -> Tensor:
     product = first @ second
     middle = root(product @ adjoint(product), ROUNDING * torch.finfo(torch.float64).eps)
     total = middle.diagonal().real.sum()
+    exact = torch.linalg.svdvals(product.detach()).sum()  # of squares small ones would be lost
+    total = exact + (total - total.detach())
     return (total * total).to(a.dtype.to_real())
 
 
@@ -163,9 +165,8 @@ def _of_state(state: Tensor) -> Tensor:
 def root(rho: Tensor, rounding: float) -> Tensor:
     """The positive square root, whose derivatives hold where eigenvalues are equal, too.
 
-    The root itself comes from eigenvectors, which are held fixed. Newton's step for `S² = ρ` has
-    its derivative, and two steps the second, too; what they would add to its value is rounding,
-    and is left out.
+    The root itself comes from eigenvectors, which are held fixed; Newton's step for `S² = ρ` leaves
+    it where it is, and has its derivative. Two steps have the second derivative as well.
 
     Args:
         rho (complex128, (N, N)): Positive matrix.
@@ -175,15 +176,13 @@ def root(rho: Tensor, rounding: float) -> Tensor:
     References:
         Higham (2008), Functions of Matrices, section 6.3, for Newton's iteration.
     """
-    known = rho.detach()
-    values, vectors = torch.linalg.eigh(known)
+    values, vectors = torch.linalg.eigh(rho.detach())
     roots = torch.where(values > rounding * values.amax(), values, 0.0).sqrt()
     sums = roots[:, None] + roots[None, :]
     is_zero = sums == 0
     inverse = torch.where(is_zero, 0.0, 1 / torch.where(is_zero, 1.0, sums))
     found: Tensor = vectors * roots @ vectors.mH
-    left = known - found @ found
     for _ in range(2):
-        rest = vectors.mH @ (rho - found @ found - left) @ vectors
+        rest = vectors.mH @ (rho - found @ found) @ vectors
         found = found + vectors @ (rest * inverse) @ vectors.mH
     return found

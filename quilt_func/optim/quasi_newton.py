@@ -119,7 +119,7 @@ def _with_pair(state: CurvatureState, point: Tensor, slope: Tensor) -> Curvature
         sum_of_products(move, move) * sum_of_products(turn, turn)
     )
     is_kept = (state.step > 0) & (curvature > least)
-    weight = torch.where(is_kept, curvature, 1.0).reciprocal()
+    weight = 1 / torch.where(is_kept, curvature, 1.0)
 
     def shifted(olds: Tensor, new: Tensor) -> Tensor:
         return torch.where(is_kept, torch.cat([olds[1:], new[None]]), olds)
@@ -150,4 +150,4 @@ def _scale_of_newest(state: CurvatureState) -> Tensor:
     is_there = weight > 0
     square = torch.where(is_there, weight * sum_of_products(turn, turn), 1.0)
     norm = sqrt(sum_of_products(state.slope, state.slope))
-    return torch.where(is_there, square.reciprocal(), norm.reciprocal().clamp(max=1))
+    return torch.where(is_there, 1 / square, (1 / norm).clamp(max=1))

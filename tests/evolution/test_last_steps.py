@@ -105,7 +105,14 @@ def mixed(t):
     return 0.5 * qf.reduced_density(pair(t), [1]) + 0.25 * torch.eye(2, dtype=C128)
 
 
+def dephased(t):
+    operators = [torch.ones_like(t) * (1 - t[0]).sqrt(), torch.stack([t[0], -t[0]]) / t[0].sqrt()]
+    kraus = torch.stack([operator.diag() for operator in operators]).to(C128)
+    return qf.expval(qf.run_density(qf.circuit(1, qf.h(0), noise.kraus(kraus, 0))), {"X": 1.0})
+
+
 ADJOINTS = {
+    "kraus": dephased,
     "reduced density": lambda t: qf.expval(qf.reduced_density(pair(t), [1]), {"Z": 1.0}),
     "purity": lambda t: qf.purity(qf.reduced_density(pair(t), [1])),
     "entropy": lambda t: qf.entropy(mixed(t)),

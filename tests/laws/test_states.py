@@ -73,6 +73,12 @@ def test_reduced_density_is_the_partial_trace(data):
     assert_close(qf.entropy(rho), dense.entropy(rho.numpy()), n_gates=64, scale=64.0)
 
 
+def test_a_random_state_has_a_finite_slope_at_0():
+    """Uniform numbers are in [0, 1): the radius' root has an infinite slope there."""
+    u = torch.tensor([[0.0, 0.5], [0.25, 0.75]], dtype=F64)
+    assert grad(lambda u: qf.random_state(u).real.sum())(u).isfinite().all()
+
+
 def test_one_wire_may_be_an_int_of_numpy():
     state = qf.ghz_state(2)
     assert_close(qf.reduced_density(state, [np.int64(1)]), 0.5 * np.eye(2), n_gates=8)

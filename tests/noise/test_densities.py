@@ -303,6 +303,15 @@ def test_zero_eigenvalues_stay_zero_in_gradients_of_entropy(dtype):
         assert abs(slope - 2 / 3) < tolerance(dtype, 64, 16.0)
 
 
+@pytest.mark.parametrize("least", [1e-14, 1e-12, 1e-10, 1e-6])
+def test_fidelity_keeps_small_eigenvalues(least):
+    """Of a matrix with itself it is 1, whose square would lose them."""
+    states = torch.stack([qf.random_state(u) for u in qf.uniforms((4, 2, 4), 3, dtype=F64)])
+    vectors = torch.linalg.qr(states)[0]
+    rho = vectors * torch.tensor([0.6, 0.4 - least, least, 0.0], dtype=F64) @ vectors.mH
+    assert abs(qf.fidelity(rho, rho) - 1) < tolerance(F64, 64, 4.0)
+
+
 def test_a_root_of_rounding_is_noticed(monkeypatch):
     """A mutant: all eigenvalues above 0 count, and Newton's step changes the value."""
     own = densities.root

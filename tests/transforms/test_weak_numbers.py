@@ -204,6 +204,18 @@ def test_derivatives_of_schedules(schedule, step):
         assert slope.dtype == torch.float32
 
 
+def test_derivatives_by_the_width_of_a_kernel():
+    def state(_, x):
+        return qf.circuit(2, qf.ry(x, [0, 1]))()
+
+    def total(gamma):
+        xs = torch.tensor([[0.1, 0.2], [0.5, 0.9]], dtype=gamma.dtype)
+        return qf.learn.projected_gram(state, (), xs, gamma=gamma).sum()
+
+    v = torch.tensor(0.7)
+    assert jvp(grad(total), (v,), (torch.ones_like(v),))[1].dtype == torch.float32
+
+
 def test_derivatives_by_numbers_of_a_problem():
     def size(a):
         return qf.problems.number_partitioning([a, 2.0, 1.0]).coefficients.square().sum()
