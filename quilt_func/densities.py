@@ -145,10 +145,10 @@ def fidelity_of_densities(a: Tensor, b: Tensor) -> Tensor:
     first, second = (root(unconjugated(rho).to(torch.complex128), own) for rho in (a, b))
     product = first @ second
     middle = root(product @ adjoint(product), ROUNDING * torch.finfo(torch.float64).eps)
-    total = middle.diagonal().real.sum()
-    exact = torch.linalg.svdvals(product.detach()).sum()  # of squares small ones would be lost
-    total = exact + (total - total.detach())
-    return (total * total).to(a.dtype.to_real())
+    slope = middle.diagonal().real.sum()
+    value = torch.linalg.svdvals(product.detach()).sum()  # of squares small ones would be lost
+    total: Tensor = value + (slope - slope.detach())
+    return total.square().to(a.dtype.to_real())
 
 
 def _check_pair(function: str, a: Tensor, b: Tensor) -> None:
